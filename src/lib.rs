@@ -1,0 +1,17 @@
+//! smsotpd: one-time codes by SMS, from a PIN to the phone and back.
+//!
+//! The house has five layers; a module imports freely from lower ones, and `tests/layers.rs` holds it to that.
+//!
+//! | layer | modules |
+//! |---|---|
+//! | 0 values and codecs (no I/O, no clock) | [`units`] [`number`] [`secret`] [`pdu`] [`at`] [`otp`] |
+//! | 1 machines and rules (pure; time is an argument) | [`modem`]'s machine, [`queue`], [`route`], [`policy`] |
+//! | 2 contracts | [`store`]'s records and operations, [`provider`]'s trait, [`clock`] |
+//! | 3 shells | the engines, drivers, [`dispatch`], [`validate`], [`api`], [`telemetry`] |
+//! | 4 composition | [`config`] [`daemon`] [`ctl`] [`simulator`] and the two binaries |
+
+pub mod number;
+pub mod secret;
+pub mod units;
+
+pub mod clock;

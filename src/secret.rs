@@ -1,0 +1,93 @@
+//! Secrets that cannot be printed: PINs, codes, keys and message bodies live in [`Secret`], are wiped when dropped and
+//! compared in constant time.
+
+use std::fmt;
+
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// Bytes that never reach a log: no `Display`, `Debug` shows only the length class, wiped on drop.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+impl Secret {
+    /// Takes the bytes over; the caller keeps no copy.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The bytes, for the one place that needs them. The long name is meant to be seen in review.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The text, if it is UTF-8.
+    #[must_use]
+    pub fn expose_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+
+    /// Length in octets.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self::new(text.into_bytes())
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::new(text.as_bytes().to_vec())
+    }
+}
+
+/// Constant time in the content; the length is not a secret.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Secret {}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.len() {
+            0 => "Secret(empty)",
+            1..=16 => "Secret(short)",
+            17..=64 => "Secret(medium)",
+            _ => "Secret(long)",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_tells_only_the_length_class() {
+        assert_eq!(format!("{:?}", Secret::from("123456")), "Secret(short)");
+        assert_eq!(format!("{:?}", Secret::new(vec![])), "Secret(empty)");
+    }
+
+    #[test]
+    fn equality_is_by_content() {
+        assert_eq!(Secret::from("123456"), Secret::from("123456"));
+        assert_ne!(Secret::from("123456"), Secret::from("123457"));
+        assert_ne!(Secret::from("123456"), Secret::from("12345"));
+    }
+}
