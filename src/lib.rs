@@ -15,3 +15,8 @@ pub mod secret;
 pub mod units;
 
 pub mod clock;
+
+pub mod queue;
+
+pub mod provider;
+pub mod store;

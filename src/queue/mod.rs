@@ -1,0 +1,8 @@
+//! What a message is, what lets it in, and what happens to it next: the queue's rules, all pure.
+//!
+//! [`admission`] is the only entrance, [`message`] the vocabulary, [`rules`] the verdicts after an attempt. The rows
+//! themselves live in the store; nothing here holds state.
+
+// pub mod admission;
+pub mod message;
+pub mod rules;

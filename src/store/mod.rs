@@ -1,0 +1,474 @@
+//! The contract with the store: the records, and the operations that the daemon needs from any engine.
+//!
+//! Each operation is one transaction and returns after its commit is durable. The operations are those that SQLite and
+//! PostgreSQL can both serve with the same meaning. The pure rules decide; the store checks that what they decided on is
+//! still so (states, epochs, counters), and refuses otherwise.
+
+use std::future::Future;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::number::Number;
+use crate::provider::{ChannelId, Verdict};
+use crate::queue::message::{Lane, MessageId, NewMessage, State};
+use crate::queue::rules::Next;
+use crate::secret::Secret;
+use crate::units::{MessageRef, UnixMs};
+
+/// Why an operation did not happen; in every case nothing was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// More jobs wait than the writer may hold.
+    #[error("the store is busy: {0} jobs are waiting; try again")]
+    Busy(usize),
+    /// The disk is full, read-only or failing.
+    #[error("the store cannot write: {0}; free space or remount, then try again")]
+    Unwritable(String),
+    /// The engine failed in a way that no retry mends.
+    #[error("the store failed: {0}")]
+    Engine(String),
+    /// A sealed value cannot be opened.
+    #[error("a sealed value cannot be opened: {0}")]
+    Sealed(String),
+    /// The daemon is stopping.
+    #[error("the store is closed")]
+    Closed,
+    /// A record with this identity exists.
+    #[error("{0} exists already")]
+    Exists(String),
+}
+
+/// What became of a submitted message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// A new row.
+    New(MessageId),
+    /// The idempotency key was seen before; this is the message it named.
+    Before(MessageId),
+}
+
+impl Accepted {
+    /// The id, new or old.
+    #[must_use]
+    pub fn id(self) -> MessageId {
+        match self {
+            Self::New(id) | Self::Before(id) => id,
+        }
+    }
+}
+
+/// What the dispatcher asks for.
+#[derive(Debug, Clone)]
+pub struct Want {
+    /// Rows to lease at most.
+    pub most: usize,
+    /// Only lanes at least this urgent.
+    pub lanes: Lane,
+    /// Channels that are ready; a message that began on another SIM waits for it.
+    pub channels: Vec<ChannelId>,
+    /// How long the lease holds.
+    pub lease: Duration,
+}
+
+/// A message in the dispatcher's hands.
+#[derive(Debug, Clone)]
+pub struct Leased {
+    /// Its identity.
+    pub id: MessageId,
+    /// Fencing token: grows with every lease; attempts carry it.
+    pub epoch: i64,
+    /// When the lease lapses.
+    pub until: UnixMs,
+    /// Lane.
+    pub lane: Lane,
+    /// Destination.
+    pub to: Number,
+    /// The text.
+    pub body: Secret,
+    /// Message class 0.
+    pub flash: bool,
+    /// Report wanted.
+    pub report: bool,
+    /// It must not leave after this.
+    pub deadline: UnixMs,
+    /// SMS segments.
+    pub segments: u8,
+    /// The channel it began on, if a segment already left there.
+    pub bound: Option<ChannelId>,
+    /// The channel that last refused it, to be avoided if there is another.
+    pub refused_by: Option<ChannelId>,
+    /// Concatenation reference, fixed at acceptance.
+    pub concat_ref: u8,
+    /// Segments (1..=`segments`) still to go, ascending: those with no submitted attempt, nor one in doubt that its lane may not repeat.
+    pub open: Vec<u8>,
+    /// Refused attempts so far.
+    pub refusals: u32,
+    /// Attempts so far that ended uncertain.
+    pub uncertain: u32,
+}
+
+/// An attempt about to begin; its row must be durable before anything irrevocable leaves.
+#[derive(Debug, Clone)]
+pub struct Begin {
+    /// The message.
+    pub id: MessageId,
+    /// The lease's epoch.
+    pub epoch: i64,
+    /// Segment, 1..
+    pub seq: u8,
+    /// Over this channel.
+    pub channel: ChannelId,
+    /// Now.
+    pub at: UnixMs,
+}
+
+/// An attempt that ended, with what the rules made of it.
+#[derive(Debug, Clone)]
+pub struct End {
+    /// The message.
+    pub id: MessageId,
+    /// The lease's epoch.
+    pub epoch: i64,
+    /// Segment.
+    pub seq: u8,
+    /// How it ended.
+    pub result: AttemptState,
+    /// TP-MR if submitted.
+    pub reference: Option<MessageRef>,
+    /// Cause, for people.
+    pub cause: Option<String>,
+    /// When.
+    pub at: UnixMs,
+    /// What becomes of the message.
+    pub next: Next,
+}
+
+/// Where an attempt stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AttemptState {
+    /// Begun, not ended: in the air, or the daemon died there.
+    Begun = 0,
+    /// Taken by the network.
+    Submitted = 1,
+    /// Certainly not taken.
+    Refused = 2,
+    /// May have left.
+    Uncertain = 3,
+    /// Given up before anything left.
+    Abandoned = 4,
+}
+
+/// One turn of the dispatcher: what ended and what begins, in one commit.
+#[derive(Debug, Clone, Default)]
+pub struct Turn {
+    /// Ended attempts.
+    pub ended: Vec<End>,
+    /// Attempts about to begin.
+    pub begun: Vec<Begin>,
+}
+
+/// Whether an attempt may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// Its row is durable.
+    Durable,
+    /// The lease is lost, the message withdrawn or past its deadline.
+    Refused,
+}
+
+/// A handset report to be matched by (SIM, reference, recipient).
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The SIM it came to.
+    pub channel: ChannelId,
+    /// TP-MR.
+    pub reference: MessageRef,
+    /// Recipient digits as reported; matched by their common tail (at least the last 6 digits).
+    pub recipient: String,
+    /// TP-ST.
+    pub status: u8,
+    /// What it means.
+    pub verdict: Verdict,
+    /// Now.
+    pub at: UnixMs,
+}
+
+/// A received message.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// The SIM it came to.
+    pub channel: ChannelId,
+    /// Sender as shown to people.
+    pub from: String,
+    /// Text.
+    pub body: Secret,
+    /// The octets as received; their HMAC recognises a duplicate.
+    pub pdu: Secret,
+    /// Now.
+    pub at: UnixMs,
+}
+
+/// A message as shown to people and callers; the body only where the caller may see it.
+#[derive(Debug, Clone)]
+pub struct MessageRecord {
+    /// Its identity.
+    pub id: MessageId,
+    /// Lane.
+    pub lane: Lane,
+    /// State.
+    pub state: State,
+    /// Destination.
+    pub to: Number,
+    /// The text; never shown for the login lane.
+    pub body: Secret,
+    /// SMS segments.
+    pub segments: u8,
+    /// Time of acceptance.
+    pub created: UnixMs,
+    /// Its deadline.
+    pub deadline: UnixMs,
+    /// When the state last changed.
+    pub changed: UnixMs,
+    /// Who asked.
+    pub caller: String,
+    /// Cause of the last refusal or doubt.
+    pub cause: Option<String>,
+    /// Attempts, oldest first; left empty in listings.
+    pub attempts: Vec<AttemptRecord>,
+}
+
+/// An attempt as shown to people.
+#[derive(Debug, Clone)]
+pub struct AttemptRecord {
+    /// Segment, 1..
+    pub seq: u8,
+    /// Channel.
+    pub channel: ChannelId,
+    /// State.
+    pub state: AttemptState,
+    /// Begun.
+    pub begun: UnixMs,
+    /// Ended.
+    pub ended: Option<UnixMs>,
+    /// TP-MR.
+    pub reference: Option<MessageRef>,
+    /// Cause.
+    pub cause: Option<String>,
+    /// TP-ST of the last report.
+    pub report: Option<u8>,
+    /// When that report came.
+    pub reported: Option<UnixMs>,
+}
+
+/// Which messages to list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only this state.
+    pub state: Option<State>,
+    /// Only this caller's.
+    pub caller: Option<String>,
+    /// Only older than this one (for paging).
+    pub before: Option<MessageId>,
+    /// At most so many.
+    pub most: usize,
+}
+
+/// What a withdrawal came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// It will not leave.
+    Done,
+    /// It has already left, or may have; its state is told.
+    TooLate(State),
+    /// No such message of this caller.
+    Unknown,
+}
+
+/// An SMS token: one phone of one person.
+#[derive(Debug, Clone)]
+pub struct TokenRecord {
+    /// `PISM` and eight characters.
+    pub serial: String,
+    /// The owner's login name.
+    pub user: String,
+    /// Where codes go.
+    pub phone: Number,
+    /// argon2id, PHC string.
+    pub pin: Secret,
+    /// HOTP key.
+    pub seed: Secret,
+    /// HOTP counter of the last code made.
+    pub counter: u64,
+    /// Code length, 6..=8.
+    pub digits: u8,
+    /// Wrong answers in a row.
+    pub failures: u32,
+    /// At so many it is locked.
+    pub max_failures: u32,
+    /// Usable at all.
+    pub active: bool,
+    /// For people.
+    pub description: String,
+    /// When it was enrolled.
+    pub created: UnixMs,
+}
+
+/// A challenge: one code, one life, one use. Several tokens may share a transaction.
+#[derive(Debug, Clone)]
+pub struct ChallengeRecord {
+    /// Twenty decimal digits.
+    pub transaction: String,
+    /// The token.
+    pub serial: String,
+    /// HOTP counter of its code.
+    pub counter: u64,
+    /// Opened.
+    pub created: UnixMs,
+    /// It and its code end here, on every path.
+    pub expires: UnixMs,
+    /// The message that carries the code.
+    pub message: MessageId,
+    /// Answered (used up) at.
+    pub answered: Option<UnixMs>,
+}
+
+/// A challenge to be opened, with its message, in one transaction.
+#[derive(Debug, Clone)]
+pub struct Trigger {
+    /// The challenge; its counter is the token's new one.
+    pub challenge: ChallengeRecord,
+    /// The message with the code.
+    pub message: NewMessage,
+}
+
+/// Whether a challenge was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Triggered {
+    /// Counter, challenge and message are durable.
+    Opened,
+    /// The token's counter moved meanwhile: read again and decide again.
+    Conflict,
+}
+
+/// Rows by state, for metrics and status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// Lane.
+    pub lane: Lane,
+    /// State.
+    pub state: State,
+    /// Messages.
+    pub messages: u64,
+}
+
+/// What start-up recovery found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Leases without an attempt: queued again.
+    pub requeued: u64,
+    /// Attempts in the air, in doubt now and not repeated.
+    pub uncertain: u64,
+    /// Attempts in the air whose lane repeats them once.
+    pub repeated: u64,
+}
+
+/// The operations. `now` is always the caller's; every future returns after the commit.
+pub trait Operations {
+    /// Accepts messages, all or none for each chunk; duplicates by idempotency key name the first.
+    fn accept(
+        &self,
+        messages: Vec<NewMessage>,
+    ) -> impl Future<Output = Result<Vec<Accepted>, StoreError>> + Send;
+
+    /// Leases due messages, most urgent first, as soon as there is at least one; the lease of a message that is being accepted
+    /// rides in the accepting commit. Dropping the future withdraws the demand; rows leased for a dropped demand go back to queued.
+    /// Messages found past their deadline become expired instead.
+    fn lease(&self, want: Want) -> impl Future<Output = Result<Vec<Leased>, StoreError>> + Send;
+
+    /// Writes what ended and what begins in one commit; one verdict for each `begun`, in order.
+    fn turn(&self, turn: Turn) -> impl Future<Output = Result<Vec<Begun>, StoreError>> + Send;
+
+    /// Gives back leases that were not used.
+    fn release(&self, leases: Vec<(MessageId, i64)>) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Matches a report to the newest attempt of (SIM, reference, recipient) and moves the message when all segments are reported.
+    /// An attempt in doubt is settled by it. `None`: nothing matched.
+    fn report(&self, report: Report) -> impl Future<Output = Result<Option<MessageId>, StoreError>> + Send;
+
+    /// A late `+CMGS`: settles the newest attempt in doubt of (SIM, recipient).
+    fn settle(
+        &self,
+        channel: ChannelId,
+        recipient: Number,
+        reference: MessageRef,
+        at: UnixMs,
+    ) -> impl Future<Output = Result<Option<MessageId>, StoreError>> + Send;
+
+    /// Stores a received message; a duplicate is stored once.
+    fn incoming(&self, incoming: Incoming) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Takes a message back if it has not left; `caller` limits it to that caller's own.
+    fn withdraw(
+        &self,
+        id: MessageId,
+        caller: Option<String>,
+        now: UnixMs,
+    ) -> impl Future<Output = Result<Withdrawn, StoreError>> + Send;
+
+    /// One message with its attempts.
+    fn message(
+        &self,
+        id: MessageId,
+    ) -> impl Future<Output = Result<Option<MessageRecord>, StoreError>> + Send;
+
+    /// Messages, newest first.
+    fn messages(&self, filter: Filter)
+    -> impl Future<Output = Result<Vec<MessageRecord>, StoreError>> + Send;
+
+    /// Counts by lane and state.
+    fn counts(&self) -> impl Future<Output = Result<Vec<Count>, StoreError>> + Send;
+
+    /// Adds a token; `Exists` if the serial is taken.
+    fn add_token(&self, token: TokenRecord) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Tokens, of one user or all, by serial.
+    fn tokens(
+        &self,
+        user: Option<String>,
+    ) -> impl Future<Output = Result<Vec<TokenRecord>, StoreError>> + Send;
+
+    /// One token.
+    fn token(&self, serial: String) -> impl Future<Output = Result<Option<TokenRecord>, StoreError>> + Send;
+
+    /// Removes a token and its challenges; `false` if there was none.
+    fn remove_token(&self, serial: String) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Opens challenges with their messages, counters advanced, all or none.
+    fn trigger(&self, triggers: Vec<Trigger>) -> impl Future<Output = Result<Triggered, StoreError>> + Send;
+
+    /// Open and expired challenges of these tokens, newest first (answered ones too, until purged).
+    fn challenges(
+        &self,
+        serials: Vec<String>,
+    ) -> impl Future<Output = Result<Vec<ChallengeRecord>, StoreError>> + Send;
+
+    /// Uses a challenge up: `true` for exactly one caller, and only while it is open and not past `expires`. Answers all challenges of
+    /// the transaction, resets the token's failures and withdraws unsent copies of their messages.
+    fn answer(
+        &self,
+        transaction: String,
+        serial: String,
+        now: UnixMs,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Counts a wrong answer on each token, up to its maximum.
+    fn fail(&self, serials: Vec<String>) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Start-up: leases by the rules of recovery. Call before the first lease.
+    fn recover(&self, now: UnixMs) -> impl Future<Output = Result<Recovered, StoreError>> + Send;
+
+    /// Janitor: expires overdue messages, lapses leases, purges finished messages older than `keep` and dead challenges.
+    fn sweep(&self, now: UnixMs, keep: Duration) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
