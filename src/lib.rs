@@ -17,6 +17,7 @@ pub mod units;
 pub mod clock;
 
 pub mod queue;
+pub mod route;
 
 pub mod provider;
 pub mod store;
