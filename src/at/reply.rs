@@ -205,3 +205,310 @@ pub struct UssdReply {
     /// Data coding scheme, often absent or wrong.
     pub dcs: Option<u8>,
 }
+
+impl PinState {
+    /// Reads `+CPIN: ...`.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        let words = (info.name == "+CPIN").then(|| info.text(0))??.trim();
+        Some(match words.to_ascii_uppercase().as_str() {
+            "READY" => Self::Ready,
+            "SIM PIN" => Self::SimPin,
+            "SIM PUK" => Self::SimPuk,
+            "SIM PIN2" => Self::SimPin2,
+            "SIM PUK2" => Self::SimPuk2,
+            "NOT READY" | "SIM BUSY" | "BUSY" | "SIM NOT READY" => Self::NotReady,
+            "NOT INSERTED" | "SIM NOT INSERTED" | "SIM REMOVED" | "NO SIM" => Self::Absent,
+            other if other.starts_with("PH-") => Self::Locked(words.to_owned()),
+            _ => Self::Other(words.to_owned()),
+        })
+    }
+}
+
+impl Stat {
+    /// From the number.
+    #[must_use]
+    pub fn from_code(code: u8) -> Self {
+        match code {
+            0 => Self::Idle,
+            1 => Self::Home,
+            2 => Self::Searching,
+            3 => Self::Denied,
+            5 => Self::Roaming,
+            6 => Self::SmsOnlyHome,
+            7 => Self::SmsOnlyRoaming,
+            8 => Self::Emergency,
+            9 => Self::CsfbNotPreferredHome,
+            10 => Self::CsfbNotPreferredRoaming,
+            11 => Self::Restricted,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether messages can be sent in this state.
+    #[must_use]
+    pub fn carries_sms(self) -> bool {
+        self.is_home() || self.is_roaming()
+    }
+
+    /// A state of the home network that serves.
+    #[must_use]
+    pub fn is_home(self) -> bool {
+        matches!(self, Self::Home | Self::SmsOnlyHome | Self::CsfbNotPreferredHome)
+    }
+
+    /// A state of a visited network that serves.
+    #[must_use]
+    pub fn is_roaming(self) -> bool {
+        matches!(self, Self::Roaming | Self::SmsOnlyRoaming | Self::CsfbNotPreferredRoaming)
+    }
+}
+
+/// The highest `<n>` of a registration command; `<stat>` reaches 11.
+const REGISTRATION_N_MAX: u8 = 5;
+
+impl Registration {
+    /// Reads a registration line with or without `<n>`.
+    ///
+    /// The read command answers `<n>,<stat>[,<area>,<cell>[,<act>]]`, the unsolicited result lacks `<n>`; some firmware sends `<n>`
+    /// there, too. What tells them apart is the second field: a state is one or two digits without quotes, an area
+    /// is quoted, hex, or longer.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        let domain = Domain::from_name(&info.name)?;
+        let first: u8 = info.number(0)?;
+        let has_n = first <= REGISTRATION_N_MAX && second_is_stat(&info.args);
+        let (n, code, cell) = if has_n {
+            (Some(first), info.number(1)?, info.args.get(2..).unwrap_or_default())
+        } else {
+            (None, first, info.args.get(1..).unwrap_or_default())
+        };
+        let mut registration = Self {
+            domain,
+            n,
+            stat: Stat::from_code(code),
+            code,
+            lac: None,
+            rac: None,
+            ci: None,
+            act: None,
+            has_cell: cell.iter().filter(|arg| arg.text().is_some()).count() >= 2,
+        };
+        registration.read_cell(cell);
+        Some(registration)
+    }
+
+    /// `<area>,<cell>[,<act>]`, or in LTE with the routing area as second of four.
+    fn read_cell(&mut self, cell: &[Arg]) {
+        let hex = |at: usize| cell.get(at).and_then(Arg::hex);
+        let with_rac = self.domain == Domain::Eps
+            && cell.len() == 4
+            && cell.get(1).and_then(Arg::text).is_some_and(|rac| rac.len() <= 2);
+        self.lac = hex(0);
+        let rest = if with_rac {
+            self.rac = hex(1);
+            2
+        } else {
+            1
+        };
+        self.ci = cell.get(rest).and_then(Arg::text).and_then(|ci| u64::from_str_radix(ci.trim(), 16).ok());
+        self.act = cell.get(rest.saturating_add(1)).and_then(Arg::number);
+    }
+}
+
+/// Whether the second field of a registration line is a `<stat>`: bare and a number up to 11. Four digits or more are an
+/// area; `002,0011` of a modem that fills up with zeros is told by the zeros of its first field.
+fn second_is_stat(args: &[Arg]) -> bool {
+    let (Some(Arg::Bare(first)), Some(Arg::Bare(second))) = (args.first(), args.get(1)) else { return false };
+    let short = second.len() <= 2 || (first.len() == 3 && second.len() <= 4);
+    short && second.parse::<u8>().is_ok_and(|code| code <= 11)
+}
+
+impl Csq {
+    /// Reads `+CSQ: <rssi>,<ber>`.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        let rssi = (info.name == "+CSQ").then(|| info.number(0))??;
+        Some(Self { rssi, ber: info.number(1).unwrap_or(99), dbm: Dbm::from_csq(rssi) })
+    }
+}
+
+impl Csca {
+    /// Reads `+CSCA: <address>,<toa>`; an address in UCS2 hex (`002B0034...`) is decoded.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        if info.name != "+CSCA" {
+            return None;
+        }
+        let address = info.text(0).unwrap_or_default().trim();
+        Some(Self {
+            address: ucs2_digits(address).unwrap_or_else(|| address.to_owned()),
+            toa: info.number(1),
+        })
+    }
+}
+
+/// Text in UCS2 hex, if it is that and only of ASCII; used for addresses when the character set is UCS2.
+fn ucs2_digits(hex: &str) -> Option<String> {
+    let octets = super::hex::decode(hex).ok()?;
+    if octets.len() % 2 != 0 {
+        return None;
+    }
+    octets
+        .chunks_exact(2)
+        .map(|pair| match pair {
+            [0, low] if low.is_ascii_graphic() => Some(char::from(*low)),
+            _ => None,
+        })
+        .collect()
+}
+
+impl Cpms {
+    /// Reads `+CPMS: "SM",3,20,...` and `+CPMS: 3,20,3,20`.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        if info.name != "+CPMS" {
+            return None;
+        }
+        let named = info.number::<u16>(0).is_none();
+        let width = if named { 3 } else { 2 };
+        let mut stores = Vec::new();
+        for group in info.args.chunks_exact(width) {
+            let (store, fill) = if named { group.split_first()? } else { (&Arg::Empty, group) };
+            let [used, total] = fill else { return None };
+            let store = store.text().and_then(StoreName::new);
+            stores.push(StoreFill { store, used: used.number()?, total: total.number()? });
+        }
+        (!stores.is_empty()).then_some(Self { stores })
+    }
+}
+
+impl CpmsSupport {
+    /// Reads `+CPMS: ("SM","ME"),("SM"),("SM")`, also in double parentheses (Wavecom).
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        if info.name != "+CPMS" {
+            return None;
+        }
+        let places = match info.args.as_slice() {
+            [Arg::List(inner)] if inner.iter().all(|arg| arg.list().is_some()) => inner,
+            all => all,
+        };
+        let names = |place: &Arg| {
+            let single = std::slice::from_ref(place);
+            place.list().unwrap_or(single).iter().filter_map(|arg| StoreName::new(arg.text()?)).collect()
+        };
+        Some(Self { places: places.iter().map(names).collect() })
+    }
+}
+
+impl CnmiSupport {
+    /// Reads `+CNMI: (0-2),(0,1),...`.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        if info.name != "+CNMI" {
+            return None;
+        }
+        let field = |at: usize| {
+            let members = info.args.get(at).map(Arg::members).unwrap_or_default();
+            members.into_iter().filter_map(|value| u8::try_from(value).ok()).collect()
+        };
+        Some(Self { mode: field(0), mt: field(1), bm: field(2), ds: field(3), bfr: field(4) })
+    }
+}
+
+impl CmgsReply {
+    /// Reads `+CMGS: <mr>[,<ackpdu>]`.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        let mr = (info.name == "+CMGS").then(|| info.number(0))??;
+        Some(Self { mr: MessageRef(mr) })
+    }
+}
+
+impl MessageStat {
+    fn parse(arg: Option<&Arg>) -> Self {
+        match arg.and_then(Arg::text).map(str::trim) {
+            Some("0" | "REC UNREAD") => Self::ReceivedUnread,
+            Some("1" | "REC READ") => Self::ReceivedRead,
+            Some("2" | "STO UNSENT") => Self::StoredUnsent,
+            Some("3" | "STO SENT") => Self::StoredSent,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl CmgrHeader {
+    /// Reads `+CMGR: ...`.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        (info.name == "+CMGR").then(|| Self {
+            stat: MessageStat::parse(info.args.first()),
+            length: info.args.last().and_then(Arg::number),
+        })
+    }
+}
+
+impl CmglHeader {
+    /// Reads `+CMGL: ...`.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        let index = (info.name == "+CMGL").then(|| info.number(0))??;
+        let length = info.args.get(2..).and_then(<[Arg]>::last).and_then(Arg::number);
+        Some(Self { index, stat: MessageStat::parse(info.args.get(1)), length })
+    }
+}
+
+impl Cops {
+    /// Reads `+COPS: <mode>[,<format>,<operator>[,<act>]]`.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        let mode = (info.name == "+COPS").then(|| info.number(0))??;
+        Some(Self {
+            mode,
+            format: info.number(1),
+            operator: info.text(2).filter(|name| !name.is_empty()).map(str::to_owned),
+            act: info.number(3),
+        })
+    }
+}
+
+impl UssdReply {
+    /// Reads `+CUSD: <m>[,"<text>",<dcs>]`. The text may hold commas and quotes of its own, so it runs to the last quote.
+    #[must_use]
+    pub fn parse(line: &str) -> Option<Self> {
+        let rest = line.trim().strip_prefix("+CUSD")?.trim_start().strip_prefix(':')?.trim();
+        let (m, rest) = rest.split_once(',').map_or((rest, None), |(m, rest)| (m, Some(rest.trim())));
+        let m = m.trim().parse().ok()?;
+        let Some(rest) = rest.filter(|rest| !rest.is_empty()) else {
+            return Some(Self { m, text: None, dcs: None });
+        };
+        let (text, dcs) = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.rsplit_once('"').unwrap_or((quoted, "")),
+            None => rest.rsplit_once(',').unwrap_or((rest, "")),
+        };
+        let dcs = dcs.trim_start_matches([',', ' ']).trim().parse().ok();
+        Some(Self { m, text: Some(text.to_owned()), dcs })
+    }
+}
+
+/// The text of an identity line (`+CGMI`, `+CGMM`, `+CGMR`, `+CIMI`): what follows the prefix if it has it, without quotes and blanks.
+#[must_use]
+pub fn identity<'a>(line: &'a str, prefix: &str) -> Option<&'a str> {
+    let line = line.trim();
+    let text = line.strip_prefix(prefix).map_or(line, |rest| rest.trim_start().trim_start_matches(':'));
+    let text = text.trim().trim_matches('"').trim();
+    (!text.is_empty()).then_some(text)
+}
+
+/// IMEI from an answer to `+CGSN`: the first run of digits long enough, behind whatever prefix (`IMEI: `, `+CGSN: "`).
+#[must_use]
+pub fn imei(line: &str) -> Option<Imei> {
+    line.split(|c: char| !c.is_ascii_alphanumeric()).find_map(Imei::parse)
+}
+
+/// ICCID from an answer to any [`super::command::CcidForm`].
+#[must_use]
+pub fn iccid(line: &str) -> Option<Iccid> {
+    line.split(|c: char| !c.is_ascii_alphanumeric()).find_map(Iccid::parse)
+}
