@@ -1,0 +1,514 @@
+//! Typed readings of information lines: what the answer to each command says.
+
+use crate::units::{Dbm, Iccid, Imei, MessageRef};
+
+use super::command::{Domain, StoreName};
+use super::grammar::{Arg, Info};
+
+/// `+CPIN`: what the card waits for; TS 27.007 8.3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PinState {
+    /// `READY`: nothing.
+    Ready,
+    /// `SIM PIN`.
+    SimPin,
+    /// `SIM PUK`: three wrong PINs; a person must act.
+    SimPuk,
+    /// `SIM PIN2`: only for functions we do not use.
+    SimPin2,
+    /// `SIM PUK2`: only for functions we do not use.
+    SimPuk2,
+    /// `PH-...`: the phone or the network lock; a person must act.
+    Locked(String),
+    /// `NOT READY`, `SIM BUSY` and the like: wait.
+    NotReady,
+    /// `NOT INSERTED`, `SIM REMOVED`: there is no card.
+    Absent,
+    /// Anything else, as it came.
+    Other(String),
+}
+
+/// `<stat>` of `+CREG` and its relatives; TS 27.007 7.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stat {
+    /// 0: not registered, not searching.
+    Idle,
+    /// 1: home network.
+    Home,
+    /// 2: searching.
+    Searching,
+    /// 3: registration denied.
+    Denied,
+    /// 4, and all that is not listed.
+    Unknown,
+    /// 5: roaming.
+    Roaming,
+    /// 6: SMS only, home.
+    SmsOnlyHome,
+    /// 7: SMS only, roaming.
+    SmsOnlyRoaming,
+    /// 8: emergency only.
+    Emergency,
+    /// 9: home, CSFB not preferred.
+    CsfbNotPreferredHome,
+    /// 10: roaming, CSFB not preferred.
+    CsfbNotPreferredRoaming,
+    /// 11: attached for restricted local operator services.
+    Restricted,
+}
+
+/// Where the modem is registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Which registration.
+    pub domain: Domain,
+    /// `<n>`, if the line has it: the answer to the read command has, an unsolicited one has not.
+    pub n: Option<u8>,
+    /// The state.
+    pub stat: Stat,
+    /// `<stat>` as it came.
+    pub code: u8,
+    /// Location or tracking area.
+    pub lac: Option<u32>,
+    /// Routing area, which some Novatel firmware puts between area and cell.
+    pub rac: Option<u32>,
+    /// Cell; 36 bits in 5G.
+    pub ci: Option<u64>,
+    /// Access technology; 7 = LTE.
+    pub act: Option<u8>,
+    /// Whether cell fields were there at all, even if not readable.
+    pub has_cell: bool,
+}
+
+/// `+CSQ`; TS 27.007 8.5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Csq {
+    /// 0..=31, 99 = not known.
+    pub rssi: u8,
+    /// Bit error rate class 0..=7, 99 = not known.
+    pub ber: u8,
+    /// The strength, if known.
+    pub dbm: Option<Dbm>,
+}
+
+/// `+CSCA`; TS 27.005 3.3.1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Csca {
+    /// The address as digits with or without plus; empty means that sending will fail with CMS 330.
+    pub address: String,
+    /// Type of address, 145 = international.
+    pub toa: Option<u8>,
+}
+
+/// One store of `+CPMS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreFill {
+    /// Its name, if the answer has names (`+CPMS?` has, `+CPMS=` has not).
+    pub store: Option<StoreName>,
+    /// Messages in it.
+    pub used: u16,
+    /// Slots it has.
+    pub total: u16,
+}
+
+/// `+CPMS?` and the answer to `+CPMS=`: one to three stores, in the order read, write, receive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cpms {
+    /// The stores.
+    pub stores: Vec<StoreFill>,
+}
+
+/// `+CPMS=?`: what may be set, for each of one to three places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CpmsSupport {
+    /// Names for read, write, receive.
+    pub places: Vec<Vec<StoreName>>,
+}
+
+/// `+CNMI=?`: the values each field takes; an empty set means the field was not told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CnmiSupport {
+    /// When unsolicited results are sent.
+    pub mode: Vec<u8>,
+    /// Received messages.
+    pub mt: Vec<u8>,
+    /// Cell broadcast.
+    pub bm: Vec<u8>,
+    /// Status reports.
+    pub ds: Vec<u8>,
+    /// Buffered results.
+    pub bfr: Vec<u8>,
+}
+
+/// `+CMGS: <mr>[,...]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CmgsReply {
+    /// The reference the modem gave to the message.
+    pub mr: MessageRef,
+}
+
+/// `<stat>` of a stored message; TS 27.005 3.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MessageStat {
+    /// 0: received, unread.
+    ReceivedUnread,
+    /// 1: received, read.
+    ReceivedRead,
+    /// 2: stored, unsent.
+    StoredUnsent,
+    /// 3: stored, sent.
+    StoredSent,
+    /// A number or word that says nothing.
+    Other,
+}
+
+/// `+CMGR: <stat>,[<alpha>],<length>` in PDU mode; the PDU is the next line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CmgrHeader {
+    /// State of the message.
+    pub stat: MessageStat,
+    /// Octets of the TPDU as told; the PDU itself is the truth.
+    pub length: Option<u16>,
+}
+
+/// `+CMGL: <index>,<stat>,[<alpha>],<length>` in PDU mode; the PDU is the next line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CmglHeader {
+    /// Slot, from 0 or 1.
+    pub index: u16,
+    /// State of the message.
+    pub stat: MessageStat,
+    /// Octets of the TPDU as told.
+    pub length: Option<u16>,
+}
+
+/// `+COPS?`; TS 27.007 7.3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cops {
+    /// 0 automatic, 1 manual, 2 deregistered.
+    pub mode: u8,
+    /// Form of the name: 0 long, 1 short, 2 numeric.
+    pub format: Option<u8>,
+    /// The operator; none when not registered.
+    pub operator: Option<String>,
+    /// Access technology.
+    pub act: Option<u8>,
+}
+
+/// `+CUSD`; TS 27.007 7.15.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UssdReply {
+    /// 0 done, 1 the network waits for an answer, 2 ended by the network, 4 not supported, 5 timeout.
+    pub m: u8,
+    /// The text as it came: plain, packed 7-bit hex or UCS2 hex.
+    pub text: Option<String>,
+    /// Data coding scheme, often absent or wrong.
+    pub dcs: Option<u8>,
+}
+
+impl PinState {
+    /// Reads `+CPIN: ...`.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        let words = (info.name == "+CPIN").then(|| info.text(0))??.trim();
+        Some(match words.to_ascii_uppercase().as_str() {
+            "READY" => Self::Ready,
+            "SIM PIN" => Self::SimPin,
+            "SIM PUK" => Self::SimPuk,
+            "SIM PIN2" => Self::SimPin2,
+            "SIM PUK2" => Self::SimPuk2,
+            "NOT READY" | "SIM BUSY" | "BUSY" | "SIM NOT READY" => Self::NotReady,
+            "NOT INSERTED" | "SIM NOT INSERTED" | "SIM REMOVED" | "NO SIM" => Self::Absent,
+            other if other.starts_with("PH-") => Self::Locked(words.to_owned()),
+            _ => Self::Other(words.to_owned()),
+        })
+    }
+}
+
+impl Stat {
+    /// From the number.
+    #[must_use]
+    pub fn from_code(code: u8) -> Self {
+        match code {
+            0 => Self::Idle,
+            1 => Self::Home,
+            2 => Self::Searching,
+            3 => Self::Denied,
+            5 => Self::Roaming,
+            6 => Self::SmsOnlyHome,
+            7 => Self::SmsOnlyRoaming,
+            8 => Self::Emergency,
+            9 => Self::CsfbNotPreferredHome,
+            10 => Self::CsfbNotPreferredRoaming,
+            11 => Self::Restricted,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether messages can be sent in this state.
+    #[must_use]
+    pub fn carries_sms(self) -> bool {
+        self.is_home() || self.is_roaming()
+    }
+
+    /// A state of the home network that serves.
+    #[must_use]
+    pub fn is_home(self) -> bool {
+        matches!(self, Self::Home | Self::SmsOnlyHome | Self::CsfbNotPreferredHome)
+    }
+
+    /// A state of a visited network that serves.
+    #[must_use]
+    pub fn is_roaming(self) -> bool {
+        matches!(self, Self::Roaming | Self::SmsOnlyRoaming | Self::CsfbNotPreferredRoaming)
+    }
+}
+
+/// The highest `<n>` of a registration command; `<stat>` reaches 11.
+const REGISTRATION_N_MAX: u8 = 5;
+
+impl Registration {
+    /// Reads a registration line with or without `<n>`.
+    ///
+    /// The read command answers `<n>,<stat>[,<area>,<cell>[,<act>]]`, the unsolicited result lacks `<n>`; some firmware sends `<n>`
+    /// there, too. What tells them apart is the second field: a state is one or two digits without quotes, an area
+    /// is quoted, hex, or longer.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        let domain = Domain::from_name(&info.name)?;
+        let first: u8 = info.number(0)?;
+        let has_n = first <= REGISTRATION_N_MAX && second_is_stat(&info.args);
+        let (n, code, cell) = if has_n {
+            (Some(first), info.number(1)?, info.args.get(2..).unwrap_or_default())
+        } else {
+            (None, first, info.args.get(1..).unwrap_or_default())
+        };
+        let mut registration = Self {
+            domain,
+            n,
+            stat: Stat::from_code(code),
+            code,
+            lac: None,
+            rac: None,
+            ci: None,
+            act: None,
+            has_cell: cell.iter().filter(|arg| arg.text().is_some()).count() >= 2,
+        };
+        registration.read_cell(cell);
+        Some(registration)
+    }
+
+    /// `<area>,<cell>[,<act>]`, or in LTE with the routing area as second of four.
+    fn read_cell(&mut self, cell: &[Arg]) {
+        let hex = |at: usize| cell.get(at).and_then(Arg::hex);
+        let with_rac = self.domain == Domain::Eps
+            && cell.len() == 4
+            && cell.get(1).and_then(Arg::text).is_some_and(|rac| rac.len() <= 2);
+        self.lac = hex(0);
+        let rest = if with_rac {
+            self.rac = hex(1);
+            2
+        } else {
+            1
+        };
+        self.ci = cell.get(rest).and_then(Arg::text).and_then(|ci| u64::from_str_radix(ci.trim(), 16).ok());
+        self.act = cell.get(rest.saturating_add(1)).and_then(Arg::number);
+    }
+}
+
+/// Whether the second field of a registration line is a `<stat>`: bare and a number up to 11. Four digits or more are an
+/// area; `002,0011` of a modem that fills up with zeros is told by the zeros of its first field.
+fn second_is_stat(args: &[Arg]) -> bool {
+    let (Some(Arg::Bare(first)), Some(Arg::Bare(second))) = (args.first(), args.get(1)) else { return false };
+    let short = second.len() <= 2 || (first.len() == 3 && second.len() <= 4);
+    short && second.parse::<u8>().is_ok_and(|code| code <= 11)
+}
+
+impl Csq {
+    /// Reads `+CSQ: <rssi>,<ber>`.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        let rssi = (info.name == "+CSQ").then(|| info.number(0))??;
+        Some(Self { rssi, ber: info.number(1).unwrap_or(99), dbm: Dbm::from_csq(rssi) })
+    }
+}
+
+impl Csca {
+    /// Reads `+CSCA: <address>,<toa>`; an address in UCS2 hex (`002B0034...`) is decoded.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        if info.name != "+CSCA" {
+            return None;
+        }
+        let address = info.text(0).unwrap_or_default().trim();
+        Some(Self {
+            address: ucs2_digits(address).unwrap_or_else(|| address.to_owned()),
+            toa: info.number(1),
+        })
+    }
+}
+
+/// Text in UCS2 hex, if it is that and only of ASCII; used for addresses when the character set is UCS2.
+fn ucs2_digits(hex: &str) -> Option<String> {
+    let octets = super::hex::decode(hex).ok()?;
+    if octets.len() % 2 != 0 {
+        return None;
+    }
+    octets
+        .chunks_exact(2)
+        .map(|pair| match pair {
+            [0, low] if low.is_ascii_graphic() => Some(char::from(*low)),
+            _ => None,
+        })
+        .collect()
+}
+
+impl Cpms {
+    /// Reads `+CPMS: "SM",3,20,...` and `+CPMS: 3,20,3,20`.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        if info.name != "+CPMS" {
+            return None;
+        }
+        let named = info.number::<u16>(0).is_none();
+        let width = if named { 3 } else { 2 };
+        let mut stores = Vec::new();
+        for group in info.args.chunks_exact(width) {
+            let (store, fill) = if named { group.split_first()? } else { (&Arg::Empty, group) };
+            let [used, total] = fill else { return None };
+            let store = store.text().and_then(StoreName::new);
+            stores.push(StoreFill { store, used: used.number()?, total: total.number()? });
+        }
+        (!stores.is_empty()).then_some(Self { stores })
+    }
+}
+
+impl CpmsSupport {
+    /// Reads `+CPMS: ("SM","ME"),("SM"),("SM")`, also in double parentheses (Wavecom).
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        if info.name != "+CPMS" {
+            return None;
+        }
+        let places = match info.args.as_slice() {
+            [Arg::List(inner)] if inner.iter().all(|arg| arg.list().is_some()) => inner,
+            all => all,
+        };
+        let names = |place: &Arg| {
+            let single = std::slice::from_ref(place);
+            place.list().unwrap_or(single).iter().filter_map(|arg| StoreName::new(arg.text()?)).collect()
+        };
+        Some(Self { places: places.iter().map(names).collect() })
+    }
+}
+
+impl CnmiSupport {
+    /// Reads `+CNMI: (0-2),(0,1),...`.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        if info.name != "+CNMI" {
+            return None;
+        }
+        let field = |at: usize| {
+            let members = info.args.get(at).map(Arg::members).unwrap_or_default();
+            members.into_iter().filter_map(|value| u8::try_from(value).ok()).collect()
+        };
+        Some(Self { mode: field(0), mt: field(1), bm: field(2), ds: field(3), bfr: field(4) })
+    }
+}
+
+impl CmgsReply {
+    /// Reads `+CMGS: <mr>[,<ackpdu>]`.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        let mr = (info.name == "+CMGS").then(|| info.number(0))??;
+        Some(Self { mr: MessageRef(mr) })
+    }
+}
+
+impl MessageStat {
+    fn parse(arg: Option<&Arg>) -> Self {
+        match arg.and_then(Arg::text).map(str::trim) {
+            Some("0" | "REC UNREAD") => Self::ReceivedUnread,
+            Some("1" | "REC READ") => Self::ReceivedRead,
+            Some("2" | "STO UNSENT") => Self::StoredUnsent,
+            Some("3" | "STO SENT") => Self::StoredSent,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl CmgrHeader {
+    /// Reads `+CMGR: ...`.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        (info.name == "+CMGR").then(|| Self {
+            stat: MessageStat::parse(info.args.first()),
+            length: info.args.last().and_then(Arg::number),
+        })
+    }
+}
+
+impl CmglHeader {
+    /// Reads `+CMGL: ...`.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        let index = (info.name == "+CMGL").then(|| info.number(0))??;
+        let length = info.args.get(2..).and_then(<[Arg]>::last).and_then(Arg::number);
+        Some(Self { index, stat: MessageStat::parse(info.args.get(1)), length })
+    }
+}
+
+impl Cops {
+    /// Reads `+COPS: <mode>[,<format>,<operator>[,<act>]]`.
+    #[must_use]
+    pub fn parse(info: &Info) -> Option<Self> {
+        let mode = (info.name == "+COPS").then(|| info.number(0))??;
+        Some(Self {
+            mode,
+            format: info.number(1),
+            operator: info.text(2).filter(|name| !name.is_empty()).map(str::to_owned),
+            act: info.number(3),
+        })
+    }
+}
+
+impl UssdReply {
+    /// Reads `+CUSD: <m>[,"<text>",<dcs>]`. The text may hold commas and quotes of its own, so it runs to the last quote.
+    #[must_use]
+    pub fn parse(line: &str) -> Option<Self> {
+        let rest = line.trim().strip_prefix("+CUSD")?.trim_start().strip_prefix(':')?.trim();
+        let (m, rest) = rest.split_once(',').map_or((rest, None), |(m, rest)| (m, Some(rest.trim())));
+        let m = m.trim().parse().ok()?;
+        let Some(rest) = rest.filter(|rest| !rest.is_empty()) else {
+            return Some(Self { m, text: None, dcs: None });
+        };
+        let (text, dcs) = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.rsplit_once('"').unwrap_or((quoted, "")),
+            None => rest.rsplit_once(',').unwrap_or((rest, "")),
+        };
+        let dcs = dcs.trim_start_matches([',', ' ']).trim().parse().ok();
+        Some(Self { m, text: Some(text.to_owned()), dcs })
+    }
+}
+
+/// The text of an identity line (`+CGMI`, `+CGMM`, `+CGMR`, `+CIMI`): what follows the prefix if it has it, without quotes and blanks.
+#[must_use]
+pub fn identity<'a>(line: &'a str, prefix: &str) -> Option<&'a str> {
+    let line = line.trim();
+    let text = line.strip_prefix(prefix).map_or(line, |rest| rest.trim_start().trim_start_matches(':'));
+    let text = text.trim().trim_matches('"').trim();
+    (!text.is_empty()).then_some(text)
+}
+
+/// IMEI from an answer to `+CGSN`: the first run of digits long enough, behind whatever prefix (`IMEI: `, `+CGSN: "`).
+#[must_use]
+pub fn imei(line: &str) -> Option<Imei> {
+    line.split(|c: char| !c.is_ascii_alphanumeric()).find_map(Imei::parse)
+}
+
+/// ICCID from an answer to any [`super::command::CcidForm`].
+#[must_use]
+pub fn iccid(line: &str) -> Option<Iccid> {
+    line.split(|c: char| !c.is_ascii_alphanumeric()).find_map(Iccid::parse)
+}
