@@ -73,7 +73,8 @@ fn of_report(report: &StatusReport) -> Facts {
     put(&mut facts, "mms", report.more);
     put(&mut facts, "lp", report.loop_prevention);
     put(&mut facts, "srq", report.for_command);
-    put(&mut facts, "udhi", user_data.is_some_and(|data| data.header.is_some()) || report.flaws.empty_udh);
+    let flagged = report.flaws.empty_udh || report.flaws.header_without_data;
+    put(&mut facts, "udhi", flagged || user_data.is_some_and(|data| data.header.is_some()));
     put(&mut facts, "mr", report.reference.0);
     put_address(&mut facts, "recipient", &report.recipient);
     put_time(&mut facts, "timestamp", &report.timestamp);
@@ -186,6 +187,13 @@ fn put_header(facts: &mut Facts, data: &UserData) {
     if let Some(ports) = header.ports() {
         let bits = if ports.wide { 16 } else { 8 };
         put(facts, "ports", json!({"dst": ports.destination, "src": ports.source, "bits": bits}));
+    }
+    let tables = header.tables();
+    let named = [("locking", tables.locking), ("single", tables.single)];
+    let named: Facts =
+        named.into_iter().filter(|&(_, id)| id != 0).map(|(key, id)| (key.to_owned(), id.into())).collect();
+    if !named.is_empty() {
+        put(facts, "national", named);
     }
 }
 
