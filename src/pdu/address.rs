@@ -91,12 +91,14 @@ impl Address {
         }
     }
 
-    /// The number, if it is E.164 or a short code; names and star codes are none.
+    /// The number, if it is E.164 or a short code. A name or star code is none, and neither is a longer number that is said
+    /// to be national or subscriber: without its country it must not pass for an international one.
     #[must_use]
     pub fn number(&self) -> Option<Number> {
         match self.type_of_number() {
+            TypeOfNumber::International | TypeOfNumber::Unknown => Number::parse(&self.text(), None).ok(),
             TypeOfNumber::Alphanumeric => None,
-            _ => Number::parse(&self.text(), None).ok(),
+            _ => Number::parse(&self.value, None).ok().filter(|number| !number.is_international()),
         }
     }
 
@@ -167,7 +169,7 @@ impl From<&Number> for Address {
     }
 }
 
-/// Shortened, as in logs: the first three and the last two characters; a name in full.
+/// Shortened, as in logs: country prefix and the last two digits; a name in full.
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.text();
@@ -179,5 +181,67 @@ impl fmt::Debug for Address {
         let hide = |(at, c)| if at >= keep_front && at < hidden_to { '*' } else { c };
         let shortened: String = text.chars().enumerate().map(hide).collect();
         write!(f, "Address({:#04x} {shortened})", self.toa)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(octets: &[u8]) -> Result<Address, PduError> {
+        Address::read(&mut Cursor::new(octets))
+    }
+
+    fn written(address: &Address) -> Vec<u8> {
+        let mut octets = Vec::new();
+        address.write(&mut octets);
+        octets
+    }
+
+    #[test]
+    fn numbers_names_and_star_codes_go_both_ways() {
+        let number = Address::from(&Number::parse("+16505551111", None).unwrap());
+        assert_eq!(written(&number), [0x0b, 0x91, 0x61, 0x05, 0x55, 0x15, 0x11, 0xf1]);
+        let short = Address::from(&Number::parse("72267", None).unwrap());
+        assert_eq!(written(&short), [5, 0x81, 0x27, 0x62, 0xf7]);
+        let name = Address::alphanumeric("sipgate").unwrap();
+        assert_eq!(written(&name), [0x0d, 0xd0, 0xf3, 0x34, 0xfc, 0x1c, 0xa6, 0x97, 0x01]);
+        for address in [number, short, name] {
+            assert_eq!(read(&written(&address)), Ok(address));
+        }
+        let star = read(&[9, 0xe1, 0xba, 0xdc, 0xbe, 0x5a, 0xf1]).unwrap();
+        assert_eq!((star.text().as_str(), star.type_of_number()), ("*#abc#*51", TypeOfNumber::Abbreviated));
+        assert_eq!(star.number(), None);
+    }
+
+    #[test]
+    fn a_name_is_at_most_eleven_septets() {
+        assert!(Address::alphanumeric("ELEVEN CHAR").is_some());
+        assert!(Address::alphanumeric("TWELVE CHARS").is_none());
+        assert!(Address::alphanumeric("€€€€€€").is_none(), "two septets each");
+        assert!(Address::alphanumeric("ąć").is_none());
+    }
+
+    #[test]
+    fn impossible_addresses_are_errors() {
+        assert_eq!(read(&[0x15, 0x91, 0x61]), Err(PduError::AddressLength(0x15)));
+        assert_eq!(read(&[0x02, 0x11, 0x61]), Err(PduError::TypeOfAddress(0x11)));
+        assert_eq!(read(&[0x0b, 0x91, 0x61]), Err(PduError::CutOff(Field::Address)));
+    }
+
+    #[test]
+    fn debug_hides_the_middle_of_a_number() {
+        let number = Address::from(&Number::parse("+491701234567", None).unwrap());
+        assert_eq!(format!("{number:?}"), "Address(0x91 +491*******67)");
+        assert_eq!(number.number().unwrap().as_str(), "+491701234567");
+        assert_eq!(number.to_service_centre().first(), Some(&7));
+    }
+
+    #[test]
+    fn a_national_number_does_not_pass_for_an_international_one() {
+        let number = |octets: &[u8]| read(octets).unwrap().number().map(String::from);
+        assert_eq!(number(&[0x0a, 0xa1, 0x71, 0x10, 0x32, 0x54, 0x76]), None);
+        assert_eq!(number(&[0x05, 0xa1, 0x27, 0x62, 0xf7]).as_deref(), Some("72267"));
+        assert_eq!(number(&[0x0a, 0x81, 0x71, 0x10, 0x32, 0x54, 0x76]).as_deref(), Some("+1701234567"));
     }
 }

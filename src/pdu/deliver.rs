@@ -83,7 +83,7 @@ impl Deliver {
             dcs,
             timestamp,
             user_data,
-            flaws: Flaws { empty_udh, trailing: Flaws::of_trailing(cursor.rest()), bad_options: false },
+            flaws: Flaws { empty_udh, trailing: Flaws::of_trailing(cursor.rest()), ..Flaws::default() },
         })
     }
 }

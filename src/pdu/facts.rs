@@ -73,7 +73,8 @@ fn of_report(report: &StatusReport) -> Facts {
     put(&mut facts, "mms", report.more);
     put(&mut facts, "lp", report.loop_prevention);
     put(&mut facts, "srq", report.for_command);
-    put(&mut facts, "udhi", user_data.is_some_and(|data| data.header.is_some()) || report.flaws.empty_udh);
+    let flagged = report.flaws.empty_udh || report.flaws.header_without_data;
+    put(&mut facts, "udhi", flagged || user_data.is_some_and(|data| data.header.is_some()));
     put(&mut facts, "mr", report.reference.0);
     put_address(&mut facts, "recipient", &report.recipient);
     put_time(&mut facts, "timestamp", &report.timestamp);
@@ -187,6 +188,13 @@ fn put_header(facts: &mut Facts, data: &UserData) {
         let bits = if ports.wide { 16 } else { 8 };
         put(facts, "ports", json!({"dst": ports.destination, "src": ports.source, "bits": bits}));
     }
+    let tables = header.tables();
+    let named = [("locking", tables.locking), ("single", tables.single)];
+    let named: Facts =
+        named.into_iter().filter(|&(_, id)| id != 0).map(|(key, id)| (key.to_owned(), id.into())).collect();
+    if !named.is_empty() {
+        put(facts, "national", named);
+    }
 }
 
 fn put_flaws(facts: &mut Facts, flaws: &Flaws) {
@@ -206,5 +214,63 @@ fn put(facts: &mut Facts, key: &str, value: impl Into<Value>) {
 fn put_some(facts: &mut Facts, key: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
         put(facts, key, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pdu::decode;
+
+    /// Facts of an SMS-DELIVER with this first octet, coding scheme and TP-SCTS month, and this TP-UDL and TP-UD.
+    fn delivered(first: u8, dcs: u8, month: u8, tail: &[u8]) -> Value {
+        let mut tpdu = vec![first, 4, 0x91, 0x21, 0x43, 0, dcs, 0x60, month, 0x72, 0x71, 0x71, 0x11, 0x8a];
+        tpdu.extend(tail);
+        facts(&decode(&tpdu, false, None), false)
+    }
+
+    #[test]
+    fn what_is_no_time_stands_raw() {
+        let facts = delivered(0, 0, 0x60, &[0]);
+        assert_eq!(
+            (&facts["timestamp"], &facts["timestamp_raw"]),
+            (&json!("2006-06-27T17:17:11-07:00"), &Value::Null)
+        );
+        let facts = delivered(0, 0, 0x31, &[0]);
+        assert!(facts.as_object().is_some_and(|facts| facts["timestamp"].is_null()), "there, and null");
+        assert_eq!(facts["timestamp_raw"], "6031727171118A");
+    }
+
+    #[test]
+    fn liberties_are_told() {
+        let odd = delivered(0, 8, 0x60, &[3, 0x00, 0x41, 0x00]);
+        assert_eq!((&odd["text"], &odd["odd_ucs2"]), (&json!("A"), &json!(true)));
+        let empty = delivered(0x40, 0, 0x60, &[0]);
+        assert_eq!(
+            (&empty["udhi"], &empty["empty_udh"], &empty["udh"]),
+            (&json!(true), &json!(true), &Value::Null)
+        );
+        assert_eq!(delivered(0, 0, 0x60, &[0, 0xff])["trailing"], "FF");
+    }
+
+    #[test]
+    fn compressed_data_is_shown_as_octets() {
+        let facts = delivered(0, 0x20, 0x60, &[2, 0xab, 0xcd]);
+        assert_eq!((&facts["encoding"], &facts["data"]), (&json!("gsm7"), &json!("ABCD")));
+        assert_eq!((&facts["compressed"], &facts["text"]), (&json!(true), &Value::Null));
+    }
+
+    #[test]
+    fn national_tables_are_named_and_used() {
+        let facts = delivered(0x40, 0, 0x60, &[0x07, 3, 0x25, 1, 1, 0x40, 0x00, 0x00]);
+        assert_eq!(facts["national"], json!({"locking": 1}));
+        let turkish = delivered(0x40, 0, 0x60, &[0x06, 3, 0x25, 1, 1, 7 << 3, 0]);
+        assert_eq!(turkish["text"], "ı", "code 07 of the Turkish table, behind three fill bits");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_with_a_reason() {
+        let facts = facts(&decode(&[3], false, None), false);
+        assert_eq!(facts, json!({"error": true, "reason": "the message type indicator is 3"}));
     }
 }

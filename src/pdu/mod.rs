@@ -11,6 +11,7 @@ pub mod dcs;
 pub mod deliver;
 pub mod facts;
 pub mod gsm7;
+mod national;
 pub mod report;
 pub mod segment;
 pub mod submit;
@@ -92,6 +93,8 @@ pub struct Flaws {
     pub empty_udh: bool,
     /// Octets behind the end of the TPDU; possibly remains of another message, so kept as secret.
     pub trailing: Option<Secret>,
+    /// TP-UDHI is set on a status report without TP-UD.
+    pub header_without_data: bool,
     /// TP-PI of a status report announces what is not there; all optional parameters were dropped.
     pub bad_options: bool,
 }
@@ -193,4 +196,180 @@ pub fn with_default_smsc(tpdu: &[u8]) -> Vec<u8> {
     octets.push(0);
     octets.extend_from_slice(tpdu);
     octets
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::number::Number;
+    use crate::units::MessageRef;
+
+    fn deliver(originator: Address, dcs: Dcs, user_data: UserData, flags: [bool; 4]) -> Deliver {
+        let [more, loop_prevention, status_report, reply_path] = flags;
+        Deliver {
+            more,
+            loop_prevention,
+            status_report,
+            reply_path,
+            originator,
+            pid: 0,
+            dcs,
+            timestamp: Timestamp([0x60, 0x60, 0x72, 0x71, 0x71, 0x11, 0x8a]),
+            user_data,
+            flaws: Flaws::default(),
+        }
+    }
+
+    fn number() -> Address {
+        Address::from(&Number::parse("+491701234567", None).unwrap())
+    }
+
+    #[test]
+    fn the_service_centre_is_split_off() {
+        let (centre, tpdu) = split_smsc(&[0x07, 0x91, 0x44, 0x77, 0x58, 0x10, 0x06, 0x50, 0x04]).unwrap();
+        assert_eq!(centre.unwrap().text(), "+447785016005");
+        assert_eq!(tpdu, [0x04]);
+        assert_eq!(split_smsc(&with_default_smsc(&[1, 2])), Ok((None, &[1, 2][..])));
+        assert_eq!(split_smsc(&[1, 0x81]).unwrap().0.unwrap().text(), "", "a type without digits");
+        assert_eq!(split_smsc(&[0x91, 0x94]), Err(PduError::ServiceCentreLength(0x91)));
+        assert_eq!(split_smsc(&[2, 0x11, 0x22]), Err(PduError::TypeOfAddress(0x11)));
+        assert_eq!(split_smsc(&[3, 0x91]), Err(PduError::CutOff(Field::ServiceCentre)));
+        assert_eq!(split_smsc(&[]), Err(PduError::CutOff(Field::ServiceCentre)));
+    }
+
+    #[test]
+    fn the_message_type_indicator_decides_unless_told() {
+        assert_eq!(Pdu::decode(&[3], None), Err(PduError::MessageType(3)));
+        assert_eq!(Pdu::decode(&[0], Some(Kind::Submit)), Err(PduError::MessageType(0)));
+        assert_eq!(Pdu::decode(&[], None), Err(PduError::CutOff(Field::FirstOctet)));
+    }
+
+    #[test]
+    fn remains_behind_a_tpdu_are_told_not_refused() {
+        let (dcs, data) = UserData::from_text("Hola");
+        let mut octets = deliver(number(), dcs, data, [false; 4]).encode();
+        octets.extend([0xab, 0xcd]);
+        let trailing = Deliver::decode(&octets).unwrap().flaws.trailing;
+        assert_eq!(trailing, Some(Secret::new(vec![0xab, 0xcd])));
+    }
+
+    #[test]
+    fn cut_off_user_data_is_refused() {
+        let (dcs, data) = UserData::from_text("Your code is 314159");
+        let octets = deliver(number(), dcs, data, [false; 4]).encode();
+        for len in 0..octets.len() {
+            assert!(Deliver::decode(&octets[..len]).is_err(), "{len} of {} octets", octets.len());
+        }
+    }
+
+    #[test]
+    fn a_header_flag_over_no_data_is_tolerated() {
+        let mut octets = deliver(number(), Dcs::GSM7, UserData::from_text("").1, [false; 4]).encode();
+        octets[0] |= 0x40;
+        let read = Deliver::decode(&octets).unwrap();
+        assert!(read.flaws.empty_udh && read.user_data.header.is_none());
+    }
+
+    fn user_data() -> impl Strategy<Value = (Dcs, UserData)> {
+        let text = "[ -Z€]{0,60}|[a-zш😁]{0,30}".prop_map(|text| UserData::from_text(&text));
+        let data = prop::collection::vec(any::<u8>(), 0..100).prop_map(|data| {
+            let payload = Payload::Octets(Secret::new(data));
+            (Dcs::OCTETS, UserData { header: None, payload })
+        });
+        let header = prop::option::of(prop::collection::vec(any::<u8>(), 0..20));
+        (prop_oneof![text, data], header).prop_map(|((dcs, data), header)| {
+            let header = header.map(|raw| Header::parse(&raw));
+            (dcs, UserData { header, ..data })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_octets_panic(octets in prop::collection::vec(any::<u8>(), 0..200), smsc: bool) {
+            for kind in [None, Some(Kind::Deliver), Some(Kind::Submit), Some(Kind::StatusReport)] {
+                let _ = facts::facts(&decode(&octets, smsc, kind), smsc);
+            }
+        }
+
+        /// Random octets seldom get past the address; these do, so headers, options and packing are reached.
+        #[test]
+        fn no_octets_behind_an_address_panic(
+            first: u8, tail in prop::collection::vec(any::<u8>(), 0..200), short in 0..30_u8,
+        ) {
+            let mut deliver = vec![first, 4, 0x91, 0x21, 0x43];
+            let mut submit = vec![first, 0, 4, 0x91, 0x21, 0x43];
+            // A small TP-UDL over much data and a large one over little are both wanted.
+            for octets in [&mut deliver, &mut submit] {
+                octets.extend(&tail);
+                if let Some(udl) = octets.get_mut(15) {
+                    *udl %= short.max(1);
+                }
+                let _ = facts::facts(&decode(octets, false, None), false);
+            }
+        }
+
+        #[test]
+        fn deliver_reads_as_it_was_written((dcs, data) in user_data(), flags: [bool; 4], name in "[A-Za-z0-9]{0,11}") {
+            for originator in [number(), Address::alphanumeric(&name).unwrap()] {
+                let deliver = deliver(originator, dcs, data.clone(), flags);
+                prop_assert_eq!(Deliver::decode(&deliver.encode()), Ok(deliver));
+            }
+        }
+
+        #[test]
+        fn submit_reads_as_it_was_written(
+            (dcs, user_data) in user_data(), flags: [bool; 3], mr: u8, vp: u8, raw: [u8; 7],
+        ) {
+            let [reject_duplicates, status_report, reply_path] = flags;
+            let validities = [
+                None,
+                Some(Validity::Relative(vp)),
+                Some(Validity::Absolute(Timestamp(raw))),
+                Some(Validity::Enhanced(raw)),
+            ];
+            for validity in validities {
+                let submit = Submit {
+                    reference: MessageRef(mr),
+                    destination: number(),
+                    pid: vp,
+                    dcs,
+                    validity,
+                    reject_duplicates,
+                    status_report,
+                    reply_path,
+                    user_data: user_data.clone(),
+                    flaws: Flaws::default(),
+                };
+                prop_assert_eq!(Submit::decode(&submit.encode()), Ok(submit));
+            }
+        }
+
+        #[test]
+        fn reports_read_as_they_were_written(
+            data in prop::option::of(user_data()), pid: Option<u8>, flags: [bool; 3], mr: u8, status: u8,
+            stamps: [[u8; 7]; 2], with_options: bool,
+        ) {
+            let [more, loop_prevention, for_command] = flags;
+            let (dcs, user_data) = data.unzip();
+            let has = |there: bool, bit: u8| if there { bit } else { 0 };
+            let indicator = has(pid.is_some(), 1) | has(dcs.is_some(), 2) | has(user_data.is_some(), 4);
+            let options = with_options.then_some(Options { indicator, pid, dcs, user_data });
+            let [timestamp, discharge] = stamps.map(Timestamp);
+            let report = StatusReport {
+                more,
+                loop_prevention,
+                for_command,
+                reference: MessageRef(mr),
+                recipient: number(),
+                timestamp,
+                discharge,
+                status: Status(status),
+                options,
+                flaws: Flaws::default(),
+            };
+            prop_assert_eq!(StatusReport::decode(&report.encode()), Ok(report));
+        }
+    }
 }

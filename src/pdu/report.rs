@@ -157,6 +157,8 @@ impl StatusReport {
                 }
             }
         }
+        let has_data = report.options.as_ref().is_some_and(|options| options.user_data.is_some());
+        report.flaws.header_without_data = first & HEADER != 0 && !has_data;
         Ok(report)
     }
 }

@@ -65,7 +65,8 @@ pub struct Plan {
 /// # Errors
 /// When it needs more than 255 parts.
 pub fn plan(text: &str) -> Result<Plan, SegmentError> {
-    let gsm7: Option<Vec<gsm7::Coded>> = text.chars().map(gsm7::encode_char).collect();
+    let gsm7: Option<Vec<gsm7::Coded>> =
+        text.chars().map(|c| gsm7::Tables::default().encode_char(c)).collect();
     let (alphabet, parts) = match gsm7 {
         Some(coded) => {
             let units = coded.into_iter().map(|c| {
@@ -141,5 +142,88 @@ impl Plan {
             flaws: Flaws::default(),
         };
         (1..=total).zip(&self.parts).map(part).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn to() -> Number {
+        Number::parse("+491701234567", None).unwrap()
+    }
+
+    fn shape(text: &str) -> (TextAlphabet, u8) {
+        let plan = plan(text).unwrap();
+        (plan.alphabet(), plan.segments())
+    }
+
+    /// The text as a handset joins it.
+    fn joined(plan: &Plan) -> String {
+        let parts = plan.submits(&to(), &SubmitOptions::default()).into_iter();
+        parts.map(|part| part.user_data.text(part.dcs).unwrap().expose_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn capacities_are_those_of_the_standard() {
+        use TextAlphabet::{Gsm7, Ucs2};
+        assert_eq!(shape(""), (Gsm7, 1));
+        for (count, parts) in [(160, 1), (161, 2), (306, 2), (307, 3), (39_015, 255)] {
+            assert_eq!(shape(&"a".repeat(count)), (Gsm7, parts), "{count}");
+        }
+        for (count, parts) in [(70, 1), (71, 2), (134, 2), (135, 3)] {
+            assert_eq!(shape(&"ш".repeat(count)), (Ucs2, parts), "{count}");
+        }
+        assert_eq!(plan(&"a".repeat(39_016)), Err(SegmentError::TooLong(256)));
+    }
+
+    #[test]
+    fn pairs_are_never_cut() {
+        let euro = format!("{}€{}", "a".repeat(152), "b".repeat(20));
+        let submits = plan(&euro).unwrap().submits(&to(), &SubmitOptions::default());
+        assert_eq!(submits[0].user_data.payload.len(), 152, "the escape pair moved to the second part");
+        let smile = format!("{}😁{}", "a".repeat(66), "b".repeat(20));
+        let submits = plan(&smile).unwrap().submits(&to(), &SubmitOptions::default());
+        assert_eq!(submits[0].user_data.payload.len(), 132, "the surrogate pair moved to the second part");
+        assert_eq!(joined(&plan(&smile).unwrap()), smile);
+    }
+
+    #[test]
+    fn options_reach_every_part() {
+        let options = SubmitOptions {
+            concat_ref: 7,
+            validity: Some(Duration::from_secs(600)),
+            status_report: true,
+            reject_duplicates: true,
+            class0: true,
+        };
+        let submits = plan(&"x".repeat(200)).unwrap().submits(&to(), &options);
+        assert_eq!(submits.len(), 2);
+        for (seq, submit) in (1..).zip(&submits) {
+            let concat = submit.user_data.header.as_ref().unwrap().concatenation().unwrap();
+            assert_eq!((concat.reference, concat.total, concat.seq), (7, 2, seq));
+            assert_eq!(submit.validity, Some(Validity::Relative(1)));
+            assert_eq!(submit.dcs.class(), Some(0));
+            assert_eq!(submit.encode().first(), Some(&0b0111_0101));
+            assert!(submit.encode().len() <= 164);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parts_join_to_the_text(text in "(\\PC|[a-z€{}]){0,400}") {
+            let plan = plan(&text).unwrap();
+            prop_assert_eq!(joined(&plan), text);
+        }
+
+        #[test]
+        fn each_part_reads_as_it_was_written(text in "([a-z€^]{0,500}|[a-zш😁]{0,300})", concat_ref: u8) {
+            let options = SubmitOptions { concat_ref, status_report: true, ..SubmitOptions::default() };
+            for submit in plan(&text).unwrap().submits(&to(), &options) {
+                prop_assert_eq!(Submit::decode(&submit.encode()), Ok(submit));
+            }
+        }
     }
 }

@@ -84,7 +84,7 @@ impl Submit {
             status_report: first & STATUS_REPORT != 0,
             reply_path: first & REPLY_PATH != 0,
             user_data,
-            flaws: Flaws { empty_udh, trailing: Flaws::of_trailing(cursor.rest()), bad_options: false },
+            flaws: Flaws { empty_udh, trailing: Flaws::of_trailing(cursor.rest()), ..Flaws::default() },
         })
     }
 }

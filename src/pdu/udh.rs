@@ -4,6 +4,7 @@
 //! nonsense inside is still skipped by its length and shown as it came.
 
 use super::cursor::Cursor;
+use super::gsm7::Tables;
 use super::{Field, PduError};
 use crate::secret::Secret;
 
@@ -11,6 +12,8 @@ const IEI_CONCAT_8: u8 = 0x00;
 const IEI_PORTS_8: u8 = 0x04;
 const IEI_PORTS_16: u8 = 0x05;
 const IEI_CONCAT_16: u8 = 0x08;
+const IEI_SINGLE_SHIFT: u8 = 0x24;
+const IEI_LOCKING_SHIFT: u8 = 0x25;
 
 /// Part `seq` of `total` parts that share `reference`; TS 23.040 9.2.3.24.1 and .8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +107,19 @@ impl Header {
             }),
             _ => None,
         })
+    }
+
+    /// The national language tables that the text is written with; TS 23.040 9.2.3.24.15 and .16.
+    #[must_use]
+    pub fn tables(&self) -> Tables {
+        let language = |iei| {
+            let last = self.elements.iter().rev().find(|element| element.iei == iei)?;
+            last.data.expose().first().copied()
+        };
+        Tables {
+            locking: language(IEI_LOCKING_SHIFT).unwrap_or(0),
+            single: language(IEI_SINGLE_SHIFT).unwrap_or(0),
+        }
     }
 
     /// With its length octet, as it stands in TP-UD.

@@ -64,7 +64,10 @@ impl UserData {
     #[must_use]
     pub fn text(&self, dcs: Dcs) -> Option<Secret> {
         match (&self.payload, dcs.alphabet()) {
-            (Payload::Septets(septets), _) => Some(Secret::from(gsm7::decode(septets.expose()))),
+            (Payload::Septets(septets), _) => {
+                let tables = self.header.as_ref().map(Header::tables).unwrap_or_default();
+                Some(Secret::from(tables.decode(septets.expose())))
+            }
             (Payload::Octets(octets), Alphabet::Ucs2) if !dcs.compressed() => {
                 Some(Secret::from(ucs2::decode(octets.expose())))
             }
