@@ -9,6 +9,7 @@ pub mod codes;
 mod codes_table;
 pub mod command;
 pub mod exchange;
+mod exchange_meaning;
 pub mod grammar;
 pub mod hex;
 pub mod lines;
