@@ -86,13 +86,13 @@ impl<'a> Reader<'a> {
         } else if matches!(Urc::parse(line), Some(Urc::Ring | Urc::Ready(_) | Urc::Power(_)))
             && bare_words(line)
         {
-            self.items.push(json!({ "t": "urc", "line": line }));
+            self.items.push(json!({ "t": "urc", "line": line.trim() }));
         } else {
             let line = self.whole(line);
             match Info::parse(&line) {
                 Some(info) => self.info(&info, &line),
-                None if is_hex(&line) => self.items.push(json!({ "t": "hex", "line": line })),
-                None => self.items.push(json!({ "t": "text", "line": line })),
+                None if is_hex(line.trim()) => self.items.push(json!({ "t": "hex", "line": line.trim() })),
+                None => self.items.push(json!({ "t": "text", "line": line.trim() })),
             }
         }
     }
@@ -165,9 +165,14 @@ impl<'a> Reader<'a> {
         }
         let length = info.args.get(before_length..).and_then(<[Arg]>::last).and_then(Arg::number::<u16>);
         item.insert("length".to_owned(), json!(length));
-        let Some(octets) = self.peek().and_then(|next| hex::decode(next).ok()) else { return };
-        item.insert("pdu".to_owned(), json!(self.take().map(str::trim)));
-        let tpdu = tpdu_length(&octets);
+        // A PDU cut off in the middle of an octet still belongs to its header.
+        let Some(pdu) = self.peek().map(str::trim).filter(|next| next.bytes().all(|b| b.is_ascii_hexdigit()))
+        else {
+            return;
+        };
+        self.take();
+        item.insert("pdu".to_owned(), json!(pdu));
+        let tpdu = hex::decode(pdu).ok().and_then(|octets| tpdu_length(&octets));
         if length.is_some() && tpdu.is_some() && length.map(usize::from) != tpdu {
             item.insert("length_mismatch".to_owned(), json!(tpdu));
         }
