@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use serde_json::Value;
 use smsotpd::at::exchange;
 
-/// Rows that pass; may only rise. What is missing is listed by the test itself (`--nocapture`).
-const FLOOR: usize = 0;
+/// Rows of a thousand that pass; may only rise. The test lists what is missing (`--nocapture`): texts of `+CUSD` decoded from hex
+/// (the alphabet is `pdu`'s), a list of modes in `+COPS=?` that the corpus takes for a network, and what only the label
+/// of a row could tell.
+const FLOOR_PER_MILLE: usize = 961;
 
 fn corpus() -> PathBuf {
     std::env::var_os("SMSOTPD_CORPUS").map_or_else(
@@ -18,7 +20,7 @@ fn corpus() -> PathBuf {
 }
 
 fn without_sms(mut facts: Value) -> Value {
-    for item in facts["items"].as_array_mut().into_iter().flatten() {
+    for item in facts.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten() {
         if let Some(item) = item.as_object_mut() {
             item.remove("sms");
         }
@@ -52,5 +54,8 @@ fn recorded_exchanges_read_as_the_corpus_says() {
     }
     let passed = rows - failed.len();
     println!("AT corpus: {passed} of {rows} rows pass");
-    assert!(passed >= FLOOR, "{passed} of {rows} rows pass, at least {FLOOR} did before");
+    assert!(
+        passed * 1000 >= rows * FLOOR_PER_MILLE,
+        "{passed} of {rows} rows pass, {FLOOR_PER_MILLE} of a thousand did before"
+    );
 }

@@ -13,6 +13,7 @@ mod exchange_meaning;
 pub mod grammar;
 pub mod hex;
 pub mod lines;
+mod registration;
 pub mod reply;
 pub mod result;
 pub mod urc;

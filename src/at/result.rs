@@ -5,7 +5,7 @@ use super::codes::{CmeError, CmsError};
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Final {
-    /// `OK`, or `0` of a modem with `ATV0`.
+    /// `OK`.
     Ok,
     /// `ERROR` without a reason.
     Error,
