@@ -2,8 +2,9 @@
 
 use crate::units::{Dbm, Iccid, Imei, MessageRef};
 
-use super::command::{Domain, StoreName};
+use super::command::StoreName;
 use super::grammar::{Arg, Info};
+pub use super::registration::{Registration, Stat};
 
 /// `+CPIN`: what the card waits for; TS 27.007 8.3.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,58 +27,6 @@ pub enum PinState {
     Absent,
     /// Anything else, as it came.
     Other(String),
-}
-
-/// `<stat>` of `+CREG` and its relatives; TS 27.007 7.2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Stat {
-    /// 0: not registered, not searching.
-    Idle,
-    /// 1: home network.
-    Home,
-    /// 2: searching.
-    Searching,
-    /// 3: registration denied.
-    Denied,
-    /// 4, and all that is not listed.
-    Unknown,
-    /// 5: roaming.
-    Roaming,
-    /// 6: SMS only, home.
-    SmsOnlyHome,
-    /// 7: SMS only, roaming.
-    SmsOnlyRoaming,
-    /// 8: emergency only.
-    Emergency,
-    /// 9: home, CSFB not preferred.
-    CsfbNotPreferredHome,
-    /// 10: roaming, CSFB not preferred.
-    CsfbNotPreferredRoaming,
-    /// 11: attached for restricted local operator services.
-    Restricted,
-}
-
-/// Where the modem is registered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registration {
-    /// Which registration.
-    pub domain: Domain,
-    /// `<n>`, if the line has it: the answer to the read command has, an unsolicited one has not.
-    pub n: Option<u8>,
-    /// The state.
-    pub stat: Stat,
-    /// `<stat>` as it came.
-    pub code: u8,
-    /// Location or tracking area.
-    pub lac: Option<u32>,
-    /// Routing area, which some Novatel firmware puts between area and cell.
-    pub rac: Option<u32>,
-    /// Cell; 36 bits in 5G.
-    pub ci: Option<u64>,
-    /// Access technology; 7 = LTE.
-    pub act: Option<u8>,
-    /// Whether cell fields were there at all, even if not readable.
-    pub has_cell: bool,
 }
 
 /// `+CSQ`; TS 27.007 8.5.
@@ -223,105 +172,6 @@ impl PinState {
             _ => Self::Other(words.to_owned()),
         })
     }
-}
-
-impl Stat {
-    /// From the number.
-    #[must_use]
-    pub fn from_code(code: u8) -> Self {
-        match code {
-            0 => Self::Idle,
-            1 => Self::Home,
-            2 => Self::Searching,
-            3 => Self::Denied,
-            5 => Self::Roaming,
-            6 => Self::SmsOnlyHome,
-            7 => Self::SmsOnlyRoaming,
-            8 => Self::Emergency,
-            9 => Self::CsfbNotPreferredHome,
-            10 => Self::CsfbNotPreferredRoaming,
-            11 => Self::Restricted,
-            _ => Self::Unknown,
-        }
-    }
-
-    /// Whether messages can be sent in this state.
-    #[must_use]
-    pub fn carries_sms(self) -> bool {
-        self.is_home() || self.is_roaming()
-    }
-
-    /// A state of the home network that serves.
-    #[must_use]
-    pub fn is_home(self) -> bool {
-        matches!(self, Self::Home | Self::SmsOnlyHome | Self::CsfbNotPreferredHome)
-    }
-
-    /// A state of a visited network that serves.
-    #[must_use]
-    pub fn is_roaming(self) -> bool {
-        matches!(self, Self::Roaming | Self::SmsOnlyRoaming | Self::CsfbNotPreferredRoaming)
-    }
-}
-
-/// The highest `<n>` of a registration command; `<stat>` reaches 11.
-const REGISTRATION_N_MAX: u8 = 5;
-
-impl Registration {
-    /// Reads a registration line with or without `<n>`.
-    ///
-    /// The read command answers `<n>,<stat>[,<area>,<cell>[,<act>]]`, the unsolicited result lacks `<n>`; some firmware sends `<n>`
-    /// there, too. What tells them apart is the second field: a state is one or two digits without quotes, an area
-    /// is quoted, hex, or longer.
-    #[must_use]
-    pub fn parse(info: &Info) -> Option<Self> {
-        let domain = Domain::from_name(&info.name)?;
-        let first: u8 = info.number(0)?;
-        let has_n = first <= REGISTRATION_N_MAX && second_is_stat(&info.args);
-        let (n, code, cell) = if has_n {
-            (Some(first), info.number(1)?, info.args.get(2..).unwrap_or_default())
-        } else {
-            (None, first, info.args.get(1..).unwrap_or_default())
-        };
-        let mut registration = Self {
-            domain,
-            n,
-            stat: Stat::from_code(code),
-            code,
-            lac: None,
-            rac: None,
-            ci: None,
-            act: None,
-            has_cell: cell.iter().filter(|arg| arg.text().is_some()).count() >= 2,
-        };
-        registration.read_cell(cell);
-        Some(registration)
-    }
-
-    /// `<area>,<cell>[,<act>]`, or in LTE with the routing area as second of four.
-    fn read_cell(&mut self, cell: &[Arg]) {
-        let hex = |at: usize| cell.get(at).and_then(Arg::hex);
-        let with_rac = self.domain == Domain::Eps
-            && cell.len() == 4
-            && cell.get(1).and_then(Arg::text).is_some_and(|rac| rac.len() <= 2);
-        self.lac = hex(0);
-        let rest = if with_rac {
-            self.rac = hex(1);
-            2
-        } else {
-            1
-        };
-        self.ci = cell.get(rest).and_then(Arg::text).and_then(|ci| u64::from_str_radix(ci.trim(), 16).ok());
-        self.act = cell.get(rest.saturating_add(1)).and_then(Arg::number);
-    }
-}
-
-/// Whether the second field of a registration line is a `<stat>`: bare and a number up to 11. Four digits or more are an
-/// area; `002,0011` of a modem that fills up with zeros is told by the zeros of its first field.
-fn second_is_stat(args: &[Arg]) -> bool {
-    let (Some(Arg::Bare(first)), Some(Arg::Bare(second))) = (args.first(), args.get(1)) else { return false };
-    let short = second.len() <= 2 || (first.len() == 3 && second.len() <= 4);
-    short && second.parse::<u8>().is_ok_and(|code| code <= 11)
 }
 
 impl Csq {
@@ -474,6 +324,12 @@ impl Cops {
 }
 
 impl UssdReply {
+    /// Whether the text opened by this line has no closing quote yet: operators put line breaks into it, so more lines belong to it.
+    #[must_use]
+    pub fn is_unfinished(line: &str) -> bool {
+        line.starts_with("+CUSD") && line.matches('"').count() % 2 == 1
+    }
+
     /// Reads `+CUSD: <m>[,"<text>",<dcs>]`. The text may hold commas and quotes of its own, so it runs to the last quote.
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
@@ -483,11 +339,14 @@ impl UssdReply {
         let Some(rest) = rest.filter(|rest| !rest.is_empty()) else {
             return Some(Self { m, text: None, dcs: None });
         };
-        let (text, dcs) = match rest.strip_prefix('"') {
-            Some(quoted) => quoted.rsplit_once('"').unwrap_or((quoted, "")),
-            None => rest.rsplit_once(',').unwrap_or((rest, "")),
+        let (body, quoted) = rest.strip_prefix('"').map_or((rest, false), |body| (body, true));
+        // Only what reads as `,<dcs>` ends the text; all else belongs to it.
+        let end = if quoted { body.rsplit_once('"') } else { body.rsplit_once(',') };
+        let (text, dcs) = match end.map(|(text, tail)| (text, tail.trim_start_matches([',', ' ']).trim())) {
+            Some((text, "")) if quoted => (text, None),
+            Some((text, tail)) if tail.parse::<u8>().is_ok() => (text, tail.parse().ok()),
+            _ => (body, None),
         };
-        let dcs = dcs.trim_start_matches([',', ' ']).trim().parse().ok();
         Some(Self { m, text: Some(text.to_owned()), dcs })
     }
 }
@@ -511,4 +370,117 @@ pub fn imei(line: &str) -> Option<Imei> {
 #[must_use]
 pub fn iccid(line: &str) -> Option<Iccid> {
     line.split(|c: char| !c.is_ascii_alphanumeric()).find_map(Iccid::parse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn info(line: &str) -> Info {
+        Info::parse(line).unwrap()
+    }
+
+    #[test]
+    fn the_card_says_what_it_waits_for() {
+        let pin = |line: &str| PinState::parse(&info(line)).unwrap();
+        assert_eq!(pin("+CPIN: READY"), PinState::Ready);
+        assert_eq!(pin("+CPIN:SIM PIN"), PinState::SimPin);
+        assert_eq!(pin("+CPIN: \"SIM PUK\""), PinState::SimPuk);
+        assert_eq!(pin("+CPIN: NOT READY"), PinState::NotReady);
+        assert_eq!(pin("+CPIN: NOT INSERTED"), PinState::Absent);
+        assert_eq!(pin("+CPIN: PH-NET PIN"), PinState::Locked("PH-NET PIN".to_owned()));
+        assert_eq!(PinState::parse(&info("+CPIN: ")), None);
+    }
+
+    #[test]
+    fn stores_come_with_and_without_names() {
+        let cpms = Cpms::parse(&info("+CPMS: 0,23,0,23,0,50")).unwrap();
+        assert_eq!(cpms.stores.len(), 3);
+        assert_eq!(cpms.stores[2], StoreFill { store: None, used: 0, total: 50 });
+        let cpms = Cpms::parse(&info("+CPMS: \"SM\",3,20,\"ME\",4,40")).unwrap();
+        assert_eq!(cpms.stores[1], StoreFill { store: Some(StoreName::me()), used: 4, total: 40 });
+        assert_eq!(Cpms::parse(&info("+CPMS: ,,,,,,,,")), None);
+        let support = CpmsSupport::parse(&info("+CPMS: ((\"SM\",\"BM\",\"SR\"),(\"SM\"))")).unwrap();
+        assert_eq!(support.places.len(), 2);
+        assert_eq!(support.places[1], vec![StoreName::sm()]);
+    }
+
+    #[test]
+    fn what_may_be_announced_is_a_set_for_each_field() {
+        let support = CnmiSupport::parse(&info("+CNMI: (0-2),(0,1),(0,2),(0,2)")).unwrap();
+        assert_eq!(support.mode, vec![0, 1, 2]);
+        assert_eq!(support.ds, vec![0, 2]);
+        assert_eq!(support.bfr, Vec::<u8>::new());
+    }
+
+    #[test]
+    fn headers_of_stored_messages() {
+        let header = CmgrHeader::parse(&info("+CMGR: 0,,29")).unwrap();
+        assert_eq!(header, CmgrHeader { stat: MessageStat::ReceivedUnread, length: Some(29) });
+        let header = CmglHeader::parse(&info("+CMGL: 0,1,\"\",159")).unwrap();
+        assert_eq!(header, CmglHeader { index: 0, stat: MessageStat::ReceivedRead, length: Some(159) });
+        assert_eq!(CmglHeader::parse(&info("+CMGL: (0-4)")), None);
+    }
+
+    #[test]
+    fn a_reference_is_read_whatever_follows_it() {
+        for line in ["+CMGS: 42", "+CMGS:42", "+CMGS: 42,\"24/01/01,00:00:00+04\"", "+CMGS: 042"] {
+            assert_eq!(CmgsReply::parse(&info(line)), Some(CmgsReply { mr: MessageRef(42) }), "{line}");
+        }
+        assert_eq!(CmgsReply::parse(&info("+CMGS: 256")), None);
+    }
+
+    #[test]
+    fn a_service_centre_may_be_in_ucs2_or_empty() {
+        let csca = |line: &str| Csca::parse(&info(line)).unwrap().address;
+        assert_eq!(csca("+CSCA: \"+491710760000\",145"), "+491710760000");
+        assert_eq!(csca("+CSCA: 002B003300380030003600330039003000310030003000300030,145"), "+380639010000");
+        assert_eq!(csca("+CSCA: 6281100000,145"), "6281100000");
+        assert_eq!(csca("+CSCA: \"\",129"), "");
+    }
+
+    #[test]
+    fn ussd_texts_keep_their_commas_and_quotes() {
+        let ussd = |line: &str| UssdReply::parse(line).unwrap();
+        assert_eq!(ussd("+CUSD: 2"), UssdReply { m: 2, text: None, dcs: None });
+        let got = ussd("+CUSD: 0,\"call \"*100#\", please\",15");
+        assert_eq!(got, UssdReply { m: 0, text: Some("call \"*100#\", please".to_owned()), dcs: Some(15) });
+        assert_eq!(ussd("+CUSD: 0,\"no end").text.as_deref(), Some("no end"));
+        assert_eq!(ussd("+CUSD: 0, 49B4").text.as_deref(), Some("49B4"));
+        assert_eq!(ussd("+CUSD: 0,hello, world").text.as_deref(), Some("hello, world"));
+        assert_eq!(ussd("+CUSD: 0,\"call \"x").text.as_deref(), Some("call \"x"));
+        assert!(UssdReply::is_unfinished("+CUSD: 2,\"first line"));
+        assert!(!UssdReply::is_unfinished("+CUSD: 2,\"all\",15"));
+    }
+
+    #[test]
+    fn identities_with_and_without_prefix() {
+        assert_eq!(imei("490154203237518").unwrap().as_str(), "490154203237518");
+        assert_eq!(imei("+CGSN: \"490154203237518\"").unwrap().as_str(), "490154203237518");
+        assert_eq!(iccid("^ICCID: 89490200001005155450F").unwrap().as_str(), "89490200001005155450");
+        assert_eq!(iccid("+CCID: \"8949020000100515545\"").unwrap().as_str(), "8949020000100515545");
+        assert_eq!(identity("+CGMI: \"huawei\"", "+CGMI"), Some("huawei"));
+        assert_eq!(identity(" MULTIBAND  900E  1800 ", "+CGMM"), Some("MULTIBAND  900E  1800"));
+        assert_eq!(identity("+CGMM:", "+CGMM"), None);
+        let cops = Cops::parse(&info("+COPS: 0,0,\"Telekom.de\",7")).unwrap();
+        assert_eq!(cops.operator.as_deref(), Some("Telekom.de"));
+        assert_eq!(Cops::parse(&info("+COPS: 0")).unwrap().operator, None);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(name in "(CPIN|CSQ|CSCA|CPMS|CNMI|CMGS|CMGR|CMGL|COPS|CUSD)", args in "[0-9A-F,\"() -]{0,60}") {
+            let line = format!("+{name}: {args}");
+            let info = info(&line);
+            let _ = (PinState::parse(&info), Csq::parse(&info), Csca::parse(&info), Cpms::parse(&info));
+            let _ = (CpmsSupport::parse(&info), CnmiSupport::parse(&info), CmgsReply::parse(&info), Cops::parse(&info));
+            let _ = (CmgrHeader::parse(&info), CmglHeader::parse(&info), UssdReply::parse(&line), UssdReply::is_unfinished(&line));
+        }
+
+        #[test]
+        fn identities_never_panic(line in ".*") {
+            let _ = (imei(&line), iccid(&line), identity(&line, "+CGMI"), UssdReply::parse(&format!("+CUSD{line}")));
+        }
+    }
 }

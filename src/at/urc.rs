@@ -108,7 +108,6 @@ const CHATTER: &[&str] = &[
     "#QSS",
     "*PSUTTZ",
     "*PSNWID",
-    "DST",
     "^ANTENNA",
     "^BOOT",
     "^CEND",
@@ -228,4 +227,71 @@ fn last_number(info: &Info) -> Option<u16> {
 /// `+CIEV: "smsfull",1` or `+CIEV: smsfull,2`.
 fn is_store_full(info: &Info) -> bool {
     info.text(0) == Some("smsfull") && info.text(1) != Some("0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn stored_messages_name_their_slot() {
+        assert_eq!(Urc::parse("+CMTI: \"SM\",7"), Some(Urc::Cmti { store: Some(StoreName::sm()), index: 7 }));
+        assert_eq!(Urc::parse("+CMTI: 0,111"), Some(Urc::Cmti { store: None, index: 111 }));
+        assert_eq!(Urc::parse("+CDSI: \"SR\",0"), Some(Urc::Cdsi { store: Some(StoreName::sr()), index: 0 }));
+        assert_eq!(Urc::parse("+CMTI: \"SM\""), None);
+    }
+
+    #[test]
+    fn direct_deliveries_have_a_second_line() {
+        for (line, length) in [("+CMT: ,27", Some(27)), ("+CMT: \"\",27", Some(27)), ("+CMT: x", None)] {
+            let urc = Urc::parse(line).unwrap();
+            assert_eq!(urc, Urc::Cmt { length }, "{line}");
+            assert!(urc.needs_body());
+        }
+        assert_eq!(Urc::parse("+CDS: ,25"), Some(Urc::Cds { length: Some(25) }));
+        assert_eq!(Urc::parse("+CDS: 25"), Some(Urc::Cds { length: Some(25) }));
+        let text_mode = Urc::parse(
+            "+CDS: 2,10,\"+358501234567\",145,\"95/07/04/13:12:14+04\",\"95/07/04/13:12:20+04\",0",
+        );
+        assert!(!text_mode.unwrap().needs_body());
+    }
+
+    #[test]
+    fn the_start_is_followed() {
+        for (line, ready) in [
+            ("RDY", Ready::Started),
+            ("^SYSSTART", Ready::Started),
+            ("Call Ready", Ready::Radio),
+            ("SMS Ready", Ready::Sms),
+            ("+QIND: SMS DONE", Ready::Sms),
+            ("+PBREADY", Ready::Phonebook),
+            ("+QIND: PB DONE", Ready::Phonebook),
+        ] {
+            assert_eq!(Urc::parse(line), Some(Urc::Ready(ready)), "{line}");
+        }
+        assert_eq!(Urc::parse("+CPIN: NOT READY"), Some(Urc::Pin(PinState::NotReady)));
+    }
+
+    #[test]
+    fn chatter_is_noise_and_answers_are_nothing() {
+        for line in ["^BOOT:91409020,0,0,0,6", "^RSSI:18", "+CIEV: 7,1", "+ZUSIMR:2", "+WIND: 5,1"] {
+            assert_eq!(Urc::parse(line), Some(Urc::Noise), "{line}");
+        }
+        for line in ["OK", "+CMGS: 42", "+CPMS: 0,10", "07914306073011F0", "AT+CSQ", ""] {
+            assert_eq!(Urc::parse(line), None, "{line}");
+        }
+        assert_eq!(Urc::parse("^SMMEMFULL: \"SM\""), Some(Urc::StoreFull));
+        assert_eq!(Urc::parse("+CIEV: \"smsfull\",1"), Some(Urc::StoreFull));
+        assert_eq!(Urc::parse("+CIEV: \"smsfull\",0"), Some(Urc::Noise));
+        assert_eq!(Urc::parse("UNDER-VOLTAGE POWER DOWN"), Some(Urc::Power(Power::Down)));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(line in ".*", sign in "[+^]", name in "(CMTI|CMT|CDS|CDSI|CREG|CUSD|CIEV|CBM|CPIN|SRVST)") {
+            let _ = Urc::parse(&line);
+            let _ = Urc::parse(&format!("{sign}{name}: {line}"));
+        }
+    }
 }
