@@ -14,4 +14,6 @@ pub mod number;
 pub mod secret;
 pub mod units;
 
+pub mod modem;
+
 pub mod clock;
