@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::at::Final;
+use crate::at::command::Pin;
 use crate::modem::profile::Profile;
-use crate::modem::standin::{Final, Pin};
 use crate::units::{Dbm, Iccid, Imei, MessageRef};
 
 /// Names one request of the driver; chosen by the driver, unique as long as the machine lives.
@@ -327,10 +328,10 @@ pub enum Phase {
 pub struct Registration(pub Option<u8>);
 
 impl Registration {
-    /// Home (1), roaming (5), and both for SMS only (6, 7).
+    /// Home (1), roaming (5), both for SMS only (6, 7), and the CSFB variants (9, 10).
     #[must_use]
     pub fn carries_sms(self) -> bool {
-        matches!(self.0, Some(1 | 5 | 6 | 7))
+        matches!(self.0, Some(1 | 5 | 6 | 7 | 9 | 10))
     }
 }
 

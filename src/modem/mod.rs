@@ -7,4 +7,3 @@
 pub mod exchange;
 pub mod machine;
 pub mod profile;
-pub mod standin;
