@@ -7,3 +7,10 @@
 pub mod exchange;
 pub mod machine;
 pub mod profile;
+
+mod bringup;
+mod health;
+mod incoming;
+mod outgoing;
+mod session;
+mod timers;
