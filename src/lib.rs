@@ -16,6 +16,8 @@ pub mod pdu;
 pub mod secret;
 pub mod units;
 
+pub mod modem;
+
 pub mod clock;
 
 pub mod queue;
