@@ -22,3 +22,5 @@ pub mod queue;
 
 pub mod provider;
 pub mod store;
+
+pub mod config;
