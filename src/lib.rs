@@ -25,3 +25,5 @@ pub mod route;
 
 pub mod provider;
 pub mod store;
+
+pub mod config;
