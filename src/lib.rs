@@ -23,6 +23,7 @@ pub mod clock;
 pub mod queue;
 pub mod route;
 
+pub mod dispatch;
 pub mod provider;
 pub mod store;
 

@@ -20,7 +20,8 @@ struct Line {
 impl Line {
     fn open(link: &Path) -> Self {
         let flags = rustix::fs::OFlags::NOCTTY.bits() as i32;
-        let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(link).expect("the port opens");
+        let file =
+            OpenOptions::new().read(true).write(true).custom_flags(flags).open(link).expect("the port opens");
         let mut raw = tcgetattr(&file).expect("a terminal");
         raw.make_raw();
         tcsetattr(&file, OptionalActions::Now, &raw).expect("a terminal");
@@ -49,7 +50,8 @@ pub(crate) fn send(link: &Path, count: usize) -> Duration {
     let plan = segment::plan("bench").expect("a short text");
     let submit = plan.submits(&to, &SubmitOptions::default()).remove(0);
     let tpdu = submit.encode();
-    let hex: String = std::iter::once(0).chain(tpdu.iter().copied()).map(|octet| format!("{octet:02X}")).collect();
+    let hex: String =
+        std::iter::once(0).chain(tpdu.iter().copied()).map(|octet| format!("{octet:02X}")).collect();
     let command = format!("AT+CMGS={}\r", tpdu.len());
     let body = format!("{hex}\u{1a}");
     let start = Instant::now();

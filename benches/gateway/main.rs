@@ -73,13 +73,20 @@ fn main() {
     let quick = has("--quick");
     let grounds = [
         Ground { name: "disk", dir: target_dir(), commit_pause_us: 0, judged: false },
-        Ground { name: "memory + 200 us a commit", dir: "/dev/shm".into(), commit_pause_us: 200, judged: true },
+        Ground {
+            name: "memory + 200 us a commit",
+            dir: "/dev/shm".into(),
+            commit_pause_us: 200,
+            judged: true,
+        },
     ];
     let mut report = Vec::new();
     for ground in &grounds {
         let figures = scenes::all(ground, quick);
         print_table(ground, &figures);
-        report.push(json!({"ground": ground.name, "figures": figures.iter().map(Figure::json).collect::<Vec<_>>()}));
+        report.push(
+            json!({"ground": ground.name, "figures": figures.iter().map(Figure::json).collect::<Vec<_>>()}),
+        );
     }
     if has("--json") {
         println!("{}", json!({"machine": probe::machine(), "runs": report}));
@@ -94,7 +101,13 @@ fn print_table(ground: &Ground, figures: &[Figure]) {
             v if v >= 100.0 => format!("{v:.0} {}", figure.unit),
             v => format!("{v:.2} {}", figure.unit),
         };
-        println!("| {} | {value} | {} | {} | {} |", figure.name, figure.line(), figure.verdict(), figure.beside);
+        println!(
+            "| {} | {value} | {} | {} | {} |",
+            figure.name,
+            figure.line(),
+            figure.verdict(),
+            figure.beside
+        );
     }
 }
 
