@@ -10,10 +10,13 @@
 //! | 3 shells | the engines, drivers, [`dispatch`], [`validate`], [`api`], [`telemetry`] |
 //! | 4 composition | [`config`] [`daemon`] [`ctl`] [`simulator`] and the two binaries |
 
+pub mod at;
 pub mod number;
 pub mod pdu;
 pub mod secret;
 pub mod units;
+
+pub mod modem;
 
 pub mod clock;
 
