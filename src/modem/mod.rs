@@ -4,6 +4,12 @@
 //! thousands of hours of faults run in a second of a test. `session` knows lines and the one command in flight;
 //! `bringup`, `outgoing`, `incoming` and `health` each decide for one concern which command comes next.
 
+pub mod driver;
 pub mod exchange;
 pub mod machine;
+mod port;
 pub mod profile;
+#[cfg(test)]
+pub(crate) mod pty;
+
+pub mod trace;
