@@ -97,3 +97,34 @@ macro_rules! cause {
 
 cause!(CmsError, codes_table::CMS, "CMS");
 cause!(CmeError, codes_table::CME, "CME");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dispositions_follow_the_cause() {
+        let cms = |code| CmsError::Code(code).disposition();
+        assert_eq!(cms(22), Disposition::Transient);
+        assert_eq!(cms(38), Disposition::Transient);
+        assert_eq!(cms(21), Disposition::NetworkRefused);
+        assert_eq!(cms(304), Disposition::Permanent);
+        assert_eq!(cms(197), Disposition::Duplicate);
+        assert_eq!(cms(314), Disposition::SimBusy);
+        assert_eq!(cms(330), Disposition::Local);
+        assert_eq!(cms(321), Disposition::Harmless);
+        assert_eq!(cms(9999), Disposition::Unknown);
+        assert_eq!(CmeError::Code(14).disposition(), Disposition::SimBusy);
+        assert_eq!(CmeError::Code(16).disposition(), Disposition::Local);
+        assert_eq!(CmeError::parse("SIM PIN required").disposition(), Disposition::Local);
+    }
+
+    #[test]
+    fn descriptions_name_cause_and_remedy() {
+        assert_eq!(CmsError::Code(330).describe(), "CMS 330 (SMSC address unknown): set it with AT+CSCA");
+        assert_eq!(CmsError::Code(42).describe(), "CMS 42 (congestion)");
+        assert_eq!(CmsError::Code(777).describe(), "CMS 777 (no published meaning)");
+        assert_eq!(CmeError::parse("strange").describe(), "CME error \"strange\"");
+        assert_eq!(CmeError::parse("").describe(), "CME error without a cause");
+    }
+}

@@ -84,6 +84,17 @@ impl Domain {
         }
     }
 
+    /// The domain in letters.
+    #[must_use]
+    pub fn abbreviation(self) -> &'static str {
+        match self {
+            Self::Circuit => "CS",
+            Self::Packet => "PS",
+            Self::Eps => "EPS",
+            Self::FiveG => "5GS",
+        }
+    }
+
     /// From the name of an information line.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

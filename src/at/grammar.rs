@@ -251,7 +251,7 @@ mod tests {
     fn ranges_are_expanded_within_bounds() {
         let all = |text: &str| arguments(text).iter().map(Arg::members).collect::<Vec<_>>();
         assert_eq!(all("(0-3),(0,2),1"), vec![vec![0, 1, 2, 3], vec![0, 2], vec![1]]);
-        assert_eq!(all("(0-4294967295),(3-1)"), vec![vec![], vec![]]);
+        assert_eq!(all("(0-4294967295),(3-1)"), vec![Vec::<u32>::new(), Vec::new()]);
     }
 
     #[test]

@@ -4,12 +4,14 @@
 //! `+CMGS` without any end. So CR and LF each end a line and an empty line is no line: the outcome cannot depend on
 //! how the bytes were chunked. The prompt is recognised only at the start of a line and only when the caller awaits it.
 
+use std::fmt;
+
 /// Longest line kept, octets. The longest legal one is a PDU in hex (SMSC 24 + TPDU 2 x 176 characters) or a text of `+CUSD`;
 /// operator lists of `+COPS=?` reach 2 KiB.
 pub const LINE_MAX: usize = 4096;
 
 /// What the port gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Chunk {
     /// A line without its end, never empty. UTF-8 as it came; otherwise each octet is one character (ISO 8859-1).
     Line(String),
@@ -22,8 +24,29 @@ pub enum Chunk {
     },
 }
 
+/// A PDU holds a message and the echo of `+CPIN=` a PIN, so of these only the length is shown.
+impl fmt::Debug for Chunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) if is_confidential(line) => {
+                write!(f, "Line(<{} characters>)", line.chars().count())
+            }
+            Self::Line(line) => f.debug_tuple("Line").field(line).finish(),
+            Self::Prompt => f.write_str("Prompt"),
+            Self::TooLong { dropped } => f.debug_struct("TooLong").field("dropped", dropped).finish(),
+        }
+    }
+}
+
+fn is_confidential(line: &str) -> bool {
+    /// Hex of this length may be a PDU; an ICCID is shorter.
+    const PDU_MIN: usize = 24;
+    let hex = line.chars().filter(char::is_ascii_hexdigit).count();
+    (hex >= PDU_MIN && hex == line.trim().len()) || line.contains("CPIN=")
+}
+
 /// Splits what is pushed. The owner drains [`Lines::next`] after each push, so it holds one line and one read at most.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Lines {
     buffer: Vec<u8>,
     /// Octets of the buffer already searched for a line end, so that a slow line is not searched again and again.
@@ -33,6 +56,17 @@ pub struct Lines {
     /// A prompt was given out; its blank may still come.
     after_prompt: bool,
     too_long: u64,
+}
+
+/// Without the octets, which may hold a message.
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines")
+            .field("buffered", &self.buffer.len())
+            .field("dropped", &self.dropped)
+            .field("too_long", &self.too_long)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Lines {
@@ -192,6 +226,13 @@ mod tests {
         assert_eq!(lines.next(true), Some(Chunk::TooLong { dropped: LINE_MAX * 3 + 1 }));
         assert_eq!(lines.next(true), Some(line("OK")));
         assert_eq!(lines.too_long(), 1);
+    }
+
+    #[test]
+    fn debug_shows_neither_messages_nor_pins() {
+        assert_eq!(format!("{:?}", line(&"07".repeat(20))), "Line(<40 characters>)");
+        assert!(!format!("{:?}", line("AT+CPIN=\"1234\"")).contains("1234"));
+        assert_eq!(format!("{:?}", line("OK")), "Line(\"OK\")");
     }
 
     #[test]
