@@ -30,11 +30,9 @@ impl Peer {
         modes.make_raw();
         rustix::termios::tcsetattr(&master, rustix::termios::OptionalActions::Now, &modes).unwrap();
         rustix::io::ioctl_fionbio(&master, true).unwrap();
-        Self {
-            master: AsyncFd::register(master).unwrap(),
-            slave: PathBuf::from(slave.into_string().unwrap()),
-            seen: Vec::new(),
-        }
+        #[expect(deprecated, reason = "its replacement is unsafe; an OwnedFd keeps its descriptor")]
+        let master = AsyncFd::new(master).unwrap();
+        Self { master, slave: PathBuf::from(slave.into_string().unwrap()), seen: Vec::new() }
     }
 
     /// The slave end.

@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn a_submit_shows_its_header_and_neither_number_nor_text() {
         let shown = line(b"0011000C919471103254760000A709C834888E2ECBCB21\x1a");
-        assert_eq!(shown, "0011000C9194********760000A709<9 octets><^Z>");
+        assert_eq!(shown, "0011000C9194********760000A709<8 octets><^Z>");
     }
 
     #[test]
