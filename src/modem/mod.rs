@@ -4,19 +4,29 @@
 //! thousands of hours of faults run in a second of a test. `session` knows lines and the one command in flight;
 //! `bringup`, `outgoing`, `incoming` and `health` each decide for one concern which command comes next.
 
+pub mod exchange;
+pub mod machine;
+pub mod profile;
+
+mod bringup;
+mod health;
+mod incoming;
+mod outgoing;
+mod session;
+mod timers;
+
 pub mod discover;
 pub mod driver;
-pub mod exchange;
 pub mod fleet;
+pub mod supervisor;
+pub mod trace;
+
 mod handle;
-pub mod machine;
 mod pin_memory;
 mod port;
 mod power;
-pub mod profile;
+mod serve;
+mod wake;
+
 #[cfg(test)]
 pub(crate) mod pty;
-mod serve;
-pub mod supervisor;
-pub mod trace;
-mod wake;

@@ -56,7 +56,8 @@ pub(super) async fn site_hook(hook: Option<&Path>, port: &str, imei: Option<&str
     command.arg(port).arg(imei.unwrap_or_default()).env_clear().kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut running = command.spawn()?;
-    let ended = tokio::time::timeout(HOOK_LIMIT, running.wait()).await.map_err(|_| PowerError::HookSlow)??;
+    let ended =
+        tokio::time::timeout(HOOK_LIMIT, running.wait()).await.map_err(|_| PowerError::HookSlow)??;
     if ended.success() { Ok(()) } else { Err(PowerError::HookFailed(ended)) }
 }
 
