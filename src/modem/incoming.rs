@@ -272,10 +272,11 @@ impl Incoming {
         }
     }
 
-    /// The answer to a command of ours. Says whether it was a success.
-    pub(super) fn answered(&mut self, turn: &mut Turn<'_>, answer: &Answer) {
-        let Some(job) = self.job.take() else { return };
+    /// The answer to a command of ours. Says whether it selected a store for the next.
+    pub(super) fn answered(&mut self, turn: &mut Turn<'_>, answer: &Answer) -> bool {
+        let Some(job) = self.job.take() else { return false };
         let ok = answer.result == Final::Ok;
+        let selected = ok && matches!(job, Job::Select(_));
         match job {
             Job::Acknowledge => self.acks = self.acks.saturating_sub(1),
             Job::Select(store) if ok => self.select(store, answer),
@@ -293,6 +294,7 @@ impl Incoming {
             Job::Read(slot) | Job::Delete(slot) if is_empty_slot(&answer.result) => self.forget(&slot),
             job => self.failed(turn, job, &answer.result),
         }
+        selected
     }
 
     /// No answer: another try later.

@@ -71,14 +71,10 @@ pub struct Machine {
 
 #[derive(Debug)]
 enum State {
-    /// `again`: of a modem that is down; nothing is told before it succeeds.
-    BringUp {
-        bringup: BringUp,
-        again: bool,
-    },
+    BringUp(BringUp),
     Online(Online),
     Recovering(Recovery),
-    Down(Cause),
+    Down,
     Closed,
 }
 
@@ -172,7 +168,7 @@ impl Machine {
         let mut timers = Timers::default();
         timers.set(Timer::Pause, now, Duration::ZERO);
         Self {
-            state: State::BringUp { bringup: BringUp::new(now, &settings, patience), again: false },
+            state: State::BringUp(BringUp::new(now, &settings, patience)),
             settings,
             session: Session::new(),
             timers,
@@ -299,9 +295,9 @@ impl Machine {
             Timer::Idle => self.look(),
             Timer::Retry => {}
             Timer::Pause => match self.state {
-                State::Down(_) => self.begin(now, None),
+                State::Down => self.begin(now, None),
                 State::Recovering(recovery) => self.recover(now, recovery),
-                State::BringUp { .. } | State::Online(_) | State::Closed => {}
+                State::BringUp(_) | State::Online(_) | State::Closed => {}
             },
         }
     }
@@ -310,11 +306,8 @@ impl Machine {
 
     fn listen(&mut self, now: Instant) {
         while let Some(heard) = self.session.next(now, &mut self.timers) {
+            // All of these bytes are judged before the next command leaves: none of them can be its answer.
             self.heard(now, heard);
-            // The next command may leave before the rest of these bytes is judged: they stand behind its predecessor's end.
-            if self.session.is_idle() {
-                self.pump(now);
-            }
         }
     }
 
@@ -351,7 +344,7 @@ impl Machine {
     fn answered(&mut self, now: Instant, purpose: Purpose, answer: &Answer) {
         match purpose {
             Purpose::BringUp => {
-                if let State::BringUp { bringup, .. } = &mut self.state {
+                if let State::BringUp(bringup) = &mut self.state {
                     let card = Card { settings: &self.settings, pin_spent: &mut self.pin_spent };
                     let progress = bringup.answered(now, &card, answer);
                     self.progress(now, progress);
@@ -363,7 +356,13 @@ impl Machine {
             }
             Purpose::Incoming => {
                 self.health.answered();
-                self.incoming.answered(turn!(self, now), answer);
+                let selected = self.incoming.answered(turn!(self, now), answer);
+                // A selected store is half of a job: its other half is not left waiting behind messages out.
+                if let State::Online(online) = &mut self.state
+                    && selected
+                {
+                    online.sends = SENDS_BETWEEN;
+                }
             }
             Purpose::Idle => {
                 self.health.answered();
@@ -378,7 +377,7 @@ impl Machine {
         let mut submit = false;
         match purpose {
             Purpose::BringUp => {
-                if let State::BringUp { bringup, .. } = &mut self.state {
+                if let State::BringUp(bringup) = &mut self.state {
                     if bringup.may_be_silent(now) {
                         return;
                     }
@@ -402,14 +401,22 @@ impl Machine {
     fn silent(&mut self, now: Instant) {
         self.outgoing.in_step();
         match &self.state {
-            State::BringUp { bringup, .. } if bringup.may_be_silent(now) => {
+            State::BringUp(bringup) if bringup.may_be_silent(now) => {
                 self.session.resync(now, &mut self.timers, true);
             }
-            State::BringUp { .. } | State::Online(_) => {
+            State::BringUp(_) | State::Online(_) => {
                 self.poked(now);
+                // Not ready until it answers again: the next look at the registration tells.
+                self.status.registration = Registration::default();
+                if matches!(self.state, State::Online(_)) {
+                    self.status.phase = Phase::Searching;
+                }
+                self.timers.clear(Timer::Idle);
+                self.outgoing.end_waiting(turn!(self, now), NotSent::NotReady);
+                self.go_down(Cause::Silent);
                 self.strike(now, false);
             }
-            State::Recovering(_) | State::Down(_) | State::Closed => {}
+            State::Recovering(_) | State::Down | State::Closed => {}
         }
     }
 
@@ -417,6 +424,13 @@ impl Machine {
         match urc {
             Urc::Cmti { store, index } | Urc::Cdsi { store, index } => self.incoming.stored_in(store, index),
             Urc::Registration(read) if read.domain == Domain::Circuit => {
+                // Newer than the answer that is just coming in.
+                if self.session.has_reply()
+                    && let State::Online(online) = &mut self.state
+                    && matches!(online.looking, Some(Command::RegistrationRead(_)))
+                {
+                    online.looking = None;
+                }
                 self.registered(now, Registration(Some(read.code)));
             }
             Urc::StoreFull => {
@@ -425,7 +439,7 @@ impl Machine {
             }
             Urc::Ready(Ready::Started) => self.restarted(now),
             // The card is ready: no need to wait for the end of the pause.
-            Urc::Ready(Ready::Sms) if matches!(self.state, State::BringUp { .. }) => {
+            Urc::Ready(Ready::Sms) if matches!(self.state, State::BringUp(_)) => {
                 self.timers.clear(Timer::Pause);
             }
             Urc::Pin(PinState::Ready | PinState::SimPin2 | PinState::SimPuk2) => {}
@@ -444,7 +458,7 @@ impl Machine {
                 self.go_down(Cause::Restarted);
             }
             State::Recovering(Recovery::Waiting(_)) => {}
-            State::BringUp { bringup, .. } if !bringup.may_be_silent(now) => {}
+            State::BringUp(bringup) if !bringup.may_be_silent(now) => {}
             _ => return,
         }
         self.begin(now, Some(RESTART_PATIENCE));
@@ -538,8 +552,11 @@ impl Machine {
     /// Sends what is next, if the line is free.
     fn pump(&mut self, now: Instant) {
         while self.session.is_idle() {
+            if self.begin_reset(now) {
+                continue;
+            }
             let (purpose, order) = match &mut self.state {
-                State::BringUp { bringup, .. } if !self.timers.is_set(Timer::Pause) => {
+                State::BringUp(bringup) if !self.timers.is_set(Timer::Pause) => {
                     let mut card = Card { settings: &self.settings, pin_spent: &mut self.pin_spent };
                     match bringup.order(&mut card) {
                         Ok(order) => (Purpose::BringUp, order),
@@ -551,20 +568,9 @@ impl Machine {
                 }
                 State::Online(_) => match self.online_order(now) {
                     Some(next) => next,
-                    None => {
-                        if self.begin_reset(now) {
-                            continue;
-                        }
-                        return self.rest(now);
-                    }
+                    None => return self.rest(now),
                 },
-                State::Down(_) | State::Recovering(_) | State::BringUp { .. } => {
-                    if self.begin_reset(now) {
-                        continue;
-                    }
-                    return;
-                }
-                State::Closed => return,
+                State::BringUp(_) | State::Recovering(_) | State::Down | State::Closed => return,
             };
             self.session.send(now, &mut self.timers, purpose, order);
         }
@@ -573,9 +579,6 @@ impl Machine {
     fn online_order(&mut self, now: Instant) -> Option<(Purpose, Order)> {
         if let Some(order) = self.incoming.acknowledgement() {
             return Some((Purpose::Incoming, order));
-        }
-        if self.reset.is_some_and(|reset| !reset.begun) {
-            return None;
         }
         let ready = self.is_ready();
         let State::Online(online) = &mut self.state else { return None };
@@ -622,15 +625,15 @@ impl Machine {
 
     /// Begins a bring-up. `patience`: after a restart; otherwise the profile's, and a modem that was down stays so until it is up.
     fn begin(&mut self, now: Instant, patience: Option<Duration>) {
-        let again = matches!(self.state, State::Down(_));
+        let again = matches!(self.state, State::Down);
         let profile = self.settings.profile.clone().unwrap_or_else(Profile::generic);
-        self.session.restart(&mut self.timers);
         self.timers.clear_all();
+        self.session.resync(now, &mut self.timers, true);
         if !again {
             self.status.phase = Phase::Starting;
         }
         let bringup = BringUp::new(now, &self.settings, patience.unwrap_or_else(|| profile.wake()));
-        self.state = State::BringUp { bringup, again };
+        self.state = State::BringUp(bringup);
         self.reset_done(now);
     }
 
@@ -643,13 +646,13 @@ impl Machine {
                 self.show_identity();
                 self.timers.set(Timer::Pause, now, DOWN_PAUSE);
                 self.status.phase = Phase::Down(cause.clone());
-                self.state = State::Down(cause.clone());
+                self.state = State::Down;
                 self.go_down(cause);
             }
             Progress::Finished => {
                 self.show_identity();
                 match std::mem::replace(&mut self.state, State::Closed) {
-                    State::BringUp { bringup, .. } => {
+                    State::BringUp(bringup) => {
                         let (setup, profile, _) = bringup.finish();
                         self.online(now, &setup, profile);
                     }
@@ -661,7 +664,7 @@ impl Machine {
 
     /// What the bring-up learned; another card than before has other messages in its slots.
     fn show_identity(&mut self) {
-        let State::BringUp { bringup, .. } = &self.state else { return };
+        let State::BringUp(bringup) = &self.state else { return };
         let fresh = bringup.identity();
         let known = &self.status.identity;
         let same_card = known.iccid == fresh.iccid;
@@ -735,6 +738,7 @@ impl Machine {
             Recovery::Restarting | Recovery::Waiting(_) => return self.begin(now, Some(RESTART_PATIENCE)),
         };
         self.state = State::Recovering(next);
+        self.session.restart(&mut self.timers);
         self.session.send(now, &mut self.timers, Purpose::Ladder, order.into());
     }
 
@@ -759,7 +763,7 @@ impl Machine {
 
     /// The operator's reset begins when no message is in flight. Says whether it did.
     fn begin_reset(&mut self, now: Instant) -> bool {
-        if self.outgoing.is_busy() || matches!(self.state, State::Recovering(_)) {
+        if self.outgoing.is_busy() {
             return false;
         }
         let Some(reset) = self.reset.as_mut().filter(|reset| !reset.begun) else { return false };
@@ -785,5 +789,8 @@ impl Machine {
 }
 
 #[cfg(test)]
-#[path = "bench.rs"]
 mod bench;
+#[cfg(test)]
+mod storm;
+#[cfg(test)]
+mod tests;

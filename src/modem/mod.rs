@@ -14,3 +14,19 @@ mod incoming;
 mod outgoing;
 mod session;
 mod timers;
+
+pub mod discover;
+pub mod driver;
+pub mod fleet;
+pub mod supervisor;
+pub mod trace;
+
+mod handle;
+mod pin_memory;
+mod port;
+mod power;
+mod serve;
+mod wake;
+
+#[cfg(test)]
+pub(crate) mod pty;

@@ -208,6 +208,11 @@ impl Session {
         matches!(self.state, State::Idle)
     }
 
+    /// Whether the command in flight had a line of its answer.
+    pub(super) fn has_reply(&self) -> bool {
+        matches!(&self.state, State::Awaiting(awaiting) if !awaiting.lines.is_empty())
+    }
+
     /// What to write since the last call.
     pub(super) fn take_writes(&mut self) -> Vec<Bytes> {
         std::mem::take(&mut self.writes)
