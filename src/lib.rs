@@ -24,3 +24,4 @@ pub mod provider;
 pub mod store;
 
 pub mod config;
+pub mod ctl;
