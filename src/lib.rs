@@ -28,3 +28,4 @@ pub mod provider;
 pub mod store;
 
 pub mod config;
+pub mod ctl;
