@@ -11,6 +11,7 @@
 //! | 4 composition | [`config`] [`daemon`] [`ctl`] [`simulator`] and the two binaries |
 
 pub mod number;
+pub mod otp;
 pub mod secret;
 pub mod units;
 
