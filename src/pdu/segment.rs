@@ -1,0 +1,229 @@
+//! Text of any length as SMS-SUBMITs: GSM 7 bit if every character allows, else UCS-2; one part if it fits, else parts
+//! with an 8 bit concatenation element (TS 23.040 9.2.3.24.1).
+//!
+//! A part ends only between characters: an escape pair or a surrogate pair is never cut, for handsets show each part of
+//! such a pair as rubbish.
+
+use std::time::Duration;
+
+use super::{Address, Dcs, Flaws, Header, Payload, Submit, UserData, Validity, gsm7};
+use crate::number::Number;
+use crate::secret::Secret;
+use crate::units::MessageRef;
+
+/// Septets of a message alone, and of a part behind the six octets of concatenation header (7 septets).
+const GSM7_ALONE: usize = 160;
+const GSM7_PART: usize = 153;
+/// Octets of a UCS-2 message alone, and of a part behind six octets of header (67 whole units fit 134 octets).
+const UCS2_ALONE: usize = 140;
+const UCS2_PART: usize = 134;
+/// Parts of one message; the element has one octet for it.
+const PARTS_MAX: usize = 255;
+
+/// Why a text cannot be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SegmentError {
+    /// More parts than a concatenated message may have.
+    #[error("the text needs {0} parts; a message has at most 255")]
+    TooLong(usize),
+}
+
+/// The alphabet a text was planned with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextAlphabet {
+    /// GSM 7 bit default alphabet with extension.
+    Gsm7,
+    /// UCS-2 (UTF-16).
+    Ucs2,
+}
+
+/// What is the same for all parts of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SubmitOptions {
+    /// Concatenation reference; unused for a single part. Distinct per destination for as long as parts may be under way.
+    pub concat_ref: u8,
+    /// How long the service centre shall try; rounded down to what TP-VP can say, five minutes at least.
+    pub validity: Option<Duration>,
+    /// TP-SRR.
+    pub status_report: bool,
+    /// TP-RD.
+    pub reject_duplicates: bool,
+    /// Show at once and do not store ("flash").
+    pub class0: bool,
+}
+
+/// A text cut into parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    alphabet: TextAlphabet,
+    /// At least one, at most [`PARTS_MAX`].
+    parts: Vec<Secret>,
+}
+
+/// Cuts `text` into parts.
+///
+/// # Errors
+/// When it needs more than 255 parts.
+pub fn plan(text: &str) -> Result<Plan, SegmentError> {
+    let gsm7: Option<Vec<gsm7::Coded>> =
+        text.chars().map(|c| gsm7::Tables::default().encode_char(c)).collect();
+    let (alphabet, parts) = match gsm7 {
+        Some(coded) => {
+            let units = coded.into_iter().map(|c| {
+                let mut septets = Vec::with_capacity(c.cost());
+                c.push_to(&mut septets);
+                septets
+            });
+            (TextAlphabet::Gsm7, cut(units, GSM7_ALONE, GSM7_PART))
+        }
+        None => {
+            let units = text.chars().map(|c| super::ucs2::encode(c.encode_utf8(&mut [0; 4])));
+            (TextAlphabet::Ucs2, cut(units, UCS2_ALONE, UCS2_PART))
+        }
+    };
+    if parts.len() > PARTS_MAX {
+        return Err(SegmentError::TooLong(parts.len()));
+    }
+    Ok(Plan { alphabet, parts: parts.into_iter().map(Secret::new).collect() })
+}
+
+/// Fills parts with whole characters: one of `alone` if that is enough, else several of `part`.
+fn cut(characters: impl Iterator<Item = Vec<u8>>, alone: usize, part: usize) -> Vec<Vec<u8>> {
+    let (mut all, mut current, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+    for character in characters {
+        if all.len() <= alone {
+            all.extend_from_slice(&character);
+        }
+        if current.len() + character.len() > part {
+            parts.push(std::mem::take(&mut current));
+        }
+        current.extend(character);
+    }
+    if all.len() <= alone {
+        return vec![all];
+    }
+    parts.push(current);
+    parts
+}
+
+impl Plan {
+    /// Number of parts, 1..=255: what the operator counts and bills.
+    #[must_use]
+    pub fn segments(&self) -> u8 {
+        u8::try_from(self.parts.len()).unwrap_or(u8::MAX)
+    }
+
+    /// The alphabet that was chosen.
+    #[must_use]
+    pub fn alphabet(&self) -> TextAlphabet {
+        self.alphabet
+    }
+
+    /// The TPDUs in order. TP-MR is 0: the modem assigns it.
+    #[must_use]
+    pub fn submits(&self, to: &Number, options: &SubmitOptions) -> Vec<Submit> {
+        let total = self.segments();
+        let part = |(seq, payload): (u8, &Secret)| Submit {
+            reference: MessageRef(0),
+            destination: Address::from(to),
+            pid: 0,
+            dcs: Dcs::for_text(self.alphabet == TextAlphabet::Ucs2, options.class0),
+            validity: options.validity.map(Validity::within),
+            reject_duplicates: options.reject_duplicates,
+            status_report: options.status_report,
+            reply_path: false,
+            user_data: UserData {
+                header: (total > 1).then(|| Header::concat(options.concat_ref, total, seq)),
+                payload: match self.alphabet {
+                    TextAlphabet::Gsm7 => Payload::Septets(payload.clone()),
+                    TextAlphabet::Ucs2 => Payload::Octets(payload.clone()),
+                },
+            },
+            flaws: Flaws::default(),
+        };
+        (1..=total).zip(&self.parts).map(part).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn to() -> Number {
+        Number::parse("+491701234567", None).unwrap()
+    }
+
+    fn shape(text: &str) -> (TextAlphabet, u8) {
+        let plan = plan(text).unwrap();
+        (plan.alphabet(), plan.segments())
+    }
+
+    /// The text as a handset joins it.
+    fn joined(plan: &Plan) -> String {
+        let parts = plan.submits(&to(), &SubmitOptions::default()).into_iter();
+        parts.map(|part| part.user_data.text(part.dcs).unwrap().expose_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn capacities_are_those_of_the_standard() {
+        use TextAlphabet::{Gsm7, Ucs2};
+        assert_eq!(shape(""), (Gsm7, 1));
+        for (count, parts) in [(160, 1), (161, 2), (306, 2), (307, 3), (39_015, 255)] {
+            assert_eq!(shape(&"a".repeat(count)), (Gsm7, parts), "{count}");
+        }
+        for (count, parts) in [(70, 1), (71, 2), (134, 2), (135, 3)] {
+            assert_eq!(shape(&"ш".repeat(count)), (Ucs2, parts), "{count}");
+        }
+        assert_eq!(plan(&"a".repeat(39_016)), Err(SegmentError::TooLong(256)));
+    }
+
+    #[test]
+    fn pairs_are_never_cut() {
+        let euro = format!("{}€{}", "a".repeat(152), "b".repeat(20));
+        let submits = plan(&euro).unwrap().submits(&to(), &SubmitOptions::default());
+        assert_eq!(submits[0].user_data.payload.len(), 152, "the escape pair moved to the second part");
+        let smile = format!("{}😁{}", "a".repeat(66), "b".repeat(20));
+        let submits = plan(&smile).unwrap().submits(&to(), &SubmitOptions::default());
+        assert_eq!(submits[0].user_data.payload.len(), 132, "the surrogate pair moved to the second part");
+        assert_eq!(joined(&plan(&smile).unwrap()), smile);
+    }
+
+    #[test]
+    fn options_reach_every_part() {
+        let options = SubmitOptions {
+            concat_ref: 7,
+            validity: Some(Duration::from_secs(600)),
+            status_report: true,
+            reject_duplicates: true,
+            class0: true,
+        };
+        let submits = plan(&"x".repeat(200)).unwrap().submits(&to(), &options);
+        assert_eq!(submits.len(), 2);
+        for (seq, submit) in (1..).zip(&submits) {
+            let concat = submit.user_data.header.as_ref().unwrap().concatenation().unwrap();
+            assert_eq!((concat.reference, concat.total, concat.seq), (7, 2, seq));
+            assert_eq!(submit.validity, Some(Validity::Relative(1)));
+            assert_eq!(submit.dcs.class(), Some(0));
+            assert_eq!(submit.encode().first(), Some(&0b0111_0101));
+            assert!(submit.encode().len() <= 164);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parts_join_to_the_text(text in "(\\PC|[a-z€{}]){0,400}") {
+            let plan = plan(&text).unwrap();
+            prop_assert_eq!(joined(&plan), text);
+        }
+
+        #[test]
+        fn each_part_reads_as_it_was_written(text in "([a-z€^]{0,500}|[a-zш😁]{0,300})", concat_ref: u8) {
+            let options = SubmitOptions { concat_ref, status_report: true, ..SubmitOptions::default() };
+            for submit in plan(&text).unwrap().submits(&to(), &options) {
+                prop_assert_eq!(Submit::decode(&submit.encode()), Ok(submit));
+            }
+        }
+    }
+}
