@@ -10,6 +10,7 @@
 //! | 3 shells | the engines, drivers, [`dispatch`], [`validate`], [`api`], [`telemetry`] |
 //! | 4 composition | [`config`] [`daemon`] [`ctl`] [`simulator`] and the two binaries |
 
+pub mod at;
 pub mod number;
 pub mod otp;
 pub mod pdu;
@@ -19,6 +20,7 @@ pub mod units;
 pub mod clock;
 
 pub mod queue;
+pub mod route;
 
 pub mod provider;
 pub mod store;
