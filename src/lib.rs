@@ -24,3 +24,5 @@ pub mod route;
 
 pub mod provider;
 pub mod store;
+
+pub mod telemetry;
