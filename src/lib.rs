@@ -26,3 +26,4 @@ pub mod provider;
 pub mod store;
 
 pub mod telemetry;
+pub mod validate;
