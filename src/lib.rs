@@ -12,20 +12,21 @@
 
 pub mod at;
 pub mod number;
+pub mod otp;
 pub mod pdu;
 pub mod secret;
 pub mod units;
 
 pub mod modem;
-
-pub mod clock;
-
 pub mod queue;
 pub mod route;
 
-pub mod dispatch;
+pub mod clock;
 pub mod provider;
 pub mod store;
 
+pub mod dispatch;
+pub mod telemetry;
+pub mod validate;
+
 pub mod config;
-pub mod ctl;
