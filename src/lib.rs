@@ -30,3 +30,4 @@ pub mod telemetry;
 pub mod validate;
 
 pub mod config;
+pub mod ctl;
