@@ -25,8 +25,9 @@ const QUIET: Duration = Duration::from_millis(300);
 const QUIET_MAX: Duration = Duration::from_secs(3);
 /// Quiet after the probe's answer: a late answer that overtook it brings a second `OK` within milliseconds.
 const SETTLE: Duration = Duration::from_millis(200);
-/// A modem that still owes results gives them at the pace at which it was probed, so wait longer than [`PROBE_LIMIT`].
-const OWED_PATIENCE: Duration = Duration::from_secs(4);
+/// A slow modem gives the results that it still owes at the pace at which it was asked: the time limit of most commands, then
+/// [`QUIET`] and every [`PROBE_LIMIT`] a probe. So wait longer than those for each.
+const OWED_PATIENCE: Duration = Duration::from_secs(6);
 /// `AT` is answered within 300 ms by manuals.
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
 /// Probes before the modem counts as silent.
@@ -288,6 +289,12 @@ impl Session {
         self.state = State::Idle;
         self.direct = None;
         timers.clear(Timer::Link);
+    }
+
+    /// The modem started anew: it owes nothing.
+    pub(super) fn rebooted(&mut self, timers: &mut Timers) {
+        self.restart(timers);
+        self.owed = 0;
     }
 
     pub(super) fn close(&mut self) {
