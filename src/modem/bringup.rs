@@ -419,11 +419,13 @@ impl BringUp {
         let stores = &self.profile.stores.value;
         let last = choice.saturating_add(1) >= stores.len();
         if answer.result != Final::Ok {
-            if last && places <= 1 && answer.result == Final::Error {
-                if let Some(again) = self.again(now) {
-                    self.stage = Stage::Stores { choice: 0, places: PLACES };
-                    return again;
-                }
+            if last
+                && places <= 1
+                && answer.result == Final::Error
+                && let Some(again) = self.again(now)
+            {
+                self.stage = Stage::Stores { choice: 0, places: PLACES };
+                return again;
             }
             return self.next();
         }

@@ -191,7 +191,7 @@ pub enum Event {
         /// SMSC octets and TPDU, as the modem gave them.
         octets: Vec<u8>,
     },
-    /// The late answer for a submit that had ended as [`Uncertain::Timeout`].
+    /// The late answer for a submit that had ended as [`Uncertain::Timeout`] or [`Uncertain::NoReference`].
     Settled {
         /// The submit.
         id: RequestId,

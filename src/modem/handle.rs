@@ -22,7 +22,7 @@ pub(super) const CONTROLS_WAITING: usize = 64;
 const NO_REQUEST: RequestId = RequestId(u64::MAX);
 
 /// Resolves to `true` when the submit may become irrevocable, to `false` when it must not go on.
-pub type Verdict = Pin<Box<dyn Future<Output = bool> + Send>>;
+pub(super) type Verdict = Pin<Box<dyn Future<Output = bool> + Send>>;
 
 /// How a submit ended, and its name in a later [`Event::Settled`].
 #[derive(Debug, Clone, PartialEq, Eq)]

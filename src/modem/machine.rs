@@ -142,7 +142,7 @@ impl Turn<'_> {
 /// Lends the parts; a macro because it borrows fields one by one.
 macro_rules! turn {
     ($machine:ident, $now:expr) => {
-        &mut Turn {
+        Turn {
             now: $now,
             session: &mut $machine.session,
             timers: &mut $machine.timers,
@@ -205,7 +205,7 @@ impl Machine {
                 }
             }
             Input::Request(request) => self.requested(now, request),
-            Input::Durable(id) => self.outgoing.durable(turn!(self, now), id),
+            Input::Durable(id) => self.outgoing.durable(&mut turn!(self, now), id),
             Input::Abandon(id) => self.abandoned(now, id),
             Input::Stored(token) => self.incoming.stored(token),
             Input::HangUp => self.hung_up(now),
@@ -266,14 +266,14 @@ impl Machine {
                 self.reset = None;
                 turn!(self, now).done(id, Err(NotSent::Abandoned.into()));
             }
-            _ => self.outgoing.abandon(turn!(self, now), id),
+            _ => self.outgoing.abandon(&mut turn!(self, now), id),
         }
     }
 
     fn hung_up(&mut self, now: Instant) {
         self.session.close();
         self.outputs.retain(|output| !matches!(output, Output::Write(_) | Output::Ladder(_)));
-        self.outgoing.end_all(turn!(self, now), NotSent::HangUp, Uncertain::HangUp);
+        self.outgoing.end_all(&mut turn!(self, now), NotSent::HangUp, Uncertain::HangUp);
         if let Some(Reset { id, begun, .. }) = self.reset.take() {
             // A restart takes the port away: that is the step, not its failure.
             let result = if begun { Ok(Done::Reset) } else { Err(NotSent::HangUp.into()) };
@@ -291,7 +291,7 @@ impl Machine {
                     self.heard(now, heard);
                 }
             }
-            Timer::Durable => self.outgoing.durable_expired(turn!(self, now)),
+            Timer::Durable => self.outgoing.durable_expired(&mut turn!(self, now)),
             Timer::Idle => self.look(),
             Timer::Retry => {}
             Timer::Pause => match self.state {
@@ -313,13 +313,13 @@ impl Machine {
 
     fn heard(&mut self, now: Instant, heard: Heard) {
         match heard {
-            Heard::Prompt => self.outgoing.prompted(turn!(self, now)),
+            Heard::Prompt => self.outgoing.prompted(&mut turn!(self, now)),
             Heard::Reference(reference) => {
                 self.health.submitted();
-                self.outgoing.referenced(turn!(self, now), reference);
+                self.outgoing.referenced(&mut turn!(self, now), reference);
             }
             Heard::LateReference(reference) => {
-                if !self.outgoing.late(turn!(self, now), reference) {
+                if !self.outgoing.late(&mut turn!(self, now), reference) {
                     self.count_noise();
                 }
             }
@@ -332,7 +332,7 @@ impl Machine {
             }
             Heard::Silent => self.silent(now),
             Heard::Unsolicited(urc) => self.unsolicited(now, urc),
-            Heard::Direct { report, pdu } => self.incoming.direct(turn!(self, now), report, &pdu),
+            Heard::Direct { report, pdu } => self.incoming.direct(&mut turn!(self, now), report, &pdu),
             Heard::Noise => self.count_noise(),
         }
     }
@@ -352,11 +352,11 @@ impl Machine {
             }
             Purpose::Submit => {
                 self.health.submitted();
-                self.outgoing.answered(turn!(self, now), answer.result.clone());
+                self.outgoing.answered(&mut turn!(self, now), answer.result.clone());
             }
             Purpose::Incoming => {
                 self.health.answered();
-                let selected = self.incoming.answered(turn!(self, now), answer);
+                let selected = self.incoming.answered(&mut turn!(self, now), answer);
                 // A selected store is half of a job: its other half is not left waiting behind messages out.
                 if let State::Online(online) = &mut self.state
                     && selected
@@ -384,8 +384,8 @@ impl Machine {
                     bringup.timed_out();
                 }
             }
-            Purpose::Submit => submit = self.outgoing.timed_out(turn!(self, now)),
-            Purpose::Incoming => self.incoming.timed_out(turn!(self, now)),
+            Purpose::Submit => submit = self.outgoing.timed_out(&mut turn!(self, now)),
+            Purpose::Incoming => self.incoming.timed_out(&mut turn!(self, now)),
             Purpose::Idle => {
                 if let State::Online(online) = &mut self.state {
                     online.looking = None;
@@ -412,7 +412,7 @@ impl Machine {
                     self.status.phase = Phase::Searching;
                 }
                 self.timers.clear(Timer::Idle);
-                self.outgoing.end_waiting(turn!(self, now), NotSent::NotReady);
+                self.outgoing.end_waiting(&mut turn!(self, now), NotSent::NotReady);
                 self.go_down(Cause::Silent);
                 self.strike(now, false);
             }
@@ -454,100 +454,16 @@ impl Machine {
         match &self.state {
             State::Online(_) => {
                 self.status.counters.restarts = self.status.counters.restarts.saturating_add(1);
-                self.outgoing.end_all(turn!(self, now), NotSent::Reset, Uncertain::Restart);
+                self.outgoing.end_all(&mut turn!(self, now), NotSent::Reset, Uncertain::Restart);
                 self.go_down(Cause::Restarted);
             }
             State::Recovering(Recovery::Waiting(_)) => {}
             State::BringUp(bringup) if !bringup.may_be_silent(now) => {}
             _ => return,
         }
+        self.session.rebooted(&mut self.timers);
         self.begin(now, Some(RESTART_PATIENCE));
     }
-
-    // Registration and the slow look.
-
-    fn registered(&mut self, now: Instant, registration: Registration) {
-        self.status.registration = registration;
-        let State::Online(online) = &mut self.state else { return };
-        if registration.carries_sms() {
-            self.status.phase = Phase::Ready;
-            if !self.up {
-                online.search_poll = SEARCH_POLL;
-                self.timers.clear(Timer::Idle);
-                self.go_up();
-            }
-        } else {
-            self.status.phase = Phase::Searching;
-            self.outgoing.end_waiting(turn!(self, now), NotSent::NotReady);
-            if self.up {
-                self.timers.clear(Timer::Idle);
-            }
-            self.go_down(Cause::NoNetwork);
-        }
-    }
-
-    fn go_up(&mut self) {
-        self.up = true;
-        self.down = None;
-        self.outputs.push_back(Output::Event(Event::Up((*self.status.identity).clone())));
-        if let State::Online(online) = &mut self.state {
-            online.looks.extend([Command::Csq, Command::CopsRead]);
-            if self.status.identity.revision.is_none() {
-                online.looks.extend([Command::Cgmr, Command::Cimi]);
-            }
-        }
-    }
-
-    /// Told once for each cause.
-    fn go_down(&mut self, cause: Cause) {
-        if self.up || self.down.as_ref() != Some(&cause) {
-            self.up = false;
-            self.down = Some(cause.clone());
-            self.outputs.push_back(Output::Event(Event::Down(cause)));
-        }
-    }
-
-    /// The slow look at an idle modem is due.
-    fn look(&mut self) {
-        let State::Online(online) = &mut self.state else { return };
-        online.rounds = online.rounds.wrapping_add(1);
-        online.looks.push_back(Command::RegistrationRead(Domain::Circuit));
-        if self.up {
-            online.looks.push_back(Command::Csq);
-            if !online.notified || online.rounds.is_multiple_of(LOOK_EVERY) {
-                self.incoming.look();
-            }
-        }
-    }
-
-    fn looked(&mut self, now: Instant, answer: &Answer) {
-        let State::Online(online) = &mut self.state else { return };
-        let Some(command) = online.looking.take() else { return };
-        let identity_line =
-            |name| answer.lines.first().and_then(|line| reply::identity(line, name)).map(str::to_owned);
-        match command {
-            Command::RegistrationRead(_) => {
-                if let Some(registration) = bringup::registration(answer) {
-                    self.registered(now, registration);
-                }
-            }
-            Command::Csq => {
-                self.status.signal = answer.info().and_then(|info| Csq::parse(&info)).and_then(|csq| csq.dbm)
-            }
-            Command::CopsRead => {
-                let operator =
-                    answer.info().and_then(|info| Cops::parse(&info)).and_then(|cops| cops.operator);
-                self.status.operator = operator.map(Arc::from);
-            }
-            Command::Cgmr => Arc::make_mut(&mut self.status.identity).revision = identity_line("+CGMR"),
-            Command::Cimi if answer.result == Final::Ok => {
-                Arc::make_mut(&mut self.status.identity).imsi = identity_line("+CIMI");
-            }
-            _ => {}
-        }
-    }
-
-    // Choosing the next command.
 
     /// Sends what is next, if the line is free.
     fn pump(&mut self, now: Instant) {
@@ -591,7 +507,7 @@ impl Machine {
             return Some((Purpose::Submit, order));
         }
         online.sends = 0;
-        if let Some(order) = self.incoming.order(turn!(self, now)) {
+        if let Some(order) = self.incoming.order(&turn!(self, now)) {
             return Some((Purpose::Incoming, order));
         }
         if !sends_first
@@ -620,173 +536,10 @@ impl Machine {
         };
         self.timers.set(Timer::Idle, now, wait);
     }
-
-    // Bring-up.
-
-    /// Begins a bring-up. `patience`: after a restart; otherwise the profile's, and a modem that was down stays so until it is up.
-    fn begin(&mut self, now: Instant, patience: Option<Duration>) {
-        let again = matches!(self.state, State::Down);
-        let profile = self.settings.profile.clone().unwrap_or_else(Profile::generic);
-        self.timers.clear_all();
-        self.session.resync(now, &mut self.timers, true);
-        if !again {
-            self.status.phase = Phase::Starting;
-        }
-        let bringup = BringUp::new(now, &self.settings, patience.unwrap_or_else(|| profile.wake()));
-        self.state = State::BringUp(bringup);
-        self.reset_done(now);
-    }
-
-    fn progress(&mut self, now: Instant, progress: Progress) {
-        match progress {
-            Progress::Ask => {}
-            Progress::Pause(pause) => self.timers.set(Timer::Pause, now, pause),
-            Progress::Resync => self.session.resync(now, &mut self.timers, false),
-            Progress::Failed(cause) => {
-                self.show_identity();
-                self.timers.set(Timer::Pause, now, DOWN_PAUSE);
-                self.status.phase = Phase::Down(cause.clone());
-                self.state = State::Down;
-                self.go_down(cause);
-            }
-            Progress::Finished => {
-                self.show_identity();
-                match std::mem::replace(&mut self.state, State::Closed) {
-                    State::BringUp(bringup) => {
-                        let (setup, profile, _) = bringup.finish();
-                        self.online(now, &setup, profile);
-                    }
-                    other => self.state = other,
-                }
-            }
-        }
-    }
-
-    /// What the bring-up learned; another card than before has other messages in its slots.
-    fn show_identity(&mut self) {
-        let State::BringUp(bringup) = &self.state else { return };
-        let fresh = bringup.identity();
-        let known = &self.status.identity;
-        let same_card = known.iccid == fresh.iccid;
-        if !same_card && known.iccid.is_some() {
-            self.incoming = self.incoming.for_other_card();
-        }
-        let kept = |field: &Option<String>| field.clone().filter(|_| same_card && known.imei == fresh.imei);
-        self.status.identity =
-            Arc::new(Identity { imsi: kept(&known.imsi), revision: kept(&known.revision), ..fresh.clone() });
-    }
-
-    fn online(&mut self, now: Instant, setup: &SetUp, profile: Arc<Profile>) {
-        self.incoming.begin(setup, profile.list.value);
-        self.state = State::Online(Online {
-            profile,
-            looks: VecDeque::new(),
-            looking: None,
-            rounds: 0,
-            search_poll: SEARCH_POLL,
-            sends: 0,
-            notified: setup.notify.is_some(),
-        });
-        self.up = false;
-        self.registered(now, setup.registration);
-    }
-
-    // The ladder.
-
-    fn strike(&mut self, now: Instant, submit: bool) {
-        let (step, pause) = self.health.struck(submit);
-        self.climb(now, step, pause);
-    }
-
-    /// Takes a step of the ladder after a pause.
-    fn climb(&mut self, now: Instant, step: Step, pause: Duration) {
-        if let Some(count) = self.status.counters.ladder.get_mut(step as usize) {
-            *count = count.saturating_add(1);
-        }
-        if step == Step::Poke {
-            if self.session.is_idle() {
-                self.session.resync(now, &mut self.timers, true);
-            }
-            return;
-        }
-        self.outgoing.end_all(turn!(self, now), NotSent::Reset, Uncertain::Restart);
-        self.session.restart(&mut self.timers);
-        self.timers.clear_all();
-        self.timers.set(Timer::Pause, now, pause);
-        self.state = State::Recovering(Recovery::Pausing(step));
-        self.status.phase = Phase::Recovering(step);
-        self.status.registration = Registration::default();
-        self.go_down(Cause::Recovering(step));
-    }
-
-    /// The pause of a recovery is over.
-    fn recover(&mut self, now: Instant, recovery: Recovery) {
-        let (next, order) = match recovery {
-            Recovery::Pausing(Step::Poke | Step::Reinitialise) | Recovery::RadioOff | Recovery::RadioOn => {
-                return self.begin(now, None);
-            }
-            Recovery::Pausing(Step::CfunCycle) => (Recovery::RadioOff, Command::Cfun(0)),
-            Recovery::RadioRest => (Recovery::RadioOn, Command::Cfun(1)),
-            Recovery::Pausing(Step::CfunReset) => (Recovery::Restarting, Command::CfunReset),
-            Recovery::Pausing(step) => {
-                self.outputs.push_back(Output::Ladder(step));
-                self.reset_done(now);
-                self.timers.set(Timer::Pause, now, DRIVER_STEP_PAUSE);
-                self.state = State::Recovering(Recovery::Waiting(step));
-                return;
-            }
-            Recovery::Restarting | Recovery::Waiting(_) => return self.begin(now, Some(RESTART_PATIENCE)),
-        };
-        self.state = State::Recovering(next);
-        self.session.restart(&mut self.timers);
-        self.session.send(now, &mut self.timers, Purpose::Ladder, order.into());
-    }
-
-    /// The command of a step was answered, or was not: both lead on.
-    fn stepped(&mut self, now: Instant) {
-        self.session.restart(&mut self.timers);
-        let State::Recovering(recovery) = &mut self.state else { return };
-        match recovery {
-            Recovery::RadioOff => {
-                *recovery = Recovery::RadioRest;
-                self.timers.set(Timer::Pause, now, RADIO_PAUSE);
-            }
-            Recovery::RadioOn => self.begin(now, None),
-            Recovery::Restarting => {
-                *recovery = Recovery::Waiting(Step::CfunReset);
-                self.reset_done(now);
-                self.timers.set(Timer::Pause, now, RESTART_PAUSE);
-            }
-            Recovery::Pausing(_) | Recovery::RadioRest | Recovery::Waiting(_) => {}
-        }
-    }
-
-    /// The operator's reset begins when no message is in flight. Says whether it did.
-    fn begin_reset(&mut self, now: Instant) -> bool {
-        if self.outgoing.is_busy() {
-            return false;
-        }
-        let Some(reset) = self.reset.as_mut().filter(|reset| !reset.begun) else { return false };
-        reset.begun = true;
-        let step = reset.step;
-        self.climb(now, step, Duration::ZERO);
-        true
-    }
-
-    fn poked(&mut self, now: Instant) {
-        if self.reset.is_some_and(|reset| reset.step == Step::Poke) {
-            self.reset_done(now);
-        }
-    }
-
-    fn reset_done(&mut self, now: Instant) {
-        if self.reset.is_some_and(|reset| reset.begun)
-            && let Some(reset) = self.reset.take()
-        {
-            turn!(self, now).done(reset.id, Ok(Done::Reset));
-        }
-    }
 }
+
+mod ladder;
+mod lookout;
 
 #[cfg(test)]
 mod bench;

@@ -198,6 +198,9 @@ impl Outgoing {
                 turn.done(id, Err(Failure::Rejected(result)));
             }
             Current::Sent(id) if result == Final::Ok => {
+                // The result may belong to an older command: be in step before the next one.
+                self.unanswered = Some(id);
+                turn.session.resync(turn.now, turn.timers, false);
                 self.uncertain(turn, id, Uncertain::NoReference);
             }
             Current::Sent(id) => {

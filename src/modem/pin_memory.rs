@@ -51,7 +51,13 @@ impl PinMemory {
     /// Notes how a permitted try went.
     pub(super) async fn note(&self, card: String, pin: Secret, went: Try) -> Result<(), io::Error> {
         let memory = self.clone();
-        blocking(move || memory.change(|tries| drop(tries.insert(memory.name(&card, &pin), went)))).await
+        blocking(move || {
+            let name = memory.name(&card, &pin);
+            memory.change(|tries| {
+                tries.insert(name, went);
+            })
+        })
+        .await
     }
 
     fn permit_blocking(&self, name: &str) -> Result<bool, io::Error> {

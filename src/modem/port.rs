@@ -30,7 +30,7 @@ const PTY_DIRECTORY: &str = "/dev/pts/";
 
 /// Why a port was not opened. All of them can pass: the node comes before its permissions, a rival goes away.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub(super) enum OpenError {
     /// Nobody is there (yet).
     #[error("{path} is not there")]
     Missing {

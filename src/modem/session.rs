@@ -25,6 +25,9 @@ const QUIET: Duration = Duration::from_millis(300);
 const QUIET_MAX: Duration = Duration::from_secs(3);
 /// Quiet after the probe's answer: a late answer that overtook it brings a second `OK` within milliseconds.
 const SETTLE: Duration = Duration::from_millis(200);
+/// A slow modem gives the results that it still owes at the pace at which it was asked: the time limit of most commands, then
+/// [`QUIET`] and every [`PROBE_LIMIT`] a probe. So wait longer than those for each.
+const OWED_PATIENCE: Duration = Duration::from_secs(6);
 /// `AT` is answered within 300 ms by manuals.
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
 /// Probes before the modem counts as silent.
@@ -195,12 +198,14 @@ pub(super) struct Session {
     state: State,
     /// A `+CMT`, `+CDS` or `+CBM` header came; its second line is due.
     direct: Option<Urc>,
+    /// Results of commands and probes given up, which may still come.
+    owed: u8,
     writes: Vec<Bytes>,
 }
 
 impl Session {
     pub(super) fn new() -> Self {
-        Self { lines: Lines::new(), state: State::Idle, direct: None, writes: Vec::new() }
+        Self { lines: Lines::new(), state: State::Idle, direct: None, owed: 0, writes: Vec::new() }
     }
 
     /// Whether the next command may go.
@@ -264,15 +269,32 @@ impl Session {
         if escape {
             self.writes.push(Bytes::from_static(&[ESC]));
         }
+        self.give_up();
         self.state = State::Resync(Resync::Quiet { since: now });
         timers.set(Timer::Link, now, QUIET);
     }
 
+    /// A command in flight that is given up may be answered yet.
+    fn give_up(&mut self) {
+        if let State::Awaiting(awaiting) = &self.state
+            && awaiting.prompt != Prompt::Open
+        {
+            self.owed = self.owed.saturating_add(1);
+        }
+    }
+
     /// Forgets all that is under way: the modem started anew, or nothing can be waited for.
     pub(super) fn restart(&mut self, timers: &mut Timers) {
+        self.give_up();
         self.state = State::Idle;
         self.direct = None;
         timers.clear(Timer::Link);
+    }
+
+    /// The modem started anew: it owes nothing.
+    pub(super) fn rebooted(&mut self, timers: &mut Timers) {
+        self.restart(timers);
+        self.owed = 0;
     }
 
     pub(super) fn close(&mut self) {
@@ -333,6 +355,7 @@ impl Session {
             }
             State::Resync(Resync::Settling) => {
                 self.state = State::Idle;
+                self.owed = 0;
                 Some(Heard::InStep)
             }
         }
@@ -340,6 +363,7 @@ impl Session {
 
     fn probe(&mut self, now: Instant, timers: &mut Timers, probes: u8) {
         self.writes.push(Command::At.encode().into());
+        self.owed = self.owed.saturating_add(1);
         self.state = State::Resync(Resync::Probing { probes, late: false });
         timers.set(Timer::Link, now, PROBE_LIMIT);
     }
@@ -383,7 +407,7 @@ impl Session {
             State::Idle if is_echo_of_any(&line) => None,
             State::Idle => Some(self.unsolicited(&line)),
             State::Resync(resync) => {
-                let wait = drop_in_resync(resync, &line, now);
+                let wait = drop_in_resync(resync, &mut self.owed, &line, now);
                 if let Some(wait) = wait {
                     timers.set(Timer::Link, now, wait);
                 }
@@ -480,7 +504,12 @@ impl Awaiting {
 }
 
 /// During a resync answers are dropped; returns the new wait, if the line changes it.
-fn drop_in_resync(resync: &mut Resync, line: &str, now: Instant) -> Option<Duration> {
+fn drop_in_resync(resync: &mut Resync, owed: &mut u8, line: &str, now: Instant) -> Option<Duration> {
+    let result = command_final(line);
+    if result.is_some() {
+        *owed = owed.saturating_sub(1);
+    }
+    let settle = if *owed > 0 { OWED_PATIENCE } else { SETTLE };
     match resync {
         Resync::Quiet { since } => {
             let left = QUIET_MAX.saturating_sub(now.saturating_duration_since(*since));
@@ -491,15 +520,15 @@ fn drop_in_resync(resync: &mut Resync, line: &str, now: Instant) -> Option<Durat
             *late = true;
             None
         }
-        Resync::Probing { late, .. } if Final::parse(line) == Some(Final::Ok) => {
+        Resync::Probing { late, .. } if result == Some(Final::Ok) => {
             if std::mem::take(late) {
                 return None;
             }
             *resync = Resync::Settling;
-            Some(SETTLE)
+            Some(settle)
         }
         Resync::Probing { .. } => None,
-        Resync::Settling => command_final(line).map(|_| SETTLE),
+        Resync::Settling => result.map(|_| settle),
     }
 }
 

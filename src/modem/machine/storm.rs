@@ -94,10 +94,10 @@ impl Storm {
                 }
             }
             60..75 => self.shout(),
-            75..80 => self.bench.phone.latency = self.delay(),
-            80..86 => self.bench.phone.latency = 2 * MS,
-            86..90 => self.bench.phone.mute = true,
-            90..94 => self.bench.phone.mute = false,
+            75..83 => self.bench.phone.latency = self.delay(),
+            83..87 => self.bench.phone.latency = 2 * MS,
+            87..89 => self.bench.phone.mute = true,
+            89..94 => self.bench.phone.mute = false,
             94 => self.hang_up(),
             95 => {
                 let step =
@@ -127,18 +127,20 @@ impl Storm {
             format!("\r\n+CMTI: \"SM\",{}\r\n", self.rng.u8(..8)),
             format!("\r\n+CMT: ,23\r\n{DELIVER}\r\n"),
             format!("\r\n+CDS: 25\r\n{REPORT}\r\n"),
-            "\r\n+CREG: 2\r\n".to_owned(),
             "\r\n+CREG: 1\r\n".to_owned(),
             "\r\n^RSSI:20\r\n".to_owned(),
-            "\r\nRDY\r\n".to_owned(),
-            "\r\n+CPIN: NOT READY\r\n".to_owned(),
             "\0\u{7f}~~ rubbish\r\n".to_owned(),
             "> ".to_owned(),
             "\r\n+CMT: ,23\r\n".to_owned(),
             "\r\n+CUSD: 0,\"x\r\n".to_owned(),
             "NO CARRIER\r\n".to_owned(),
+            "\r\n+CPIN: NOT READY\r\n".to_owned(),
+            "\r\nRDY\r\n".to_owned(),
+            "\r\n+CREG: 2\r\n".to_owned(),
         ];
-        let line = lines[self.rng.usize(..lines.len())].as_bytes();
+        // What takes the modem away comes seldom, so that there is something to break.
+        let choices = if self.rng.u8(..8) == 0 { lines.len() } else { lines.len() - 3 };
+        let line = lines[self.rng.usize(..choices)].as_bytes();
         let (a, b) = line.split_at(self.rng.usize(..=line.len()));
         self.bench.input(Input::Bytes(a));
         self.bench.input(Input::Bytes(b));
@@ -176,7 +178,7 @@ impl Storm {
                     self.tokens.push(token);
                 }
                 Output::Event(Event::Settled { id, reference }) => {
-                    assert_eq!(self.ended.get(&id.0), Some(&Err(Uncertain::Timeout.into())));
+                    assert!(matches!(self.ended.get(&id.0), Some(Err(Failure::Uncertain(_)))));
                     assert_eq!(u64::from(reference.0), id.0 & 0xff);
                 }
                 _ => {}
@@ -235,5 +237,5 @@ fn a_storm_of_faults_breaks_no_promise() {
         totals.1 += storm.ended.values().filter(|end| matches!(end, Err(Failure::Uncertain(_)))).count();
         totals.2 += storm.ended.values().filter(|end| matches!(end, Err(Failure::NotSent(_)))).count();
     }
-    assert!(totals.0 > 2000 && totals.1 > 100 && totals.2 > 1000, "the storm was no storm: {totals:?}");
+    assert!(totals.0 > 2000 && totals.1 > 50 && totals.2 > 1000, "the storm was no storm: {totals:?}");
 }

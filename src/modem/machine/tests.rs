@@ -243,6 +243,24 @@ fn a_late_reference_settles_and_never_answers_the_next_command() {
 }
 
 #[test]
+fn a_slow_modem_is_waited_for_until_it_owes_nothing() {
+    let mut bench = Bench::ready();
+    bench.run(290 * SECOND);
+    bench.phone.latency = 6 * SECOND;
+    while bench.heard("AT+CREG?") == 0 {
+        bench.run(MS);
+    }
+    bench.run(Duration::from_millis(6500));
+    bench.phone.latency = 2 * MS;
+    bench.submit(1);
+    bench.durable(1);
+    bench.run(4 * SECOND);
+    assert_eq!(bench.phone.heard, ["AT+CREG?", "AT"], "the OK of the probe is still to come");
+    bench.run(3 * SECOND);
+    assert_eq!(bench.done(1), Some(TAKEN));
+}
+
+#[test]
 fn a_hang_up_ends_everything_once_and_silences_the_machine() {
     let mut bench = Bench::ready();
     bench.script("PDU", &[""]);
