@@ -83,7 +83,7 @@ fn metric(daemon: &Daemon, name: &str) -> f64 {
 }
 
 fn submitted(daemon: &Daemon) -> f64 {
-    metric(daemon, "smotp_attempts_total{outcome=\"submitted\"}")
+    metric(daemon, "smotp_submitted_total")
 }
 
 fn message(n: usize) -> Value {

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::api::caller::{CallerError, Callers, Role, Rule, User, gid_of};
+use crate::api::listen;
 use crate::config::{self, Config};
+use crate::daemon::app::StartError;
 use crate::modem::supervisor::{FleetSettings, PinMemory, PortSettings};
 use crate::queue::admission::Rules;
 use crate::secret::Secret;
@@ -57,7 +60,7 @@ pub(super) fn validate(config: &Config) -> Result<validate::Settings, crate::otp
 }
 
 /// The modems.
-pub(super) fn fleet(config: &Config, pin: Option<Secret>, pins: Option<PinMemory>) -> FleetSettings {
+pub(super) fn fleet(config: &Config, pin: Option<Secret>, pins: PinMemory) -> FleetSettings {
     let modem = &config.modem;
     FleetSettings {
         directory: modem.directory.clone(),
@@ -70,8 +73,42 @@ pub(super) fn fleet(config: &Config, pin: Option<Secret>, pins: Option<PinMemory
             profile: None,
         },
         ports: BTreeMap::new(),
-        pins,
+        pins: Some(pins),
         site_hook: None,
         stop_limit: STOP_LIMIT,
     }
+}
+
+/// The socket.
+pub(super) fn listen(config: &Config) -> Result<listen::Settings, StartError> {
+    let api = &config.api;
+    let group = match &api.group {
+        None => None,
+        Some(name) => {
+            let gid = gid_of(name).map_err(CallerError::Passwd)?;
+            Some(gid.ok_or_else(|| CallerError::Unknown(name.clone()))?)
+        }
+    };
+    Ok(listen::Settings { path: api.socket.clone(), mode: api.mode, group, max_connections: api.max_connections })
+}
+
+/// Who may do what; the daemon's own user is always admin.
+pub(super) fn callers(config: &Config) -> Result<Callers, CallerError> {
+    let rules: Vec<Rule> = config
+        .callers
+        .iter()
+        .map(|caller| Rule {
+            user: match &caller.user {
+                config::UserName::Uid(uid) => User::Uid(*uid),
+                config::UserName::Login(login) => User::Login(login.clone()),
+            },
+            role: match caller.role {
+                config::Role::Validate => Role::Validate,
+                config::Role::Send => Role::Send,
+                config::Role::Trigger => Role::Trigger,
+                config::Role::Admin => Role::Admin,
+            },
+        })
+        .collect();
+    Callers::new(&rules, rustix::process::geteuid().as_raw())
 }

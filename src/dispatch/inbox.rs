@@ -12,6 +12,7 @@ use crate::dispatch::Tally;
 use crate::provider::{Inbound, Received};
 use crate::store::engine::Store;
 use crate::store::{Incoming, Operations, Report, StoreError};
+use crate::telemetry::metrics::Metrics;
 
 /// Stored at once, so that a flood of reports shares commits; each holds one SMS, a few hundred octets.
 const AT_ONCE: usize = 16;
@@ -19,30 +20,37 @@ const AT_ONCE: usize = 16;
 const UNMATCHED_WAIT: Duration = Duration::from_secs(5);
 
 /// Stores what comes in until every channel is gone.
-pub async fn run(store: Store, mut inbound: mpsc::Receiver<Inbound>, tally: watch::Receiver<Tally>) {
+pub async fn run(
+    store: Store,
+    mut inbound: mpsc::Receiver<Inbound>,
+    tally: watch::Receiver<Tally>,
+    metrics: Arc<Metrics>,
+) {
     let permits = Arc::new(Semaphore::new(AT_ONCE));
     let mut storing = JoinSet::new();
     while let Some(one) = inbound.recv().await {
         while storing.try_join_next().is_some() {}
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
-        let (store, tally) = (store.clone(), tally.clone());
+        let (store, tally, metrics) = (store.clone(), tally.clone(), Arc::clone(&metrics));
         storing.spawn(async move {
-            keep(&store, one, tally).await;
+            keep(&store, one, tally, &metrics).await;
             drop(permit);
         });
     }
     while storing.join_next().await.is_some() {}
 }
 
-async fn keep(store: &Store, inbound: Inbound, tally: watch::Receiver<Tally>) {
+async fn keep(store: &Store, inbound: Inbound, tally: watch::Receiver<Tally>, metrics: &Metrics) {
     let Inbound { channel, what, stored } = inbound;
     let at = clock::wall();
     let result = match what {
         Received::Report { reference, recipient, status, verdict } => {
             let report = Report { channel: channel.clone(), reference, recipient, status, verdict, at };
+            metrics.reports.inc();
             match_report(store, report, tally).await
         }
         Received::Message { from, body, pdu } => {
+            metrics.incoming.inc();
             store.incoming(Incoming { channel: channel.clone(), from, body, pdu, at }).await
         }
         Received::Settled { recipient, reference } => {
