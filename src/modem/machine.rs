@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::at::command::Domain;
 use crate::at::reply::PinState;
 use crate::at::urc::Ready;
-use crate::at::{Command, Urc};
+use crate::at::{Command, Disposition, Urc};
 use crate::modem::bringup::{BringUp, Card};
 use crate::modem::health::Health;
 use crate::modem::incoming::Incoming;
@@ -348,8 +348,17 @@ impl Machine {
                 }
             }
             Purpose::Submit => {
-                self.health.submitted();
-                self.outgoing.answered(&mut turn!(self, now), answer.result.clone());
+                let holding = self.outgoing.is_holding();
+                let disposition = answer.result.disposition();
+                let refused = self.outgoing.answered(&mut turn!(self, now), answer.result.clone());
+                let helps = matches!(disposition, Some(Disposition::LocalReset | Disposition::Unknown));
+                if holding {
+                    self.health.answered();
+                } else if !(refused && helps) {
+                    self.health.submitted();
+                } else if let Some((step, pause)) = self.health.refused() {
+                    self.climb(now, step, pause);
+                }
             }
             Purpose::Incoming => {
                 self.health.answered();

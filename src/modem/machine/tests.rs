@@ -497,6 +497,21 @@ fn the_ladder_is_climbed_to_its_end_and_left_by_work() {
 }
 
 #[test]
+fn a_modem_that_refuses_without_end_is_reset() {
+    let mut bench = Bench::ready();
+    bench.script("PDU", &["\r\n+CMS ERROR: 500\r\n"]);
+    for id in 0..3 {
+        bench.submit(id);
+        bench.durable(id);
+        bench.run(SECOND);
+        assert!(matches!(bench.done(id), Some(Err(Failure::Rejected(_)))));
+    }
+    assert_eq!(bench.machine.status().phase, Phase::Recovering(Step::CfunCycle));
+    bench.run(60 * SECOND);
+    assert_eq!((bench.machine.status().phase.clone(), bench.heard("AT+CFUN=0")), (Phase::Ready, 1));
+}
+
+#[test]
 fn a_restart_of_the_modem_is_seen_and_mended() {
     let mut bench = Bench::ready();
     bench.script("PDU", &["", "\r\n+CMGS: 7\r\n\r\nOK\r\n"]);
