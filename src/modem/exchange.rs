@@ -48,7 +48,6 @@ pub enum PinPermission {
 }
 
 /// What happened outside.
-#[derive(Debug)]
 pub enum Input<'a> {
     /// Octets from the port, in any chunks.
     Bytes(&'a [u8]),
@@ -88,12 +87,12 @@ pub enum Kind {
     Reset(Step),
 }
 
-/// A TPDU has at most 12 octets of header in front of 1 length octet, 140 of user data and 12 of address: 164 is the figure
-/// that TS 27.005 and all manuals give as the largest `<length>` of `+CMGS`; a few octets of grace for 7 octets of validity.
-pub const TPDU_MAX: usize = 176;
+/// The largest SMS-SUBMIT: first octet, reference, address of 12, PID, DCS, validity of 7, length, 140 octets of user data;
+/// TS 23.040 9.2.2.2.
+pub const TPDU_MAX: usize = 164;
 
 /// What the driver must do or know, in order.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub enum Output {
     /// Octets for the port, to be written whole and in order.
     Write(Bytes),
@@ -360,11 +359,39 @@ pub struct Counters {
     pub restarts: u64,
 }
 
+/// Octets read hold messages.
+impl fmt::Debug for Input<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "Bytes({} octets)", bytes.len()),
+            Self::Tick => f.write_str("Tick"),
+            Self::Request(request) => write!(f, "{request:?}"),
+            Self::Durable(id) => write!(f, "Durable({id:?})"),
+            Self::Abandon(id) => write!(f, "Abandon({id:?})"),
+            Self::Stored(token) => write!(f, "Stored({token:?})"),
+            Self::HangUp => f.write_str("HangUp"),
+        }
+    }
+}
+
 impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Submit { tpdu, more } => write!(f, "Submit({} octets, more: {more})", tpdu.len()),
             Self::Reset(step) => write!(f, "Reset({step:?})"),
+        }
+    }
+}
+
+/// Octets to write hold messages and PINs.
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Write(bytes) => write!(f, "Write({} octets)", bytes.len()),
+            Self::Done(id, result) => write!(f, "Done({id:?}, {result:?})"),
+            Self::Event(event) => write!(f, "{event:?}"),
+            Self::Status(status) => write!(f, "{status:?}"),
+            Self::Ladder(step) => write!(f, "Ladder({step:?})"),
         }
     }
 }

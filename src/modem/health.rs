@@ -21,11 +21,17 @@ const LADDER: [(Step, Duration); 7] = [
 /// The pause of the last step doubles with each repetition, up to this.
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
 
+/// Refusals in a row that a reset may help: `+CMS ERROR: 500` of a modem that has lost its card never ends by itself.
+const REFUSALS: u32 = 3;
+/// Before the step that refusals earn; the dispatcher moves its messages elsewhere meanwhile.
+const REFUSED_PAUSE: Duration = Duration::from_secs(5);
+
 /// Strikes in a row.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     strikes: u32,
     hung: u32,
+    refused: u32,
 }
 
 impl Health {
@@ -47,9 +53,17 @@ impl Health {
         self.strikes = self.hung;
     }
 
-    /// A message was answered, well or not.
+    /// A message was answered, well or by a refusal that says nothing about the modem.
     pub(super) fn submitted(&mut self) {
         *self = Self::default();
+    }
+
+    /// A message was refused by a cause that a reset helps, or by none. Every third in a row earns a step.
+    pub(super) fn refused(&mut self) -> Option<(Step, Duration)> {
+        let refused = self.refused.saturating_add(1);
+        *self = Self { refused, ..Self::default() };
+        let step = if refused == REFUSALS { Step::CfunCycle } else { Step::CfunReset };
+        refused.is_multiple_of(REFUSALS).then_some((step, REFUSED_PAUSE))
     }
 }
 
@@ -69,6 +83,15 @@ mod tests {
         assert!(steps.windows(2).all(|w| w[0].0 <= w[1].0 && w[0].1 <= w[1].1));
         health.answered();
         assert_eq!(health.struck(false).0, Step::Poke);
+    }
+
+    #[test]
+    fn refusals_in_a_row_earn_a_reset() {
+        let mut health = Health::default();
+        let steps: Vec<_> = (0..6).map(|_| health.refused().map(|(step, _)| step)).collect();
+        assert_eq!(steps, [None, None, Some(Step::CfunCycle), None, None, Some(Step::CfunReset)]);
+        health.submitted();
+        assert_eq!(health.refused(), None);
     }
 
     #[test]

@@ -6,14 +6,15 @@
 //! then the slow look at the registration.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::at::command::Domain;
-use crate::at::reply::{self, Cops, Csq, PinState};
+use crate::at::reply::PinState;
 use crate::at::urc::Ready;
-use crate::at::{Command, Final, Urc};
-use crate::modem::bringup::{self, BringUp, Card, Progress, SetUp};
+use crate::at::{Command, Disposition, Urc};
+use crate::modem::bringup::{BringUp, Card};
 use crate::modem::health::Health;
 use crate::modem::incoming::Incoming;
 use crate::modem::outgoing::Outgoing;
@@ -33,23 +34,12 @@ const SENDS_BETWEEN: u8 = 4;
 const SEARCH_POLL: Duration = Duration::from_secs(2);
 /// The slowest poll while searching.
 const SEARCH_POLL_MAX: Duration = Duration::from_secs(30);
-/// A modem that needs a person is looked at again after this.
-const DOWN_PAUSE: Duration = Duration::from_secs(60);
-/// After `+CFUN=1,1` the port goes, or the modem is deaf for 5 to 40 s.
-const RESTART_PAUSE: Duration = Duration::from_secs(10);
-/// After the driver's steps: unplugging, plugging in, start of the firmware.
-const DRIVER_STEP_PAUSE: Duration = Duration::from_secs(30);
 /// A modem that was restarted may be silent that long.
 const RESTART_PATIENCE: Duration = Duration::from_secs(60);
-/// The radio needs a moment between off and on.
-const RADIO_PAUSE: Duration = Duration::from_secs(2);
-/// Every so many keep-alives the store is listed, in case a notification was lost.
-const LOOK_EVERY: u32 = 12;
 /// The shortest keep-alive that settings may ask for.
 const KEEP_ALIVE_MIN: Duration = Duration::from_secs(1);
 
 /// One modem, seen from its port.
-#[derive(Debug)]
 pub struct Machine {
     settings: Settings,
     state: State,
@@ -150,6 +140,13 @@ macro_rules! turn {
             counters: &mut $machine.status.counters,
         }
     };
+}
+
+/// The inside holds messages and PINs.
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine").field("status", &self.status).finish_non_exhaustive()
+    }
 }
 
 impl Machine {
@@ -293,7 +290,7 @@ impl Machine {
             }
             Timer::Durable => self.outgoing.durable_expired(&mut turn!(self, now)),
             Timer::Idle => self.look(),
-            Timer::Retry => {}
+            Timer::Grace | Timer::Retry => {}
             Timer::Pause => match self.state {
                 State::Down => self.begin(now, None),
                 State::Recovering(recovery) => self.recover(now, recovery),
@@ -351,8 +348,17 @@ impl Machine {
                 }
             }
             Purpose::Submit => {
-                self.health.submitted();
-                self.outgoing.answered(&mut turn!(self, now), answer.result.clone());
+                let holding = self.outgoing.is_holding();
+                let disposition = answer.result.disposition();
+                let refused = self.outgoing.answered(&mut turn!(self, now), answer.result.clone());
+                let helps = matches!(disposition, Some(Disposition::LocalReset | Disposition::Unknown));
+                if holding {
+                    self.health.answered();
+                } else if !(refused && helps) {
+                    self.health.submitted();
+                } else if let Some((step, pause)) = self.health.refused() {
+                    self.climb(now, step, pause);
+                }
             }
             Purpose::Incoming => {
                 self.health.answered();
@@ -505,6 +511,9 @@ impl Machine {
         {
             online.sends = online.sends.saturating_add(1);
             return Some((Purpose::Submit, order));
+        }
+        if self.timers.is_set(Timer::Grace) {
+            return None;
         }
         online.sends = 0;
         if let Some(order) = self.incoming.order(&turn!(self, now)) {

@@ -71,6 +71,11 @@ impl Outgoing {
         !matches!(self.current, Current::None)
     }
 
+    /// Whether the command in flight only keeps the link, and says nothing about a message.
+    pub(super) fn is_holding(&self) -> bool {
+        matches!(self.current, Current::Holding)
+    }
+
     pub(super) fn accept(&mut self, id: RequestId, tpdu: Vec<u8>, more: bool) -> Result<(), NotSent> {
         let length = tpdu.len();
         let tpdu = Zeroizing::new(tpdu);
@@ -186,26 +191,32 @@ impl Outgoing {
         }
     }
 
-    /// The final result of a command of ours.
-    pub(super) fn answered(&mut self, turn: &mut Turn<'_>, result: Final) {
+    /// The final result of a command of ours. Says whether it refused a message.
+    pub(super) fn answered(&mut self, turn: &mut Turn<'_>, result: Final) -> bool {
         match std::mem::replace(&mut self.current, Current::None) {
-            Current::None | Current::Closing => {}
-            Current::Holding if result == Final::Ok => self.link_kept_until = Some(turn.now + LINK_KEPT),
-            Current::Holding => self.hold_refused = true,
+            Current::None | Current::Closing => false,
+            Current::Holding => {
+                self.hold_refused = result != Final::Ok;
+                self.link_kept_until = (result == Final::Ok).then(|| turn.now + LINK_KEPT);
+                false
+            }
             Current::Opening(Submit { id, .. }) | Current::Prompted(Submit { id, .. }) => {
                 turn.timers.clear(Timer::Durable);
                 turn.counters.rejected = turn.counters.rejected.saturating_add(1);
                 turn.done(id, Err(Failure::Rejected(result)));
+                true
             }
             Current::Sent(id) if result == Final::Ok => {
                 // The result may belong to an older command: be in step before the next one.
                 self.unanswered = Some(id);
                 turn.session.resync(turn.now, turn.timers, false);
                 self.uncertain(turn, id, Uncertain::NoReference);
+                false
             }
             Current::Sent(id) => {
                 turn.counters.rejected = turn.counters.rejected.saturating_add(1);
                 turn.done(id, Err(Failure::Rejected(result)));
+                true
             }
         }
     }

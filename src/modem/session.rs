@@ -9,6 +9,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use zeroize::Zeroizing;
 
 use crate::at::command::{CMGS_ANSWER, Domain};
 use crate::at::reply::{CmgsReply, Registration};
@@ -170,7 +171,7 @@ struct Awaiting {
     /// A list header came; its PDU is due.
     pdu_due: bool,
     /// What the modem may echo: the command, then the PDU.
-    echo: String,
+    echo: Zeroizing<String>,
 }
 
 #[derive(Debug)]
@@ -230,7 +231,7 @@ impl Session {
         timers.set(Timer::Link, now, order.limit());
         self.state = State::Awaiting(Awaiting {
             prompt: if order.is_cmgs() { Prompt::Awaited } else { Prompt::None },
-            echo: String::from_utf8_lossy(&bytes).trim_end().to_owned(),
+            echo: Zeroizing::new(String::from_utf8_lossy(&bytes).trim_end().to_owned()),
             order,
             purpose,
             lines: Vec::new(),
@@ -248,7 +249,7 @@ impl Session {
         let mut bytes = hex.clone().into_bytes();
         bytes.push(CTRL_Z);
         awaiting.prompt = Prompt::Answered;
-        awaiting.echo = hex;
+        awaiting.echo = Zeroizing::new(hex);
         timers.set(Timer::Link, now, CMGS_ANSWER);
         self.writes.push(bytes.into());
     }

@@ -13,12 +13,14 @@ pub(super) enum Timer {
     Pause,
     /// The next look at an idle modem.
     Idle,
+    /// Nothing but messages out: the first one after the bring-up shall find the line free.
+    Grace,
     /// Another try of a received message's read or delete.
     Retry,
 }
 
 /// In the order of `as usize`.
-const ALL: [Timer; 5] = [Timer::Link, Timer::Durable, Timer::Pause, Timer::Idle, Timer::Retry];
+const ALL: [Timer; 6] = [Timer::Link, Timer::Durable, Timer::Pause, Timer::Idle, Timer::Grace, Timer::Retry];
 
 /// When each wait ends.
 #[derive(Debug, Default)]

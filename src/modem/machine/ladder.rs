@@ -1,6 +1,30 @@
 //! The machine's ways down and up again: bring-up and its end, strikes, the steps of the health ladder, the operator's reset.
 
-use super::*;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{
+    Cause, Done, Identity, Machine, NotSent, Online, Output, Phase, RESTART_PATIENCE, Recovery, Registration,
+    SEARCH_POLL, State, Step, Turn, Uncertain,
+};
+use crate::at::Command;
+use crate::modem::bringup::{BringUp, Progress, SetUp};
+use crate::modem::profile::Profile;
+use crate::modem::session::Purpose;
+use crate::modem::timers::Timer;
+
+/// A modem that needs a person is looked at again after this.
+const DOWN_PAUSE: Duration = Duration::from_secs(60);
+/// After `+CFUN=1,1` the port goes, or the modem is deaf for 5 to 40 s.
+const RESTART_PAUSE: Duration = Duration::from_secs(10);
+/// After the driver's steps: unplugging, plugging in, start of the firmware.
+const DRIVER_STEP_PAUSE: Duration = Duration::from_secs(30);
+/// The radio needs a moment between off and on.
+const RADIO_PAUSE: Duration = Duration::from_secs(2);
+/// After the bring-up messages out have the line for themselves, so long: the driver hands the first one over within that, and a
+/// listing of a full store would block it for seconds.
+const FIRST_MESSAGE_GRACE: Duration = Duration::from_millis(500);
 
 impl Machine {
     /// Begins a bring-up. `patience`: after a restart; otherwise the profile's, and a modem that was down stays so until it is up.
@@ -67,6 +91,7 @@ impl Machine {
             sends: 0,
             notified: setup.notify.is_some(),
         });
+        self.timers.set(Timer::Grace, now, FIRST_MESSAGE_GRACE);
         self.up = false;
         self.registered(now, setup.registration);
     }

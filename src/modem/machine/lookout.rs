@@ -1,6 +1,18 @@
 //! What the machine knows of the network: registration, readiness, and the slow look at an idle modem.
 
-use super::*;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Cause, Event, Machine, NotSent, Output, Phase, Registration, SEARCH_POLL, State, Turn};
+use crate::at::command::Domain;
+use crate::at::reply::{self, Cops, Csq};
+use crate::at::{Command, Final};
+use crate::modem::bringup;
+use crate::modem::session::Answer;
+use crate::modem::timers::Timer;
+
+/// Every so many keep-alives the store is listed, in case a notification was lost.
+const LOOK_EVERY: u32 = 12;
 
 impl Machine {
     pub(super) fn registered(&mut self, now: Instant, registration: Registration) {

@@ -2,6 +2,7 @@
 
 use super::bench::*;
 use super::*;
+use crate::at::Final;
 
 const TAKEN: Result<Done, Failure> = Ok(Done::Submitted { reference: crate::units::MessageRef(7) });
 
@@ -28,6 +29,36 @@ fn a_quick_modem_is_ready_and_has_sent_within_150_ms() {
     );
     assert_eq!(status.signal, crate::units::Dbm::from_csq(20));
     assert_eq!(bench.events().iter().filter(|event| matches!(event, Event::Up(_))).count(), 1);
+}
+
+#[test]
+fn the_first_message_does_not_wait_for_the_drain() {
+    let mut bench = Bench::new();
+    while bench.machine.status().phase != Phase::Ready {
+        bench.run(MS);
+    }
+    bench.run(100 * MS);
+    assert_eq!(bench.phone.heard.last().unwrap(), "AT+CREG?");
+    bench.submit(1);
+    assert_eq!(bench.phone.heard.last().unwrap(), "AT+CMGS=9");
+    bench.durable(1);
+    bench.run(2 * SECOND);
+    assert_eq!((bench.done(1), bench.heard("AT+CMGL")), (Some(TAKEN), 3));
+}
+
+#[test]
+fn nothing_secret_is_shown_by_debug() {
+    let output = Output::Write(bytes::Bytes::from_static(b"AT+CPIN=\"1234\"\r"));
+    assert_eq!(format!("{output:?}"), "Write(15 octets)");
+    let input = Input::Bytes(DELIVER.as_bytes());
+    assert!(!format!("{input:?}").contains("0791"));
+    let kind = Kind::Submit { tpdu: vec![0xab; 20], more: false };
+    assert_eq!(format!("{kind:?}"), "Submit(20 octets, more: false)");
+    let mut bench = Bench::with(pin_settings(PinPermission::AnyCard));
+    bench.script("AT+CPIN?", &[WANTS_PIN]);
+    bench.script("AT+CPIN=\"1234\"", &[""]);
+    bench.run(SECOND);
+    assert!(bench.heard("AT+CPIN=") == 1 && !format!("{:?}", bench.machine).contains("1234"));
 }
 
 #[test]
@@ -463,6 +494,21 @@ fn the_ladder_is_climbed_to_its_end_and_left_by_work() {
     bench.durable(1);
     bench.run(SECOND);
     assert_eq!(bench.done(1), Some(TAKEN));
+}
+
+#[test]
+fn a_modem_that_refuses_without_end_is_reset() {
+    let mut bench = Bench::ready();
+    bench.script("PDU", &["\r\n+CMS ERROR: 500\r\n"]);
+    for id in 0..3 {
+        bench.submit(id);
+        bench.durable(id);
+        bench.run(SECOND);
+        assert!(matches!(bench.done(id), Some(Err(Failure::Rejected(_)))));
+    }
+    assert_eq!(bench.machine.status().phase, Phase::Recovering(Step::CfunCycle));
+    bench.run(60 * SECOND);
+    assert_eq!((bench.machine.status().phase.clone(), bench.heard("AT+CFUN=0")), (Phase::Ready, 1));
 }
 
 #[test]
