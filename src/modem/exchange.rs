@@ -32,6 +32,8 @@ pub struct Settings {
     pub pin_permission: PinPermission,
     /// How often an idle modem is asked for its registration and signal; the profile's value if `None`.
     pub keep_alive: Option<Duration>,
+    /// How long the answer to a PDU may take; [`CMGS_ANSWER`](crate::at::command::CMGS_ANSWER) if `None`.
+    pub submit_limit: Option<Duration>,
     /// The firmware note to go by; found by the modem's identity if `None`.
     pub profile: Option<Arc<Profile>>,
 }

@@ -166,8 +166,8 @@ impl Machine {
         timers.set(Timer::Pause, now, Duration::ZERO);
         Self {
             state: State::BringUp(BringUp::new(now, &settings, patience)),
+            session: Session::new(settings.submit_limit),
             settings,
-            session: Session::new(),
             timers,
             outgoing: Outgoing::new(),
             incoming: Incoming::new(),

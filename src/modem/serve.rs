@@ -132,6 +132,7 @@ impl Serve {
                 pin: self.settings.pin.as_ref().and_then(|pin| Pin::new(pin.expose_str()?)),
                 pin_permission: memory.permission.clone(),
                 keep_alive: self.settings.keep_alive,
+                submit_limit: self.settings.submit_limit,
                 profile,
             },
             trace: Arc::clone(&self.trace),

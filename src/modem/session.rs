@@ -201,12 +201,15 @@ pub(super) struct Session {
     direct: Option<Urc>,
     /// Results of commands and probes given up, which may still come.
     owed: u8,
+    /// How long the answer to a PDU may take.
+    submit_limit: Duration,
     writes: Vec<Bytes>,
 }
 
 impl Session {
-    pub(super) fn new() -> Self {
-        Self { lines: Lines::new(), state: State::Idle, direct: None, owed: 0, writes: Vec::new() }
+    pub(super) fn new(submit_limit: Option<Duration>) -> Self {
+        let submit_limit = submit_limit.unwrap_or(CMGS_ANSWER);
+        Self { lines: Lines::new(), state: State::Idle, direct: None, owed: 0, submit_limit, writes: Vec::new() }
     }
 
     /// Whether the next command may go.
@@ -250,7 +253,7 @@ impl Session {
         bytes.push(CTRL_Z);
         awaiting.prompt = Prompt::Answered;
         awaiting.echo = Zeroizing::new(hex);
-        timers.set(Timer::Link, now, CMGS_ANSWER);
+        timers.set(Timer::Link, now, self.submit_limit);
         self.writes.push(bytes.into());
     }
 

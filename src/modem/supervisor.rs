@@ -43,6 +43,8 @@ const CLOSE_GRACE: Duration = Duration::from_secs(3);
 pub struct FleetSettings {
     /// Where the links are.
     pub directory: PathBuf,
+    /// Ports that no link leads to, served for ever and opened when they are there.
+    pub fixed: Vec<PathBuf>,
     /// For ports that `ports` does not name.
     pub default: PortSettings,
     /// By the name of the link.
@@ -64,13 +66,15 @@ pub struct PortSettings {
     pub pin: Option<Secret>,
     /// How often an idle modem is asked; the firmware note's value if `None`.
     pub keep_alive: Option<Duration>,
+    /// How long the answer to a PDU may take; 180 s if `None`.
+    pub submit_limit: Option<Duration>,
     /// Name of the firmware note; found by the modem's identity if `None`.
     pub profile: Option<String>,
 }
 
 impl Default for PortSettings {
     fn default() -> Self {
-        Self { baud: 115_200, pin: None, keep_alive: None, profile: None }
+        Self { baud: 115_200, pin: None, keep_alive: None, submit_limit: None, profile: None }
     }
 }
 
@@ -160,6 +164,9 @@ impl Supervisor {
     /// # Errors
     /// Ports cannot be watched for: the system has no descriptors left.
     pub async fn run(mut self) -> Result<(), std::io::Error> {
+        for path in std::mem::take(&mut self.settings.fixed) {
+            self.serve(path.display().to_string(), path);
+        }
         let (tell, mut changes) = mpsc::channel(CHANGES_WAITING);
         let discovery = Discovery::new(self.settings.directory.clone());
         let mut discovery = tokio::spawn(discovery.run(tell, self.stop.clone()));

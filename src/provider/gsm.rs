@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use super::{Attempt, BoxFuture, Carries, Channel, ChannelId, Inbound, Outcome, Provider, Received, Verdict};
+use super::{Attempt, BoxFuture, Channel, ChannelId, Inbound, Outcome, Provider, Received, Verdict};
 use crate::at::codes;
 use crate::clock;
 use crate::modem::driver::{DriverHandle, Notice};
@@ -240,7 +240,7 @@ fn channels(links: &[Link]) -> Arc<[Channel]> {
     let mut channels: Vec<Channel> = known
         .filter_map(|link| {
             let id = channel_of(link)?;
-            Some(Channel { id, ready: link.ready, slots: SLOTS, carries: Carries::Segments })
+            Some(Channel { id, ready: link.ready, slots: SLOTS })
         })
         .collect();
     // A SIM that was moved may be seen at its old and its new place for a moment: one channel, ready if any is.
