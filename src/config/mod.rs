@@ -386,3 +386,6 @@ impl LogFormat {
         word_of(self)
     }
 }
+
+#[cfg(test)]
+mod tests;
