@@ -179,7 +179,7 @@ fn one_answer(status: &str, body: &str, arguments: &[&str]) -> (Output, String) 
         let mut chunk = [0; 4096];
         loop {
             let read = stream.read(&mut chunk).unwrap();
-            request.extend_from_slice(&chunk[..read]);
+            request.extend(chunk.iter().take(read));
             let seen = String::from_utf8_lossy(&request).to_lowercase();
             let Some((head, rest)) = seen.split_once("\r\n\r\n") else { continue };
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));

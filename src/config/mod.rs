@@ -108,7 +108,7 @@ pub enum Role {
     Validate,
     /// Send messages and see its own.
     Send,
-    /// Have codes sent without a PIN (`/validate/triggerchallenge`).
+    /// Send in the login lane and have codes sent without a PIN (`/validate/triggerchallenge`).
     Trigger,
     /// Everything.
     Admin,
