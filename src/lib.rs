@@ -12,16 +12,22 @@
 
 pub mod at;
 pub mod number;
+pub mod otp;
 pub mod pdu;
 pub mod secret;
 pub mod units;
 
-pub mod clock;
-
+pub mod modem;
 pub mod queue;
+pub mod route;
 
+pub mod clock;
 pub mod provider;
 pub mod store;
+
+pub mod dispatch;
+pub mod telemetry;
+pub mod validate;
 
 pub mod config;
 pub mod ctl;

@@ -5,6 +5,8 @@
 //! What comes back later (handset reports, received messages, late confirmations) arrives as [`Inbound`], and its
 //! acknowledgement is released only when it is stored.
 
+pub mod gsm;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -44,20 +46,9 @@ pub struct Channel {
     pub ready: bool,
     /// Attempts it can carry at once; the dispatcher counts those in flight.
     pub slots: u32,
-    /// Whether it carries single segments (a modem) or whole texts (a gateway).
-    pub carries: Carries,
 }
 
-/// The unit of an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Carries {
-    /// One SMS segment an attempt.
-    Segments,
-    /// The whole text in one attempt.
-    Whole,
-}
-
-/// Which part of the message an attempt carries.
+/// Which segment of the message an attempt carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     /// 1..=`total`.

@@ -3,6 +3,6 @@
 //! [`admission`] is the only entrance, [`message`] the vocabulary, [`rules`] the verdicts after an attempt. The rows
 //! themselves live in the store; nothing here holds state.
 
-// pub mod admission;
+pub mod admission;
 pub mod message;
 pub mod rules;

@@ -4,6 +4,10 @@
 //! PostgreSQL can both serve with the same meaning. The pure rules decide; the store checks that what they decided on is
 //! still so (states, epochs, counters), and refuses otherwise.
 
+pub mod engine;
+pub mod seal;
+mod sqlite;
+
 use std::future::Future;
 use std::time::Duration;
 

@@ -1,0 +1,199 @@
+//! The only entrance: a request becomes a [`NewMessage`] or a [`Refusal`] with its reason; pure.
+//!
+//! Everything that can be known before the row exists is checked here, whoever asks: number, allow-list, length, deadline.
+
+use std::time::Duration;
+
+use crate::number::{Number, NumberError};
+use crate::pdu::segment::{self, SegmentError};
+use crate::queue::message::{Lane, MessageId, NewMessage};
+use crate::secret::Secret;
+use crate::units::UnixMs;
+
+/// A number or text that was asked for, before anything is known of it.
+#[derive(Debug, Clone)]
+pub struct Submission<'a> {
+    /// The destination as the caller wrote it.
+    pub to: &'a str,
+    /// The text.
+    pub text: &'a str,
+    /// The lane.
+    pub lane: Lane,
+    /// How long it may wait; `None` takes the lane's default.
+    pub lifetime: Option<Duration>,
+    /// Message class 0.
+    pub flash: bool,
+    /// Ask for a handset report.
+    pub report: bool,
+    /// Who asks.
+    pub caller: &'a str,
+    /// The caller's key against double submission.
+    pub idempotency: Option<&'a str>,
+}
+
+/// What the administrator allows.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Calling code without plus for national numbers.
+    pub default_country: Option<String>,
+    /// Number prefixes that may be sent to; empty allows all.
+    pub allow: Vec<String>,
+    /// Segments one message may take.
+    pub max_segments: u8,
+    /// Lifetime of a login, alert and bulk message, in this order, when the caller names none.
+    pub lifetimes: [Duration; 3],
+    /// No message may wait longer.
+    pub max_lifetime: Duration,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            default_country: None,
+            allow: Vec::new(),
+            max_segments: 10,
+            lifetimes: [Duration::from_secs(300), Duration::from_secs(3_600), Duration::from_secs(86_400)],
+            max_lifetime: Duration::from_secs(7 * 86_400),
+        }
+    }
+}
+
+/// Why a message was not admitted; nothing was stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The number is none.
+    #[error(transparent)]
+    Number(#[from] NumberError),
+    /// The allow-list does not name it.
+    #[error("the number is outside the allowed prefixes; see `[admission] allow`")]
+    NotAllowed,
+    /// Nothing to send.
+    #[error("the text is empty")]
+    EmptyText,
+    /// Too long.
+    #[error("the text takes {needed} segments, {allowed} are allowed; see `[admission] max-segments`")]
+    TooManySegments {
+        /// What the text would take.
+        needed: usize,
+        /// What is allowed.
+        allowed: u8,
+    },
+    /// It would never have time to leave.
+    #[error("the lifetime is {0:?}; it must be at least one second")]
+    Lifetime(Duration),
+    /// An idempotency key that could not be stored.
+    #[error("the idempotency key has {0} octets; 1 to 200 are allowed")]
+    IdempotencyKey(usize),
+}
+
+/// Longer keys are not keys but bodies.
+const LONGEST_IDEMPOTENCY_KEY: usize = 200;
+/// A shorter life cannot even be told to the network.
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
+
+/// Admits or refuses.
+///
+/// # Errors
+/// The first reason found, for the caller to read.
+pub fn admit(
+    submission: &Submission<'_>,
+    rules: &Rules,
+    now: UnixMs,
+    id: MessageId,
+) -> Result<NewMessage, Refusal> {
+    let to = Number::parse(submission.to, rules.default_country.as_deref())?;
+    if !rules.allow.is_empty() && !rules.allow.iter().any(|prefix| to.as_str().starts_with(prefix.as_str())) {
+        return Err(Refusal::NotAllowed);
+    }
+    if submission.text.is_empty() {
+        return Err(Refusal::EmptyText);
+    }
+    let segments = count_segments(submission.text, rules.max_segments)?;
+    let [login, alert, bulk] = rules.lifetimes;
+    let lifetime = submission
+        .lifetime
+        .unwrap_or(match submission.lane {
+            Lane::Login => login,
+            Lane::Alert => alert,
+            Lane::Bulk => bulk,
+        })
+        .min(rules.max_lifetime);
+    if lifetime < SHORTEST_LIFETIME {
+        return Err(Refusal::Lifetime(lifetime));
+    }
+    if let Some(key) = submission.idempotency
+        && !(1..=LONGEST_IDEMPOTENCY_KEY).contains(&key.len())
+    {
+        return Err(Refusal::IdempotencyKey(key.len()));
+    }
+    Ok(NewMessage {
+        id,
+        lane: submission.lane,
+        to,
+        body: Secret::from(submission.text),
+        flash: submission.flash,
+        report: submission.report,
+        segments,
+        created: now,
+        deadline: now.plus(lifetime),
+        caller: submission.caller.to_owned(),
+        idempotency: submission.idempotency.map(str::to_owned),
+    })
+}
+
+fn count_segments(text: &str, allowed: u8) -> Result<u8, Refusal> {
+    match segment::plan(text) {
+        Ok(plan) if plan.segments() <= allowed => Ok(plan.segments()),
+        Ok(plan) => Err(Refusal::TooManySegments { needed: usize::from(plan.segments()), allowed }),
+        Err(SegmentError::TooLong(needed)) => Err(Refusal::TooManySegments { needed, allowed }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMs = UnixMs(1_000_000);
+
+    fn ask(to: &'static str, text: &'static str) -> Submission<'static> {
+        Submission {
+            to,
+            text,
+            lane: Lane::Bulk,
+            lifetime: None,
+            flash: false,
+            report: true,
+            caller: "test",
+            idempotency: None,
+        }
+    }
+
+    fn admit_it(submission: &Submission<'_>, rules: &Rules) -> Result<NewMessage, Refusal> {
+        admit(submission, rules, NOW, MessageId::new(NOW, [0; 10]))
+    }
+
+    #[test]
+    fn a_good_message_gets_its_lanes_lifetime() {
+        let admitted = admit_it(&ask("+491701234567", "hello"), &Rules::default()).unwrap();
+        assert_eq!(admitted.segments, 1);
+        assert_eq!(admitted.deadline, NOW.plus(Duration::from_secs(86_400)));
+    }
+
+    #[test]
+    fn refusals_name_their_reason() {
+        let rules = Rules { allow: vec!["+49".into()], max_segments: 1, ..Rules::default() };
+        assert_eq!(admit_it(&ask("+33123456789", "x"), &rules).unwrap_err(), Refusal::NotAllowed);
+        assert_eq!(admit_it(&ask("+491701234567", ""), &rules).unwrap_err(), Refusal::EmptyText);
+        assert_eq!(
+            admit_it(&ask("abc", "x"), &rules).unwrap_err(),
+            Refusal::Number(NumberError::Character('a'))
+        );
+        let long: &'static str = Box::leak("x".repeat(161).into_boxed_str());
+        assert_eq!(
+            admit_it(&ask("+491701234567", long), &rules).unwrap_err(),
+            Refusal::TooManySegments { needed: 2, allowed: 1 }
+        );
+        let hasty = Submission { lifetime: Some(Duration::ZERO), ..ask("+491701234567", "x") };
+        assert_eq!(admit_it(&hasty, &rules).unwrap_err(), Refusal::Lifetime(Duration::ZERO));
+    }
+}

@@ -1,0 +1,187 @@
+//! The metrics, as OpenMetrics text: `smsotp_*`, base units, and no phone number, user or serial in any label.
+//!
+//! Events are counted where they happen, by cheap clones of these counters. What another part counts already (commits, the
+//! dispatcher's tally) is copied in by [`put`] when somebody looks.
+
+use std::fmt;
+use std::sync::atomic::Ordering;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::store::Count;
+
+/// Labels of an answered request. Endpoints are the router's own names, never paths as sent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Request {
+    /// `/validate/check`, `/v1/messages`, ...
+    pub endpoint: &'static str,
+    /// HTTP status.
+    pub status: u16,
+}
+
+/// Labels of a validation's outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Validation {
+    /// `accept`, `reject`, `challenge`, `error`.
+    pub outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Standing {
+    lane: &'static str,
+    state: &'static str,
+}
+
+/// Every metric of the daemon.
+pub struct Metrics {
+    /// Answered requests.
+    pub requests: Family<Request, Counter>,
+    /// Outcomes of `/validate/check`.
+    pub validations: Family<Validation, Counter>,
+    /// Attempts that the network took.
+    pub submitted: Counter,
+    /// Attempts that were refused.
+    pub failed: Counter,
+    /// Attempts in doubt.
+    pub uncertain: Counter,
+    /// Messages received from phones.
+    pub incoming: Counter,
+    /// Handset reports received.
+    pub reports: Counter,
+    /// Lines from modems that no rule knows.
+    pub at_noise: Counter,
+    /// Durable commits of the store.
+    pub commits: Counter,
+    /// Jobs that those commits served.
+    pub jobs: Counter,
+    messages: Family<Standing, Gauge>,
+    channels_ready: Gauge,
+    channels: Gauge,
+    started: Gauge,
+    registry: Registry,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            requests: Family::default(),
+            validations: Family::default(),
+            submitted: Counter::default(),
+            failed: Counter::default(),
+            uncertain: Counter::default(),
+            incoming: Counter::default(),
+            reports: Counter::default(),
+            at_noise: Counter::default(),
+            commits: Counter::default(),
+            jobs: Counter::default(),
+            messages: Family::default(),
+            channels_ready: Gauge::default(),
+            channels: Gauge::default(),
+            started: Gauge::default(),
+            registry: Registry::with_prefix("smsotp"),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register("requests", "Answered API requests", self.requests.clone());
+        r.register("validations", "Outcomes of /validate/check", self.validations.clone());
+        r.register("submitted", "Attempts that the network took", self.submitted.clone());
+        r.register("failed", "Attempts that were refused", self.failed.clone());
+        r.register("uncertain", "Attempts that may have left", self.uncertain.clone());
+        r.register("incoming", "Messages received from phones", self.incoming.clone());
+        r.register("reports", "Handset reports received", self.reports.clone());
+        r.register("at_noise_lines", "Lines from modems that no rule knows", self.at_noise.clone());
+        r.register("store_commits", "Durable commits", self.commits.clone());
+        r.register("store_jobs", "Jobs served by the commits", self.jobs.clone());
+        r.register("messages", "Messages in the store", self.messages.clone());
+        r.register("channels", "Channels there are", self.channels.clone());
+        r.register("channels_ready", "Channels that take messages", self.channels_ready.clone());
+        r.register("start_time_seconds", "When the daemon started, since the epoch", self.started.clone());
+    }
+
+    /// The time that `start_time_seconds` tells.
+    pub fn started(&self, seconds: i64) {
+        self.started.set(seconds);
+    }
+
+    /// Channels now: those that take messages, of all.
+    pub fn channels(&self, ready: usize, all: usize) {
+        self.channels_ready.set(i64::try_from(ready).unwrap_or(i64::MAX));
+        self.channels.set(i64::try_from(all).unwrap_or(i64::MAX));
+    }
+
+    /// Messages now, by lane and state; what is not named is none.
+    pub fn messages(&self, counts: &[Count]) {
+        self.messages.clear();
+        for count in counts {
+            self.messages
+                .get_or_create(&Standing { lane: count.lane.as_str(), state: count.state.as_str() })
+                .set(i64::try_from(count.messages).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// The whole exposition.
+    ///
+    /// # Errors
+    /// None that a `String` can give.
+    pub fn encode(&self) -> Result<String, fmt::Error> {
+        let mut text = String::with_capacity(4_096);
+        text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+/// Copies a total that somebody else counts. Only ever with the newest value of a running count.
+pub fn put(counter: &Counter, total: u64) {
+    counter.inner().store(total, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::message::{Lane, State};
+
+    #[test]
+    fn the_exposition_is_openmetrics() {
+        let metrics = Metrics::default();
+        metrics.requests.get_or_create(&Request { endpoint: "/v1/messages", status: 202 }).inc();
+        metrics.messages(&[Count { lane: Lane::Bulk, state: State::Queued, messages: 3 }]);
+        metrics.channels(1, 2);
+        put(&metrics.commits, 7);
+        let text = metrics.encode().unwrap();
+        for line in [
+            "smsotp_requests_total{endpoint=\"/v1/messages\",status=\"202\"} 1",
+            "smsotp_messages{lane=\"bulk\",state=\"queued\"} 3",
+            "smsotp_channels_ready 1",
+            "smsotp_store_commits_total 7",
+            "smsotp_incoming_total 0",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_state_that_emptied_is_told_no_longer() {
+        let metrics = Metrics::default();
+        metrics.messages(&[Count { lane: Lane::Bulk, state: State::Queued, messages: 3 }]);
+        metrics.messages(&[]);
+        assert!(!metrics.encode().unwrap().contains("state=\"queued\""));
+    }
+}

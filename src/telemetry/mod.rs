@@ -1,0 +1,7 @@
+//! What the daemon tells about itself: the log and the metrics. A leaf: it is used, and uses nothing of the daemon but values.
+//!
+//! Secrets and numbers stay out of both by their types: [`Secret`](crate::secret::Secret) has no text, and
+//! [`Number`](crate::number::Number) shows itself shortened. Query strings are never logged, for clients put PINs there.
+
+pub mod log;
+pub mod metrics;
