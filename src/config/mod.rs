@@ -108,7 +108,7 @@ pub enum Role {
     Validate,
     /// Send messages and see its own.
     Send,
-    /// Have codes sent without a PIN (`/validate/triggerchallenge`).
+    /// Send in the login lane and have codes sent without a PIN (`/validate/triggerchallenge`).
     Trigger,
     /// Everything.
     Admin,
@@ -386,3 +386,6 @@ impl LogFormat {
         word_of(self)
     }
 }
+
+#[cfg(test)]
+mod tests;
