@@ -362,7 +362,7 @@ impl Operations for Store {
     }
 
     async fn counts(&self) -> Result<Vec<Count>, StoreError> {
-        self.shared.readers.ask(|view| view.counts()).await
+        self.shared.readers.ask(|view: &sqlite::read::View<'_>| view.counts()).await
     }
 
     async fn add_token(&self, token: TokenRecord) -> Result<(), StoreError> {
