@@ -17,6 +17,7 @@ pub mod pdu;
 pub mod secret;
 pub mod units;
 
+pub mod api;
 pub mod clock;
 
 pub mod queue;

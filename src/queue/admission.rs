@@ -184,7 +184,10 @@ mod tests {
         let rules = Rules { allow: vec!["+49".into()], max_segments: 1, ..Rules::default() };
         assert_eq!(admit_it(&ask("+33123456789", "x"), &rules).unwrap_err(), Refusal::NotAllowed);
         assert_eq!(admit_it(&ask("+491701234567", ""), &rules).unwrap_err(), Refusal::EmptyText);
-        assert_eq!(admit_it(&ask("abc", "x"), &rules).unwrap_err(), Refusal::Number(NumberError::Character('a')));
+        assert_eq!(
+            admit_it(&ask("abc", "x"), &rules).unwrap_err(),
+            Refusal::Number(NumberError::Character('a'))
+        );
         let long: &'static str = Box::leak("x".repeat(161).into_boxed_str());
         assert_eq!(
             admit_it(&ask("+491701234567", long), &rules).unwrap_err(),

@@ -24,7 +24,10 @@ fn check(messages: &[Value], records: &[Value], shown: &[(String, String)]) -> H
             "submitted" | "delivered" => assert_eq!(copies, 1, "{text} is {state}: {record}"),
             "failed" | "expired" => {
                 assert_eq!(copies, 0, "{text} is {state}: {record}");
-                assert!(state == "expired" || record["cause"].is_string(), "a failure names its cause: {record}");
+                assert!(
+                    state == "expired" || record["cause"].is_string(),
+                    "a failure names its cause: {record}"
+                );
             }
             "uncertain" => assert!(copies <= 1, "{text} is {state}: {record}"),
             other => panic!("{text} rests as {other}"),

@@ -60,7 +60,8 @@ fn a_kill_between_ctrl_z_and_ok() {
     let mut daemon = Daemon::start(&place, &config);
     for round in 0..long_count(20) {
         let login = round % 2 == 1;
-        let (lane, text) = if login { ("login", format!("code {round:06}")) } else { ("bulk", format!("air {round}")) };
+        let (lane, text) =
+            if login { ("login", format!("code {round:06}")) } else { ("bulk", format!("air {round}")) };
         let to = format!("+49172000{round:04}");
         let from = simulator.now();
         let ids = daemon.submit(&[json!({"to": to, "text": text, "lane": lane})]);
@@ -77,7 +78,8 @@ fn a_kill_between_ctrl_z_and_ok() {
         } else {
             assert_eq!(record["state"], "uncertain", "{record}");
             let after = simulator.now();
-            let probe = daemon.submit(&[json!({"to": "+491730000000", "text": format!("probe {round}"), "lane": "bulk"})]);
+            let probe = daemon
+                .submit(&[json!({"to": "+491730000000", "text": format!("probe {round}"), "lane": "bulk"})]);
             daemon.settled(&probe);
             let seen: HashMap<_, _> = simulator.shown().into_iter().collect();
             assert_eq!(seen.get("+491730000000"), Some(&format!("probe {round}")));

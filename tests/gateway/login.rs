@@ -98,7 +98,9 @@ fn one_of_many_equal_answers_wins() {
             .map(|_| {
                 let mut client = house.daemon.client();
                 let form = &form;
-                scope.spawn(move || usize::from(check(&mut client, form)["result"]["authentication"] == "ACCEPT"))
+                scope.spawn(move || {
+                    usize::from(check(&mut client, form)["result"]["authentication"] == "ACCEPT")
+                })
             })
             .collect();
         racers.into_iter().map(|racer| racer.join().expect("no panic")).sum()

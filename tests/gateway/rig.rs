@@ -260,7 +260,11 @@ impl Simulator {
                 next += 1;
             }
             let left = until.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited for {what} in vain; last events {:?}", events.iter().rev().take(5).collect::<Vec<_>>());
+            assert!(
+                !left.is_zero(),
+                "waited for {what} in vain; last events {:?}",
+                events.iter().rev().take(5).collect::<Vec<_>>()
+            );
             events = self.seen.came.wait_timeout(events, left).expect("no panic in it").0;
         }
     }
