@@ -1,11 +1,46 @@
-//! The store as the daemon holds it.
+//! The store as the daemon holds it: a cloneable handle that turns each operation into one job for the writing thread, or
+//! into one question on a reading connection.
+//!
+//! Acceptance is refused when too many jobs wait ([`StoreError::Busy`]); what reports on messages already accepted waits for
+//! its turn instead, since losing it would cost more than a moment.
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::*;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::sqlite::read::Readers;
+use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
+use super::sqlite::{self, Tx, accept, lease, recovery, report, tokens, turn};
+use super::{
+    Accepted, Begun, ChallengeRecord, Count, Filter, Incoming, Leased, MessageRecord, Operations, Recovered,
+    Report, StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
+};
+use crate::number::Number;
+use crate::provider::ChannelId;
+use crate::queue::message::{MessageId, NewMessage};
 use crate::store::seal::{KeyId, Keyring};
+use crate::units::{MessageRef, UnixMs};
+
+/// Acceptances that may wait; at a thousand rows a second this is half a second of work.
+const ACCEPTS: usize = 512;
+/// Other jobs that may wait; the askers beyond it wait for a permit.
+const OTHERS: usize = 256;
+/// Demands for leases that may stand.
+const DEMANDS: usize = 64;
+/// Slots kept free for what has no permit: leases given back by dropped futures, and the order to close.
+const SPARE: usize = 64;
+/// Messages of one commit, so that no acceptance keeps the modems waiting.
+const CHUNK: usize = 200;
+/// Rows of one piece of the janitor's work.
+const PIECE: usize = recovery::PIECE as usize;
+/// A dead challenge is kept so long, so that a late answer is told that it is late.
+const DEAD_CHALLENGE: Duration = Duration::from_secs(3600);
 
 /// What the store needs to know.
 #[derive(Debug)]
@@ -16,13 +51,15 @@ pub struct Settings {
     pub key: Keyring,
     /// For benches only: the writer spins so long before each commit, to act as a slower disk.
     pub commit_pause: Option<Duration>,
+    /// For tests of a full disk only: pages of 4 KiB that the file may have.
+    pub most_pages: Option<u32>,
 }
 
 impl Settings {
     /// The usual ones.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, key: Keyring) -> Self {
-        Self { path: path.into(), key, commit_pause: None }
+        Self { path: path.into(), key, commit_pause: None, most_pages: None }
     }
 }
 
@@ -78,7 +115,20 @@ pub struct Stats {
 
 /// A cloneable handle to the store.
 #[derive(Debug, Clone)]
-pub struct Store(());
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    jobs: SyncSender<Job>,
+    accepts: Arc<Semaphore>,
+    others: Arc<Semaphore>,
+    demands: Arc<Semaphore>,
+    readers: Arc<Readers>,
+    counters: Arc<Counters>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
 
 impl Store {
     /// Opens or makes the store and starts its writer.
@@ -86,93 +136,281 @@ impl Store {
     /// # Errors
     /// When it is not ours to open: see [`OpenError`].
     pub fn open(settings: Settings) -> Result<Self, OpenError> {
-        let _ = settings;
-        Ok(Self(()))
+        let Settings { path, key, commit_pause, most_pages } = settings;
+        let keys = Arc::new(key);
+        let conn = sqlite::open(&path, &keys, most_pages)?;
+        let readers = Arc::new(Readers::open(&path, Arc::clone(&keys))?);
+        let counters = Arc::new(Counters::default());
+        let (jobs, received) = sync_channel(ACCEPTS + OTHERS + DEMANDS + SPARE);
+        let writer = Writer::new(conn, keys, received, Arc::clone(&counters), commit_pause);
+        let writer = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|source| OpenError::Io { path, source })?;
+        let shared = Shared {
+            jobs,
+            accepts: Arc::new(Semaphore::new(ACCEPTS)),
+            others: Arc::new(Semaphore::new(OTHERS)),
+            demands: Arc::new(Semaphore::new(DEMANDS)),
+            readers,
+            counters,
+            writer: Mutex::new(Some(writer)),
+        };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Finishes what is queued, checkpoints and ends the writer; later calls answer [`StoreError::Closed`].
-    pub async fn close(&self) {}
+    pub async fn close(&self) {
+        let writer = self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(writer) = writer else { return };
+        for permits in [&self.shared.accepts, &self.shared.others, &self.shared.demands] {
+            permits.close();
+        }
+        // A slot is spare for it; if the writer is gone already there is nobody to tell.
+        let _ = self.shared.jobs.try_send(Job::Close);
+        // A writer that panicked has nothing more to finish.
+        let _ = tokio::task::spawn_blocking(move || writer.join()).await;
+        self.shared.readers.close();
+    }
 
     /// What the writer did so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        Stats {
+            commits: self.shared.counters.commits.load(Ordering::Relaxed),
+            jobs: self.shared.counters.jobs.load(Ordering::Relaxed),
+        }
+    }
+
+    fn send(&self, job: Job) -> Result<(), StoreError> {
+        use std::sync::mpsc::TrySendError;
+        self.shared.jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => StoreError::Busy(ACCEPTS),
+            TrySendError::Disconnected(_) => StoreError::Closed,
+        })
+    }
+
+    fn may_accept(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        permit(&self.shared.accepts, ACCEPTS)
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        rows: usize,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = Arc::clone(&self.shared.others).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        self.submit(rows, permit, work).await
+    }
+
+    async fn submit<T: Send + 'static>(
+        &self,
+        rows: usize,
+        permit: OwnedSemaphorePermit,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Job::Work(Work::new(rows, Some(permit), answer, work)))?;
+        answered.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn take_back(
+        &self,
+        lapsed: UnixMs,
+        cause: &'static str,
+        now: UnixMs,
+    ) -> Result<Recovered, StoreError> {
+        let mut all = Recovered::default();
+        loop {
+            let (some, more) = self.write(PIECE, move |tx| recovery::recover(tx, lapsed, cause, now)).await?;
+            all.requeued += some.requeued;
+            all.uncertain += some.uncertain;
+            all.repeated += some.repeated;
+            if !more {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn expire(&self, now: UnixMs) -> Result<(), StoreError> {
+        loop {
+            let ids = self.shared.readers.ask(move |view| view.overdue(now)).await?;
+            let found = ids.len();
+            if found > 0 {
+                self.write(found, move |tx| recovery::expire(tx, &ids, now)).await?;
+            }
+            if found < PIECE {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn purge(&self, before: UnixMs) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let ids = self.shared.readers.ask(move |view| view.outlived(before, after)).await?;
+            let found = ids.len();
+            after = ids.last().copied().or(after);
+            if found > 0 {
+                self.write(found, move |tx| recovery::purge(tx, &ids, before)).await?;
+            }
+            if found < PIECE {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn permit(of: &Arc<Semaphore>, bound: usize) -> Result<OwnedSemaphorePermit, StoreError> {
+    use tokio::sync::TryAcquireError;
+    Arc::clone(of).try_acquire_owned().map_err(|error| match error {
+        TryAcquireError::NoPermits => StoreError::Busy(bound),
+        TryAcquireError::Closed => StoreError::Closed,
+    })
+}
+
+/// A standing demand as its asker sees it. Dropped with an answer that nobody read, it gives the leases back.
+struct Waiting<'a> {
+    store: &'a Store,
+    answer: oneshot::Receiver<Result<Vec<Leased>, StoreError>>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.answer.close();
+        if let Ok(Ok(unread)) = self.answer.try_recv() {
+            let leases: Vec<_> = unread.iter().map(|leased| (leased.id, leased.epoch)).collect();
+            let (answer, _) = oneshot::channel();
+            let work = Work::new(leases.len(), None, answer, move |tx| lease::release(tx, &leases));
+            // If even the spare slots are taken, the leases lapse.
+            let _ = self.store.send(Job::Work(work));
+        }
     }
 }
 
 impl Operations for Store {
-    async fn accept(&self, _messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
-        Err(StoreError::Closed)
+    async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
+        let mut accepted = Vec::with_capacity(messages.len());
+        let mut rest = messages.into_iter();
+        loop {
+            let chunk: Vec<_> = rest.by_ref().take(CHUNK).collect();
+            let rows = chunk.len();
+            if rows == 0 {
+                return Ok(accepted);
+            }
+            // What has begun goes on: only the first chunk may be told to come again.
+            let permit = if accepted.is_empty() {
+                self.may_accept()?
+            } else {
+                Arc::clone(&self.shared.accepts).acquire_owned().await.map_err(|_| StoreError::Closed)?
+            };
+            let work = move |tx: &mut Tx<'_>| accept::accept(tx, &chunk);
+            accepted.extend(self.submit(rows, permit, work).await?);
+        }
     }
-    async fn lease(&self, _want: Want) -> Result<Vec<Leased>, StoreError> {
-        Err(StoreError::Closed)
+
+    async fn lease(&self, want: Want) -> Result<Vec<Leased>, StoreError> {
+        let permit = permit(&self.shared.demands, DEMANDS)?;
+        let (answer, answered) = oneshot::channel();
+        self.send(Job::Lease(Demand { want, answer, fresh: true, permit }))?;
+        let mut waiting = Waiting { store: self, answer: answered };
+        (&mut waiting.answer).await.unwrap_or(Err(StoreError::Closed))
     }
-    async fn turn(&self, _turn: Turn) -> Result<Vec<Begun>, StoreError> {
-        Err(StoreError::Closed)
+
+    async fn turn(&self, turn: Turn) -> Result<Vec<Begun>, StoreError> {
+        let rows = turn.ended.len() * 2 + turn.begun.len();
+        self.write(rows, move |tx| turn::turn(tx, &turn)).await
     }
-    async fn release(&self, _leases: Vec<(MessageId, i64)>) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
+
+    async fn release(&self, leases: Vec<(MessageId, i64)>) -> Result<(), StoreError> {
+        self.write(leases.len(), move |tx| lease::release(tx, &leases)).await
     }
-    async fn report(&self, _report: Report) -> Result<Option<MessageId>, StoreError> {
-        Err(StoreError::Closed)
+
+    async fn report(&self, report: Report) -> Result<Option<MessageId>, StoreError> {
+        self.write(2, move |tx| report::report(tx, &report)).await
     }
+
     async fn settle(
         &self,
-        _channel: ChannelId,
-        _recipient: Number,
-        _reference: MessageRef,
-        _at: UnixMs,
+        channel: ChannelId,
+        recipient: Number,
+        reference: MessageRef,
+        at: UnixMs,
     ) -> Result<Option<MessageId>, StoreError> {
-        Err(StoreError::Closed)
+        self.write(2, move |tx| report::settle(tx, &channel, &recipient, reference, at)).await
     }
-    async fn incoming(&self, _incoming: Incoming) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
+
+    async fn incoming(&self, incoming: Incoming) -> Result<(), StoreError> {
+        self.write(1, move |tx| report::incoming(tx, &incoming)).await
     }
+
     async fn withdraw(
         &self,
-        _id: MessageId,
-        _caller: Option<String>,
-        _now: UnixMs,
+        id: MessageId,
+        caller: Option<String>,
+        now: UnixMs,
     ) -> Result<Withdrawn, StoreError> {
-        Err(StoreError::Closed)
+        self.write(1, move |tx| tokens::withdraw(tx, id, caller.as_deref(), now)).await
     }
-    async fn message(&self, _id: MessageId) -> Result<Option<MessageRecord>, StoreError> {
-        Err(StoreError::Closed)
+
+    async fn message(&self, id: MessageId) -> Result<Option<MessageRecord>, StoreError> {
+        self.shared.readers.ask(move |view| view.message(id)).await
     }
-    async fn messages(&self, _filter: Filter) -> Result<Vec<MessageRecord>, StoreError> {
-        Err(StoreError::Closed)
+
+    async fn messages(&self, filter: Filter) -> Result<Vec<MessageRecord>, StoreError> {
+        self.shared.readers.ask(move |view| view.messages(&filter)).await
     }
+
     async fn counts(&self) -> Result<Vec<Count>, StoreError> {
-        Err(StoreError::Closed)
+        self.shared.readers.ask(|view: &sqlite::read::View<'_>| view.counts()).await
     }
-    async fn add_token(&self, _token: TokenRecord) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
+
+    async fn add_token(&self, token: TokenRecord) -> Result<(), StoreError> {
+        self.write(1, move |tx| tokens::add(tx, &token)).await
     }
-    async fn tokens(&self, _user: Option<String>) -> Result<Vec<TokenRecord>, StoreError> {
-        Err(StoreError::Closed)
+
+    async fn tokens(&self, user: Option<String>) -> Result<Vec<TokenRecord>, StoreError> {
+        self.shared.readers.ask(move |view| view.tokens(user.as_deref())).await
     }
-    async fn token(&self, _serial: String) -> Result<Option<TokenRecord>, StoreError> {
-        Err(StoreError::Closed)
+
+    async fn token(&self, serial: String) -> Result<Option<TokenRecord>, StoreError> {
+        self.shared.readers.ask(move |view| view.token(&serial)).await
     }
-    async fn remove_token(&self, _serial: String) -> Result<bool, StoreError> {
-        Err(StoreError::Closed)
+
+    async fn remove_token(&self, serial: String) -> Result<bool, StoreError> {
+        self.write(1, move |tx| tokens::remove(tx, &serial)).await
     }
-    async fn trigger(&self, _triggers: Vec<Trigger>) -> Result<Triggered, StoreError> {
-        Err(StoreError::Closed)
+
+    async fn trigger(&self, triggers: Vec<Trigger>) -> Result<Triggered, StoreError> {
+        let permit = self.may_accept()?;
+        self.submit(triggers.len() * 3, permit, move |tx| accept::trigger(tx, &triggers)).await
     }
-    async fn challenges(&self, _serials: Vec<String>) -> Result<Vec<ChallengeRecord>, StoreError> {
-        Err(StoreError::Closed)
+
+    async fn challenges(&self, serials: Vec<String>) -> Result<Vec<ChallengeRecord>, StoreError> {
+        self.shared.readers.ask(move |view| view.challenges(&serials)).await
     }
-    async fn answer(&self, _transaction: String, _serial: String, _now: UnixMs) -> Result<bool, StoreError> {
-        Err(StoreError::Closed)
+
+    async fn answer(&self, transaction: String, serial: String, now: UnixMs) -> Result<bool, StoreError> {
+        self.write(4, move |tx| tokens::answer(tx, &transaction, &serial, now)).await
     }
-    async fn fail(&self, _serials: Vec<String>) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
+
+    async fn fail(&self, serials: Vec<String>) -> Result<(), StoreError> {
+        self.write(serials.len(), move |tx| tokens::fail(tx, &serials)).await
     }
-    async fn recover(&self, _now: UnixMs) -> Result<Recovered, StoreError> {
-        Err(StoreError::Closed)
+
+    async fn recover(&self, now: UnixMs) -> Result<Recovered, StoreError> {
+        self.take_back(UnixMs(i64::MAX), "the daemon stopped while it was leaving", now).await
     }
-    async fn sweep(&self, _now: UnixMs, _keep: Duration) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
+
+    async fn sweep(&self, now: UnixMs, keep: Duration) -> Result<(), StoreError> {
+        let keep = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
+        let before = UnixMs(now.0.saturating_sub(keep));
+        let dead = i64::try_from(DEAD_CHALLENGE.as_millis()).unwrap_or(i64::MAX);
+        let dead = UnixMs(now.0.saturating_sub(dead));
+        self.expire(now).await?;
+        self.take_back(now, "its lease lapsed while it was leaving", now).await?;
+        self.purge(before).await?;
+        while self.write(PIECE, move |tx| recovery::purge_others(tx, dead, before)).await? {}
+        Ok(())
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod engine;
 pub mod seal;
+mod sqlite;
 
 use std::future::Future;
 use std::time::Duration;

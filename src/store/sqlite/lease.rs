@@ -1,0 +1,223 @@
+//! Leasing: the most urgent due rows, read in index order, and the memory that saves the question when the answer is known.
+
+use rusqlite::params;
+
+use super::turn::{self, Segments};
+use super::{Tx, id_of, lane_of, number_of, time_of};
+use crate::queue::message::{Lane, MessageId, State};
+use crate::store::seal::Place;
+use crate::store::{Leased, StoreError, Want};
+use crate::units::UnixMs;
+
+/// Index entries looked at for one lane in one batch; overdue rows beyond them are met in the next.
+const SCANNED: usize = 512;
+
+const DUE: &str = "SELECT id, due, deadline, channel FROM message INDEXED BY message_queue
+    WHERE state = 0 AND lane = ?1 AND due <= ?2 ORDER BY lane, due, id";
+
+const NEXT_DUE: &str = "SELECT due FROM message INDEXED BY message_queue
+    WHERE state = 0 AND lane = ?1 AND due > ?2 ORDER BY lane, due LIMIT 1";
+
+const TAKE: &str = "UPDATE message SET state = 1, epoch = epoch + 1, lease_until = ?2 WHERE id = ?1 AND state = 0
+    RETURNING epoch, lane, recipient, body, flash, report, deadline, segments, channel, refused_by, concat_ref,
+    refusals, uncertain";
+
+const EXPIRE: &str =
+    "UPDATE message SET state = 5, changed = ?2, cause = coalesce(cause, 'its deadline passed')
+    WHERE id = ?1 AND state = 0 AND deadline <= ?2";
+
+const RELEASE: &str = "UPDATE message SET state = 0 WHERE id = ?1 AND state = 1 AND epoch = ?2
+    AND NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND state = 0)
+    RETURNING lane, due";
+
+/// When each lane may next have something to lease. Early is harmless (a question more), late would lose a wake-up.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store) struct Hints {
+    next: [UnixMs; Lane::ALL.len()],
+    /// Rows were passed over for want of their SIM: another demand may want them.
+    passed: [bool; Lane::ALL.len()],
+}
+
+impl Hints {
+    /// Nothing is known, so everything is asked.
+    pub(in crate::store) fn unknown() -> Self {
+        Self { next: [UnixMs(i64::MIN); 3], passed: [false; 3] }
+    }
+
+    /// A row of this lane is due then.
+    pub(super) fn due(&mut self, lane: Lane, due: UnixMs) {
+        if let Some(next) = self.next.get_mut(lane as usize) {
+            *next = due.min(*next);
+        }
+    }
+
+    /// When a demand for lanes up to this one may first be met.
+    pub(super) fn next(&self, lanes: Lane) -> UnixMs {
+        self.next.iter().take(lanes as usize + 1).copied().min().unwrap_or(UnixMs(i64::MAX))
+    }
+
+    /// Whether a demand for lanes up to this one is worth asking the index.
+    pub(super) fn worth_any(&self, lanes: Lane, now: UnixMs, fresh: bool) -> bool {
+        Lane::ALL.into_iter().filter(|lane| *lane <= lanes).any(|lane| self.worth(lane, now, fresh))
+    }
+
+    fn worth(&self, lane: Lane, now: UnixMs, fresh: bool) -> bool {
+        let at = lane as usize;
+        self.next.get(at).is_none_or(|next| *next <= now)
+            || (fresh && self.passed.get(at).copied().unwrap_or(true))
+    }
+
+    fn set(&mut self, lane: Lane, next: UnixMs, passed: bool) {
+        let at = lane as usize;
+        if let (Some(n), Some(p)) = (self.next.get_mut(at), self.passed.get_mut(at)) {
+            (*n, *p) = (next, passed);
+        }
+    }
+}
+
+/// Leases what is due. `before` tells which lanes are worth asking, `fresh` that this demand was not tried before.
+pub(super) fn lease(
+    tx: &mut Tx<'_>,
+    want: &Want,
+    now: UnixMs,
+    before: &Hints,
+    fresh: bool,
+) -> Result<Vec<Leased>, StoreError> {
+    let most = want.most.max(1);
+    let mut leased = Vec::new();
+    for lane in Lane::ALL.into_iter().filter(|lane| *lane <= want.lanes) {
+        if leased.len() >= most {
+            break;
+        }
+        if before.worth(lane, now, fresh) {
+            lease_lane(tx, want, lane, now, &mut leased)?;
+        }
+    }
+    Ok(leased)
+}
+
+/// What the index says of one lane.
+#[derive(Default)]
+struct Found {
+    ready: Vec<MessageId>,
+    overdue: Vec<MessageId>,
+    passed: bool,
+    /// All due entries were seen.
+    complete: bool,
+}
+
+fn lease_lane(
+    tx: &mut Tx<'_>,
+    want: &Want,
+    lane: Lane,
+    now: UnixMs,
+    leased: &mut Vec<Leased>,
+) -> Result<(), StoreError> {
+    let found = scan(tx, want, lane, now, want.most.max(1).saturating_sub(leased.len()))?;
+    for id in &found.overdue {
+        tx.conn.prepare_cached(EXPIRE)?.execute(params![id.as_bytes(), now.0])?;
+    }
+    for id in &found.ready {
+        leased.extend(take(tx, *id, want, now)?);
+    }
+    let next = if found.complete { next_due(tx, lane, now)? } else { UnixMs(i64::MIN) };
+    tx.hints.set(lane, next, found.passed);
+    Ok(())
+}
+
+fn scan(tx: &Tx<'_>, want: &Want, lane: Lane, now: UnixMs, most: usize) -> Result<Found, StoreError> {
+    let mut found = Found::default();
+    let mut due = tx.conn.prepare_cached(DUE)?;
+    let mut rows = due.query(params![lane as i64, now.0])?;
+    let mut judged = 0;
+    while found.ready.len() < most && judged < SCANNED {
+        let Some(row) = rows.next()? else {
+            found.complete = true;
+            break;
+        };
+        let id = id_of(row, 0)?;
+        let bound = row.get_ref(3)?.as_str_or_null().unwrap_or(None);
+        if time_of(row, 2)? <= now {
+            found.overdue.push(id);
+        } else if bound.is_some_and(|bound| !want.channels.iter().any(|ready| &*ready.0 == bound)) {
+            // Not counted: what waits for an absent SIM is little and must not hide what stands behind it.
+            found.passed = true;
+            continue;
+        } else {
+            found.ready.push(id);
+        }
+        judged += 1;
+    }
+    Ok(found)
+}
+
+fn next_due(tx: &Tx<'_>, lane: Lane, now: UnixMs) -> Result<UnixMs, StoreError> {
+    let mut next = tx.conn.prepare_cached(NEXT_DUE)?;
+    let mut rows = next.query(params![lane as i64, now.0])?;
+    rows.next()?.map_or(Ok(UnixMs(i64::MAX)), |row| time_of(row, 0))
+}
+
+/// Moves one row into the dispatcher's hands; `None` if nothing of it is left to send.
+fn take(tx: &mut Tx<'_>, id: MessageId, want: &Want, now: UnixMs) -> Result<Option<Leased>, StoreError> {
+    let until = now.plus(want.lease);
+    let mut take = tx.conn.prepare_cached(TAKE)?;
+    let mut rows = take.query(params![id.as_bytes(), until.0])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let sealed = row.get_ref(3)?.as_blob().map_err(|_| super::corrupt("body"))?;
+    let opened = tx.keys.open(Place { table: "message", column: "body", row: id.as_bytes() }, sealed);
+    let mut leased = Leased {
+        id,
+        epoch: row.get(0)?,
+        until,
+        lane: lane_of(row, 1)?,
+        to: number_of(row, 2)?,
+        body: crate::secret::Secret::new(Vec::new()),
+        flash: row.get(4)?,
+        report: row.get(5)?,
+        deadline: time_of(row, 6)?,
+        segments: row.get(7)?,
+        bound: row.get::<_, Option<_>>(8)?.map(crate::provider::ChannelId),
+        refused_by: row.get::<_, Option<_>>(9)?.map(crate::provider::ChannelId),
+        concat_ref: row.get(10)?,
+        open: Vec::new(),
+        refusals: row.get(11)?,
+        uncertain: row.get(12)?,
+    };
+    drop(rows);
+    drop(take);
+    match opened {
+        Ok(body) => leased.body = body,
+        // One row that was tampered with must not hold up all behind it.
+        Err(error) => {
+            turn::rest(tx, id, State::Failed, Some(&format!("its text cannot be opened: {error}")), now)?;
+            return Ok(None);
+        }
+    }
+    leased.open = if leased.epoch == 1 {
+        (1..=leased.segments).collect()
+    } else {
+        Segments::read(tx, id)?.open(leased.lane, leased.segments, leased.uncertain)
+    };
+    if leased.open.is_empty() {
+        let state = if Segments::read(tx, id)?.all_submitted(leased.segments) {
+            State::Submitted
+        } else {
+            State::Uncertain
+        };
+        turn::rest(tx, id, state, None, now)?;
+        return Ok(None);
+    }
+    Ok(Some(leased))
+}
+
+/// Gives leases back whose attempt has not begun.
+pub(in crate::store) fn release(tx: &mut Tx<'_>, leases: &[(MessageId, i64)]) -> Result<(), StoreError> {
+    let mut release = tx.conn.prepare_cached(RELEASE)?;
+    for (id, epoch) in leases {
+        let mut rows = release.query(params![id.as_bytes(), epoch])?;
+        if let Some(row) = rows.next()? {
+            tx.hints.due(lane_of(row, 0)?, time_of(row, 1)?);
+        }
+    }
+    Ok(())
+}

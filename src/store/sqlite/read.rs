@@ -1,0 +1,273 @@
+//! Reading beside the writer: two connections used on the blocking pool, each with its own snapshot. Sealed values are opened here.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params, params_from_iter};
+use tokio::sync::Semaphore;
+
+use super::recovery::PIECE;
+use super::{id_of, lane_of, number_of, open_reader, state_of, time_of};
+use crate::provider::ChannelId;
+use crate::queue::message::MessageId;
+use crate::secret::Secret;
+use crate::store::engine::OpenError;
+use crate::store::seal::{Keyring, Place};
+use crate::store::{
+    AttemptRecord, AttemptState, ChallengeRecord, Count, Filter, MessageRecord, StoreError, TokenRecord,
+};
+use crate::units::{MessageRef, UnixMs};
+
+/// Questions asked at once; more would only compete for one disk.
+const READERS: usize = 2;
+/// Rows of one listing, whatever the caller asks.
+const LISTED: usize = 1000;
+
+const MESSAGE: &str = "SELECT id, lane, state, recipient, body, segments, created, deadline, changed, caller, cause FROM message";
+const TOKEN: &str =
+    "SELECT serial, user, phone, pin, seed, counter, digits, failures, max_failures, active, description,
+    created FROM token";
+
+/// The reading connections.
+#[derive(Debug)]
+pub(in crate::store) struct Readers {
+    free: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+    keys: Arc<Keyring>,
+}
+
+/// What a question sees.
+pub(in crate::store) struct View<'a> {
+    conn: &'a Connection,
+    keys: &'a Keyring,
+}
+
+impl Readers {
+    pub(in crate::store) fn open(path: &Path, keys: Arc<Keyring>) -> Result<Self, OpenError> {
+        let free = (0..READERS).map(|_| open_reader(path)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { free: Mutex::new(free), permits: Semaphore::new(READERS), keys })
+    }
+
+    /// Asks on the blocking pool, so that the runtime never waits for the disk.
+    pub(in crate::store) async fn ask<T: Send + 'static>(
+        self: &Arc<Self>,
+        question: impl FnOnce(&View<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let _permit = self.permits.acquire().await.map_err(|_| StoreError::Closed)?;
+        let readers = Arc::clone(self);
+        let asked = tokio::task::spawn_blocking(move || {
+            let conn = readers.take().ok_or(StoreError::Closed)?;
+            let answer = question(&View { conn: &conn, keys: &readers.keys });
+            readers.free.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+            answer
+        });
+        asked.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Refuses further questions and closes the connections that are free.
+    pub(in crate::store) fn close(&self) {
+        self.permits.close();
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn take(&self) -> Option<Connection> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
+impl View<'_> {
+    pub(in crate::store) fn message(&self, id: MessageId) -> Result<Option<MessageRecord>, StoreError> {
+        let mut find = self.conn.prepare_cached(&format!("{MESSAGE} WHERE id = ?1"))?;
+        let mut rows = find.query([id.as_bytes()])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let mut record = self.message_of(row)?;
+        record.attempts = self.attempts(id)?;
+        Ok(Some(record))
+    }
+
+    pub(in crate::store) fn messages(&self, filter: &Filter) -> Result<Vec<MessageRecord>, StoreError> {
+        let mut sql = format!("{MESSAGE} WHERE true");
+        let mut values: Vec<Value> = Vec::new();
+        if let Some(state) = filter.state {
+            sql.push_str(" AND state = ?");
+            values.push(Value::Integer(state as i64));
+        }
+        if let Some(caller) = &filter.caller {
+            sql.push_str(" AND caller = ?");
+            values.push(Value::Text(caller.clone()));
+        }
+        if let Some(before) = filter.before {
+            sql.push_str(" AND id < ?");
+            values.push(Value::Blob(before.as_bytes().to_vec()));
+        }
+        sql.push_str(" ORDER BY id DESC LIMIT ?");
+        values.push(Value::Integer(i64::try_from(filter.most.min(LISTED)).unwrap_or(0)));
+        let mut list = self.conn.prepare_cached(&sql)?;
+        let mut rows = list.query(params_from_iter(values))?;
+        let mut records = Vec::new();
+        while let Some(row) = rows.next()? {
+            records.push(self.message_of(row)?);
+        }
+        Ok(records)
+    }
+
+    pub(in crate::store) fn counts(&self) -> Result<Vec<Count>, StoreError> {
+        let mut counts =
+            self.conn.prepare_cached("SELECT lane, state, messages FROM tally ORDER BY lane, state")?;
+        let mut rows = counts.query([])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            let messages = u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
+            all.push(Count { lane: lane_of(row, 0)?, state: state_of(row, 1)?, messages });
+        }
+        Ok(all)
+    }
+
+    pub(in crate::store) fn tokens(&self, user: Option<&str>) -> Result<Vec<TokenRecord>, StoreError> {
+        let condition = if user.is_some() { "user = ?1" } else { "?1 IS NULL" };
+        let mut list = self.conn.prepare_cached(&format!("{TOKEN} WHERE {condition} ORDER BY serial"))?;
+        let mut rows = list.query([user])?;
+        let mut records = Vec::new();
+        while let Some(row) = rows.next()? {
+            records.push(self.token_of(row)?);
+        }
+        Ok(records)
+    }
+
+    pub(in crate::store) fn token(&self, serial: &str) -> Result<Option<TokenRecord>, StoreError> {
+        let mut find = self.conn.prepare_cached(&format!("{TOKEN} WHERE serial = ?1"))?;
+        let mut rows = find.query([serial])?;
+        rows.next()?.map(|row| self.token_of(row)).transpose()
+    }
+
+    pub(in crate::store) fn challenges(
+        &self,
+        serials: &[String],
+    ) -> Result<Vec<ChallengeRecord>, StoreError> {
+        let mut find = self.conn.prepare_cached(
+            "SELECT txn, serial, counter, created, expires, message, answered FROM challenge WHERE serial = ?1",
+        )?;
+        let mut records = Vec::new();
+        for serial in serials {
+            let mut rows = find.query([serial])?;
+            while let Some(row) = rows.next()? {
+                records.push(ChallengeRecord {
+                    transaction: row.get(0)?,
+                    serial: row.get(1)?,
+                    counter: u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0),
+                    created: time_of(row, 3)?,
+                    expires: time_of(row, 4)?,
+                    message: id_of(row, 5)?,
+                    answered: row.get::<_, Option<i64>>(6)?.map(UnixMs),
+                });
+            }
+        }
+        records.sort_by_key(|record| (std::cmp::Reverse(record.created), std::cmp::Reverse(record.message)));
+        Ok(records)
+    }
+
+    /// Ids of queued messages past their deadline.
+    pub(in crate::store) fn overdue(&self, now: UnixMs) -> Result<Vec<MessageId>, StoreError> {
+        self.ids(
+            "SELECT id FROM message INDEXED BY message_queue WHERE state = 0 AND deadline <= ?1 LIMIT ?2",
+            params![now.0, PIECE],
+        )
+    }
+
+    /// Ids of finished messages unchanged since `before`, in order of acceptance after `after`.
+    pub(in crate::store) fn outlived(
+        &self,
+        before: UnixMs,
+        after: Option<MessageId>,
+    ) -> Result<Vec<MessageId>, StoreError> {
+        // Nothing accepted later than `before` can be outlived, and ids begin with the time of acceptance.
+        let end = MessageId::new(before, [0; 10]);
+        let after: &[u8] = after.as_ref().map_or(&[], |id| id.as_bytes());
+        self.ids(
+            "SELECT id FROM message WHERE id > ?1 AND id < ?2 AND state NOT IN (0, 1) AND changed < ?3
+             ORDER BY id LIMIT ?4",
+            params![after, end.as_bytes(), before.0, PIECE],
+        )
+    }
+
+    fn ids(&self, sql: &str, of: &[&dyn rusqlite::ToSql]) -> Result<Vec<MessageId>, StoreError> {
+        let mut find = self.conn.prepare_cached(sql)?;
+        let ids = find.query_map(of, |row| Ok(id_of(row, 0)))?;
+        ids.map(|id| id?).collect()
+    }
+
+    fn attempts(&self, id: MessageId) -> Result<Vec<AttemptRecord>, StoreError> {
+        let mut list = self.conn.prepare_cached(
+            "SELECT seq, channel, state, begun, ended, reference, cause, status, reported FROM attempt
+             WHERE message = ?1 ORDER BY begun, seq, n",
+        )?;
+        let mut rows = list.query([id.as_bytes()])?;
+        let mut records = Vec::new();
+        while let Some(row) = rows.next()? {
+            records.push(AttemptRecord {
+                seq: row.get(0)?,
+                channel: ChannelId(row.get(1)?),
+                state: attempt_state(row.get(2)?)?,
+                begun: time_of(row, 3)?,
+                ended: row.get::<_, Option<i64>>(4)?.map(UnixMs),
+                reference: row.get::<_, Option<u8>>(5)?.map(MessageRef),
+                cause: row.get(6)?,
+                report: row.get(7)?,
+                reported: row.get::<_, Option<i64>>(8)?.map(UnixMs),
+            });
+        }
+        Ok(records)
+    }
+
+    fn message_of(&self, row: &Row<'_>) -> Result<MessageRecord, StoreError> {
+        let id = id_of(row, 0)?;
+        let place = Place { table: "message", column: "body", row: id.as_bytes() };
+        Ok(MessageRecord {
+            id,
+            lane: lane_of(row, 1)?,
+            state: state_of(row, 2)?,
+            to: number_of(row, 3)?,
+            body: self.open(place, row, 4)?,
+            segments: row.get(5)?,
+            created: time_of(row, 6)?,
+            deadline: time_of(row, 7)?,
+            changed: time_of(row, 8)?,
+            caller: row.get(9)?,
+            cause: row.get(10)?,
+            attempts: Vec::new(),
+        })
+    }
+
+    fn token_of(&self, row: &Row<'_>) -> Result<TokenRecord, StoreError> {
+        let serial: String = row.get(0)?;
+        let seed = self.open(Place { table: "token", column: "seed", row: serial.as_bytes() }, row, 4)?;
+        Ok(TokenRecord {
+            serial,
+            user: row.get(1)?,
+            phone: number_of(row, 2)?,
+            pin: Secret::from(row.get::<_, String>(3)?),
+            seed,
+            counter: u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0),
+            digits: row.get(6)?,
+            failures: row.get(7)?,
+            max_failures: row.get(8)?,
+            active: row.get(9)?,
+            description: row.get(10)?,
+            created: time_of(row, 11)?,
+        })
+    }
+
+    fn open(&self, place: Place<'_>, row: &Row<'_>, at: usize) -> Result<Secret, StoreError> {
+        let sealed = row.get_ref(at)?.as_blob().map_err(|_| super::corrupt("sealed value"))?;
+        Ok(self.keys.open(place, sealed)?)
+    }
+}
+
+fn attempt_state(code: i64) -> Result<AttemptState, StoreError> {
+    use AttemptState as S;
+    [S::Begun, S::Submitted, S::Refused, S::Uncertain, S::Abandoned]
+        .into_iter()
+        .find(|state| *state as i64 == code)
+        .ok_or_else(|| super::corrupt("attempt state"))
+}

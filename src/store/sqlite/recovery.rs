@@ -1,0 +1,129 @@
+//! What nobody holds any more: leases of a daemon that died or a lease that lapsed, overdue and outlived rows.
+//!
+//! Every function does a bounded piece, so that no commit is long; the caller asks until nothing is left.
+
+use rusqlite::params;
+
+use super::{Tx, id_of, turn};
+use crate::queue::message::MessageId;
+use crate::queue::rules::{self, Ended, Next};
+use crate::store::{Recovered, StoreError};
+use crate::units::UnixMs;
+
+/// Rows of one commit; 20,000 in one took 132 ms, in which no modem got its attempt.
+pub(in crate::store) const PIECE: u32 = 200;
+
+const LEASED: &str = "SELECT id FROM message INDEXED BY message_lease
+    WHERE state = 1 AND lease_until <= ?1 ORDER BY lease_until LIMIT ?2";
+
+const IN_THE_AIR: &str =
+    "UPDATE attempt SET state = 3, ended = ?2, cause = ?3 WHERE message = ?1 AND state = 0
+    RETURNING seq, channel";
+
+const DOUBT: &str = "UPDATE message SET uncertain = uncertain + ?2, cause = ?3,
+    channel = CASE WHEN segments > 1 THEN ?4 ELSE channel END WHERE id = ?1";
+
+/// A higher epoch fences off whoever may still hold the lease.
+const FENCE: &str = "UPDATE message SET epoch = epoch + 1 WHERE id = ?1";
+
+const DUE: &str = "SELECT due FROM message WHERE id = ?1";
+
+const EXPIRE: &str =
+    "UPDATE message SET state = 5, changed = ?2, cause = coalesce(cause, 'its deadline passed')
+    WHERE id = ?1 AND state = 0 AND deadline <= ?2";
+
+const PURGE: &str = "DELETE FROM message WHERE id = ?1 AND state NOT IN (0, 1) AND changed < ?2";
+
+const PURGE_CHALLENGES: &str = "DELETE FROM challenge WHERE (txn, serial) IN
+    (SELECT txn, serial FROM challenge WHERE expires < ?1 LIMIT ?2)";
+
+const PURGE_INCOMING: &str =
+    "DELETE FROM incoming WHERE mac IN (SELECT mac FROM incoming WHERE received < ?1 LIMIT ?2)";
+
+/// Takes back leases that end at `lapsed` or before (all of them, at the start); the flag says that more may be left.
+pub(in crate::store) fn recover(
+    tx: &mut Tx<'_>,
+    lapsed: UnixMs,
+    cause: &str,
+    now: UnixMs,
+) -> Result<(Recovered, bool), StoreError> {
+    let ids = {
+        let mut leased = tx.conn.prepare_cached(LEASED)?;
+        let ids = leased.query_map(params![lapsed.0, PIECE], |row| Ok(id_of(row, 0)))?;
+        ids.map(|id| id?).collect::<Result<Vec<_>, StoreError>>()?
+    };
+    let mut recovered = Recovered::default();
+    for id in &ids {
+        recover_one(tx, *id, cause, now, &mut recovered)?;
+    }
+    Ok((recovered, ids.len() == PIECE as usize))
+}
+
+fn recover_one(
+    tx: &mut Tx<'_>,
+    id: MessageId,
+    cause: &str,
+    now: UnixMs,
+    recovered: &mut Recovered,
+) -> Result<(), StoreError> {
+    tx.conn.prepare_cached(FENCE)?.execute([id.as_bytes()])?;
+    let in_the_air = {
+        let mut open = tx.conn.prepare_cached(IN_THE_AIR)?;
+        let rows = open.query_map(params![id.as_bytes(), now.0, cause], |row| {
+            Ok((row.get::<_, u8>(0)?, row.get::<_, String>(1)?))
+        })?;
+        rows.collect::<Result<Vec<_>, _>>()?
+    };
+    let Some((seq, channel)) = in_the_air.last() else {
+        let due = tx.conn.prepare_cached(DUE)?.query_row([id.as_bytes()], |row| row.get(0))?;
+        turn::requeue(tx, id, UnixMs(due), now)?;
+        recovered.requeued += 1;
+        return Ok(());
+    };
+    let doubts = i64::try_from(in_the_air.len()).unwrap_or(i64::MAX);
+    tx.conn.prepare_cached(DOUBT)?.execute(params![id.as_bytes(), doubts, cause, channel])?;
+    let (mut standing, total) = turn::standing(tx, id)?;
+    let open = turn::Segments::read(tx, id)?.open(standing.lane, total, standing.uncertain);
+    let others = open.iter().filter(|other| *other != seq && *seq != 0).count();
+    standing.remaining = u8::try_from(others).unwrap_or(u8::MAX);
+    // At the start every channel is new, so nothing is gained by spreading the repeats.
+    match rules::after_attempt(Ended::Uncertain, standing, now, 0) {
+        Next::Retry(due) => {
+            recovered.repeated += 1;
+            turn::requeue(tx, id, due, now)
+        }
+        Next::Continue => {
+            recovered.uncertain += 1;
+            turn::requeue(tx, id, now, now)
+        }
+        Next::Rest(state) => {
+            recovered.uncertain += 1;
+            turn::rest(tx, id, state, None, now)
+        }
+    }
+}
+
+/// Expires those of `ids` that are still queued and overdue.
+pub(in crate::store) fn expire(tx: &mut Tx<'_>, ids: &[MessageId], now: UnixMs) -> Result<(), StoreError> {
+    let mut expire = tx.conn.prepare_cached(EXPIRE)?;
+    for id in ids {
+        expire.execute(params![id.as_bytes(), now.0])?;
+    }
+    Ok(())
+}
+
+/// Deletes those of `ids` that are finished and have not changed since `before`.
+pub(in crate::store) fn purge(tx: &mut Tx<'_>, ids: &[MessageId], before: UnixMs) -> Result<(), StoreError> {
+    let mut purge = tx.conn.prepare_cached(PURGE)?;
+    for id in ids {
+        purge.execute(params![id.as_bytes(), before.0])?;
+    }
+    Ok(())
+}
+
+/// Deletes challenges that died before `dead` and received messages older than `old`; `true` if more may be left.
+pub(in crate::store) fn purge_others(tx: &mut Tx<'_>, dead: UnixMs, old: UnixMs) -> Result<bool, StoreError> {
+    let challenges = tx.conn.prepare_cached(PURGE_CHALLENGES)?.execute(params![dead.0, PIECE])?;
+    let incoming = tx.conn.prepare_cached(PURGE_INCOMING)?.execute(params![old.0, PIECE])?;
+    Ok(challenges == PIECE as usize || incoming == PIECE as usize)
+}

@@ -1,0 +1,292 @@
+//! Attempts beginning and ending, and the one place where a message's state follows from its segments.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Tx, corrupt, lane_of, state_of};
+use crate::provider::Verdict;
+use crate::queue::message::{Lane, MessageId, State};
+use crate::queue::rules::{self, Ended, Next, Standing};
+use crate::store::{AttemptState, Begin, Begun, End, StoreError, Turn};
+use crate::units::UnixMs;
+
+/// One statement checks the lease and writes the row: what is withdrawn, lapsed or late inserts nothing.
+const BEGIN: &str = "INSERT INTO attempt (message, seq, n, channel, epoch, state, begun)
+    SELECT id, ?3, (SELECT coalesce(max(n), 0) + 1 FROM attempt WHERE message = ?1 AND seq = ?3), ?4, ?2, 0, ?5
+    FROM message WHERE id = ?1 AND state = 1 AND epoch = ?2 AND deadline > ?5
+    AND NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND seq = ?3 AND state = 0)";
+
+const OPEN_ATTEMPT: &str =
+    "SELECT n, state, channel FROM attempt WHERE message = ?1 AND seq = ?2 AND epoch = ?3
+    ORDER BY n DESC LIMIT 1";
+
+const END: &str = "UPDATE attempt SET state = ?4, ended = ?5, reference = ?6, cause = ?7
+    WHERE message = ?1 AND seq = ?2 AND n = ?3";
+
+const MOVE: &str = "UPDATE message SET state = ?3, due = coalesce(?4, due), changed = ?5, cause = coalesce(?6, cause),
+    refusals = refusals + ?7, uncertain = uncertain + ?8, refused_by = CASE ?7 WHEN 1 THEN ?9 ELSE refused_by END,
+    channel = CASE WHEN ?10 AND segments > 1 THEN ?9 ELSE channel END
+    WHERE id = ?1 AND state = 1 AND epoch = ?2 RETURNING lane, segments";
+
+const REST: &str = "UPDATE message SET state = ?2, changed = ?3, cause = coalesce(?4, cause) WHERE id = ?1";
+
+const REQUEUE: &str = "UPDATE message SET state = 0, due = ?2, changed = ?3 WHERE id = ?1 RETURNING lane";
+
+const STATE: &str = "SELECT state, segments, deadline FROM message WHERE id = ?1";
+
+const SEGMENTS: &str = "SELECT seq, state, verdict FROM attempt WHERE message = ?1 ORDER BY seq, n";
+
+const CERTAIN: &str = "UPDATE message SET uncertain = max(uncertain - 1, 0) WHERE id = ?1";
+
+/// What ended, then what begins: the next segment's attempt may follow its predecessor's end in the same turn.
+pub(in crate::store) fn turn(tx: &mut Tx<'_>, turn: &Turn) -> Result<Vec<Begun>, StoreError> {
+    for ended in &turn.ended {
+        end(tx, ended)?;
+    }
+    turn.begun.iter().map(|begun| begin(tx, begun)).collect()
+}
+
+fn begin(tx: &Tx<'_>, begin: &Begin) -> Result<Begun, StoreError> {
+    let row = params![begin.id.as_bytes(), begin.epoch, begin.seq, &*begin.channel.0, begin.at.0];
+    match tx.conn.prepare_cached(BEGIN)?.execute(row)? {
+        0 => Ok(Begun::Refused),
+        _ => Ok(Begun::Durable),
+    }
+}
+
+fn end(tx: &mut Tx<'_>, end: &End) -> Result<(), StoreError> {
+    let id = end.id.as_bytes();
+    let attempt = tx
+        .conn
+        .prepare_cached(OPEN_ATTEMPT)?
+        .query_row(params![id, end.seq, end.epoch], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
+        })
+        .optional()?;
+    let was = attempt.as_ref().map(|(_, state, _)| *state);
+    // An attempt that is settled stays settled; only an open or a doubtful one learns how it ended.
+    let learns = was == Some(AttemptState::Begun as i64) || was == Some(AttemptState::Uncertain as i64);
+    if let (Some((n, ..)), true) = (&attempt, learns) {
+        let reference = end.reference.map(|reference| reference.0);
+        tx.conn.prepare_cached(END)?.execute(params![
+            id,
+            end.seq,
+            n,
+            end.result as i64,
+            end.at.0,
+            reference,
+            end.cause
+        ])?;
+    }
+    let channel = attempt.as_ref().map(|(_, _, channel)| channel.as_str());
+    if move_leased(tx, end, channel)? {
+        return Ok(());
+    }
+    if learns { overtaken(tx, end, was == Some(AttemptState::Uncertain as i64)) } else { Ok(()) }
+}
+
+/// The usual end: the lease still holds, so the message goes where the rules say. `false` if it does not hold.
+fn move_leased(tx: &mut Tx<'_>, end: &End, channel: Option<&str>) -> Result<bool, StoreError> {
+    let (state, due) = match end.next {
+        Next::Continue => (State::Leased, None),
+        Next::Rest(state) => (state, None),
+        Next::Retry(due) => (State::Queued, Some(due)),
+    };
+    let refused = end.result == AttemptState::Refused;
+    let uncertain = end.result == AttemptState::Uncertain;
+    let left = channel.is_some() && (uncertain || end.result == AttemptState::Submitted);
+    let moved = tx
+        .conn
+        .prepare_cached(MOVE)?
+        .query_row(
+            params![
+                end.id.as_bytes(),
+                end.epoch,
+                state as i64,
+                due.map(|due| due.0),
+                end.at.0,
+                end.cause,
+                i64::from(refused),
+                i64::from(uncertain),
+                channel,
+                left,
+            ],
+            |row| Ok((lane_of(row, 0), row.get::<_, u8>(1)?)),
+        )
+        .optional()?;
+    let Some((lane, segments)) = moved else { return Ok(false) };
+    if let Some(due) = due {
+        tx.hints.due(lane?, due);
+    }
+    // Reports for the first segments may have come while the last were leaving.
+    if segments > 1 && matches!(state, State::Submitted | State::Uncertain) {
+        follow(tx, end.id, end.at)?;
+    }
+    Ok(true)
+}
+
+/// The lease was lost meanwhile, but what the attempt came to is a fact: the message moves only where that leads.
+fn overtaken(tx: &mut Tx<'_>, end: &End, doubted: bool) -> Result<(), StoreError> {
+    let certain =
+        matches!(end.result, AttemptState::Submitted | AttemptState::Refused | AttemptState::Abandoned);
+    if doubted && certain {
+        no_longer_doubtful(tx, end.id)?;
+    }
+    if end.result == AttemptState::Submitted {
+        return follow(tx, end.id, end.at);
+    }
+    let state = tx
+        .conn
+        .prepare_cached(STATE)?
+        .query_row([end.id.as_bytes()], |row| Ok(state_of(row, 0)))
+        .optional()?
+        .transpose()?;
+    if state != Some(State::Uncertain) || !certain || Segments::read(tx, end.id)?.any_in_doubt() {
+        return Ok(());
+    }
+    // It was the only doubt, and it did not leave after all.
+    match end.next {
+        Next::Retry(due) => requeue(tx, end.id, due, end.at),
+        Next::Rest(state) => rest(tx, end.id, state, end.cause.as_deref(), end.at),
+        Next::Continue => requeue(tx, end.id, end.at, end.at),
+    }
+}
+
+/// Moves the message to rest in `state`.
+pub(super) fn rest(
+    tx: &Tx<'_>,
+    id: MessageId,
+    state: State,
+    cause: Option<&str>,
+    now: UnixMs,
+) -> Result<(), StoreError> {
+    tx.conn.prepare_cached(REST)?.execute(params![id.as_bytes(), state as i64, now.0, cause])?;
+    Ok(())
+}
+
+/// Puts the message back into the queue.
+pub(super) fn requeue(tx: &mut Tx<'_>, id: MessageId, due: UnixMs, now: UnixMs) -> Result<(), StoreError> {
+    let lane = tx
+        .conn
+        .prepare_cached(REQUEUE)?
+        .query_row(params![id.as_bytes(), due.0, now.0], |row| Ok(lane_of(row, 0)))
+        .optional()?;
+    if let Some(lane) = lane {
+        tx.hints.due(lane?, due);
+    }
+    Ok(())
+}
+
+/// One attempt less is in doubt.
+pub(super) fn no_longer_doubtful(tx: &Tx<'_>, id: MessageId) -> Result<(), StoreError> {
+    tx.conn.prepare_cached(CERTAIN)?.execute([id.as_bytes()])?;
+    Ok(())
+}
+
+/// Lets the message's state follow what its segments came to. What was withdrawn or refused for good stays so.
+pub(super) fn follow(tx: &mut Tx<'_>, id: MessageId, now: UnixMs) -> Result<(), StoreError> {
+    let found = tx
+        .conn
+        .prepare_cached(STATE)?
+        .query_row([id.as_bytes()], |row| Ok((state_of(row, 0), row.get::<_, u8>(1)?)))
+        .optional()?;
+    let Some((state, total)) = found else { return Ok(()) };
+    let state = state?;
+    let segments = Segments::read(tx, id)?;
+    let movable = match state {
+        State::Submitted => true,
+        State::Queued | State::Uncertain | State::Expired => segments.all_submitted(total),
+        State::Leased => segments.all_submitted(total) && !segments.any_open(),
+        State::Delivered | State::Failed | State::Withdrawn => false,
+    };
+    let to = segments.reported();
+    if movable && to != state { rest(tx, id, to, None, now) } else { Ok(()) }
+}
+
+/// The attempts of one message, as far as its state depends on them.
+pub(super) struct Segments(Vec<Tried>);
+
+struct Tried {
+    seq: u8,
+    state: i64,
+    verdict: Option<i64>,
+}
+
+impl Segments {
+    pub(super) fn read(tx: &Tx<'_>, id: MessageId) -> Result<Self, StoreError> {
+        let mut read = tx.conn.prepare_cached(SEGMENTS)?;
+        let rows = read.query_map([id.as_bytes()], |row| {
+            Ok(Tried { seq: row.get(0)?, state: row.get(1)?, verdict: row.get(2)? })
+        })?;
+        Ok(Self(rows.collect::<Result<_, _>>()?))
+    }
+
+    /// Segments still to go: neither submitted nor in a doubt that the lane may not resolve by repeating.
+    pub(super) fn open(&self, lane: Lane, total: u8, uncertain: u32) -> Vec<u8> {
+        let repeat = repeats(lane, uncertain);
+        (1..=total)
+            .filter(|seq| {
+                !self.has(*seq, AttemptState::Submitted)
+                    && (repeat || !self.has(*seq, AttemptState::Uncertain))
+            })
+            .collect()
+    }
+
+    pub(super) fn all_submitted(&self, total: u8) -> bool {
+        (1..=total).all(|seq| self.has(seq, AttemptState::Submitted))
+    }
+
+    pub(super) fn any_in_doubt(&self) -> bool {
+        (0..=u8::MAX).any(|seq| self.exactly(seq, AttemptState::Uncertain))
+    }
+
+    pub(super) fn any_open(&self) -> bool {
+        self.0.iter().any(|tried| tried.state == AttemptState::Begun as i64)
+    }
+
+    /// An attempt of the whole text (segment 0) counts for every segment.
+    fn has(&self, seq: u8, state: AttemptState) -> bool {
+        self.0.iter().any(|tried| (tried.seq == seq || tried.seq == 0) && tried.state == state as i64)
+    }
+
+    /// In `state` and never submitted.
+    fn exactly(&self, seq: u8, state: AttemptState) -> bool {
+        self.0.iter().any(|tried| tried.seq == seq && tried.state == state as i64)
+            && !self.has(seq, AttemptState::Submitted)
+    }
+
+    /// What the reports make of a message whose segments were all taken.
+    fn reported(&self) -> State {
+        let submitted = || self.0.iter().filter(|tried| tried.state == AttemptState::Submitted as i64);
+        let said = |seq: u8, verdict: Verdict| {
+            submitted().filter(move |t| t.seq == seq && t.verdict == Some(verdict as i64)).count()
+        };
+        let copies = |seq: u8| submitted().filter(move |tried| tried.seq == seq).count();
+        if submitted().any(|t| said(t.seq, Verdict::Failed) == copies(t.seq)) {
+            State::Failed
+        } else if submitted().all(|t| said(t.seq, Verdict::Delivered) > 0) {
+            State::Delivered
+        } else {
+            State::Submitted
+        }
+    }
+}
+
+/// Whether the rules let a segment in doubt go again.
+fn repeats(lane: Lane, uncertain: u32) -> bool {
+    let standing = Standing { lane, deadline: UnixMs(i64::MAX), refusals: 0, uncertain, remaining: 0 };
+    matches!(rules::after_attempt(Ended::Uncertain, standing, UnixMs(0), 0), Next::Retry(_))
+}
+
+/// The lane, deadline, counters and segments that the rules want to know of a message.
+pub(super) fn standing(tx: &Tx<'_>, id: MessageId) -> Result<(Standing, u8), StoreError> {
+    tx.conn
+        .prepare_cached("SELECT lane, deadline, refusals, uncertain, segments FROM message WHERE id = ?1")?
+        .query_row([id.as_bytes()], |row| {
+            let (deadline, refusals, uncertain) = (UnixMs(row.get(1)?), row.get(2)?, row.get(3)?);
+            let total = row.get(4)?;
+            Ok(lane_of(row, 0)
+                .map(|lane| (Standing { lane, deadline, refusals, uncertain, remaining: 0 }, total)))
+        })
+        .optional()?
+        .ok_or_else(|| corrupt("attempt without message"))?
+}

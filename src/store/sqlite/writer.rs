@@ -1,0 +1,354 @@
+//! The writing thread: it takes all waiting jobs into one transaction, then serves standing demands for leases in the same
+//! transaction, commits, and only then answers.
+//!
+//! ```text
+//! recv (no timeout while nothing is due) -> BEGIN -> job, job, ... each in its savepoint -> leases -> COMMIT -> replies
+//! ```
+//!
+//! A message that is accepted while a dispatcher stands waiting is therefore leased by the very commit that makes it durable.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::lease::{self, Hints};
+use super::{Tx, checkpoint};
+use crate::clock;
+use crate::queue::message::MessageId;
+use crate::store::seal::Keyring;
+use crate::store::{Leased, StoreError, Want};
+use crate::units::UnixMs;
+
+/// Rows written by one commit, roughly: a longer one would keep every modem waiting for its attempt.
+const BATCH_ROWS: usize = 256;
+/// A wait for a due row is cut into pieces of this, lest a wall clock that was set back hide it.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// What the writer is asked for.
+pub(in crate::store) enum Job {
+    /// Something to write.
+    Work(Work),
+    /// A demand for leases, which stands until it can be met.
+    Lease(Demand),
+    /// Finish what waits, then end.
+    Close,
+}
+
+type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+/// Runs in the transaction, or learns that there is none.
+type Run = Box<dyn FnOnce(Result<&mut Tx<'_>, StoreError>) -> Ran + Send>;
+/// Answers, after the commit (`None`) or its failure.
+type Settle = Box<dyn FnOnce(Option<StoreError>)>;
+
+/// One job with its answer.
+pub(in crate::store) struct Work {
+    rows: usize,
+    run: Run,
+}
+
+/// A job that ran and waits for the commit.
+struct Ran {
+    failed: bool,
+    settle: Settle,
+}
+
+impl Work {
+    /// `rows` is about how many rows it writes. The permit is given back with the answer.
+    pub(in crate::store) fn new<T: Send + 'static>(
+        rows: usize,
+        permit: Option<OwnedSemaphorePermit>,
+        answer: Answer<T>,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Self {
+        let run = move |tx: Result<&mut Tx<'_>, StoreError>| {
+            let done = tx.and_then(work);
+            let failed = done.is_err();
+            let settle = move |lost: Option<StoreError>| {
+                // Whoever no longer waits for the answer has it in the rows.
+                let _ = answer.send(match lost {
+                    Some(error) if done.is_ok() => Err(error),
+                    _ => done,
+                });
+                drop(permit);
+            };
+            Ran { failed, settle: Box::new(settle) }
+        };
+        Self { rows, run: Box::new(run) }
+    }
+}
+
+/// A demand for leases.
+pub(in crate::store) struct Demand {
+    pub(in crate::store) want: Want,
+    pub(in crate::store) answer: Answer<Vec<Leased>>,
+    /// Not yet tried.
+    pub(in crate::store) fresh: bool,
+    pub(in crate::store) permit: OwnedSemaphorePermit,
+}
+
+/// What the writer counts.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Counters {
+    pub(in crate::store) commits: AtomicU64,
+    pub(in crate::store) jobs: AtomicU64,
+}
+
+/// The thread's state.
+pub(in crate::store) struct Writer {
+    conn: Connection,
+    keys: Arc<Keyring>,
+    jobs: Receiver<Job>,
+    counters: Arc<Counters>,
+    pause: Option<Duration>,
+    hints: Hints,
+    demands: Vec<Demand>,
+    /// Leases whose asker went away while they were being committed.
+    unclaimed: Vec<(MessageId, i64)>,
+    closing: bool,
+}
+
+impl Writer {
+    pub(in crate::store) fn new(
+        conn: Connection,
+        keys: Arc<Keyring>,
+        jobs: Receiver<Job>,
+        counters: Arc<Counters>,
+        pause: Option<Duration>,
+    ) -> Self {
+        let (hints, demands, unclaimed) = (Hints::unknown(), Vec::new(), Vec::new());
+        Self { conn, keys, jobs, counters, pause, hints, demands, unclaimed, closing: false }
+    }
+
+    /// Until the store is closed or its last handle is gone.
+    pub(in crate::store) fn run(mut self) {
+        while let Some(batch) = self.gather() {
+            self.demands.retain(|demand| !demand.answer.is_closed());
+            if !batch.is_empty() || !self.unclaimed.is_empty() || self.worth_leasing() {
+                self.commit(batch);
+            }
+            for demand in &mut self.demands {
+                demand.fresh = false;
+            }
+        }
+        for demand in self.demands.drain(..) {
+            let _ = demand.answer.send(Err(StoreError::Closed));
+        }
+        checkpoint(&self.conn);
+    }
+
+    /// Waits for work, then takes all that is there; `None` at the end.
+    fn gather(&mut self) -> Option<Vec<Work>> {
+        let mut batch = Vec::new();
+        let mut rows = 0;
+        let mut next = self.wait()?;
+        while let Some(job) = next {
+            match job {
+                Job::Work(work) => {
+                    rows += work.rows;
+                    batch.push(work);
+                }
+                Job::Lease(demand) => self.demands.push(demand),
+                Job::Close => self.closing = true,
+            }
+            next = if rows < BATCH_ROWS { self.jobs.try_recv().ok() } else { None };
+        }
+        Some(batch)
+    }
+
+    /// The next job; `Some(None)` when there is something to do without one.
+    fn wait(&mut self) -> Option<Option<Job>> {
+        if self.closing || !self.unclaimed.is_empty() {
+            return match self.jobs.try_recv() {
+                Ok(job) => Some(Some(job)),
+                Err(TryRecvError::Empty) if !self.closing => Some(None),
+                Err(_) => None,
+            };
+        }
+        match self.patience() {
+            None => self.jobs.recv().ok().map(Some),
+            Some(patience) => match self.jobs.recv_timeout(patience) {
+                Ok(job) => Some(Some(job)),
+                Err(RecvTimeoutError::Timeout) => Some(None),
+                Err(RecvTimeoutError::Disconnected) => None,
+            },
+        }
+    }
+
+    /// How long nothing can become due that somebody asks for.
+    fn patience(&self) -> Option<Duration> {
+        let next = self.demands.iter().map(|demand| self.hints.next(demand.want.lanes)).min()?;
+        (next < UnixMs(i64::MAX)).then(|| next.since(clock::wall()).min(LONGEST_WAIT))
+    }
+
+    fn worth_leasing(&self) -> bool {
+        let now = clock::wall();
+        self.demands.iter().any(|demand| self.hints.worth_any(demand.want.lanes, now, demand.fresh))
+    }
+
+    fn commit(&mut self, batch: Vec<Work>) {
+        let jobs = batch.len() as u64;
+        if let Err(error) = statement(&self.conn, "BEGIN IMMEDIATE") {
+            for work in batch {
+                (work.run)(Err(copy(&error))).settle_now();
+            }
+            self.refuse_demands(&error);
+            return;
+        }
+        let changes = self.conn.total_changes();
+        // Alone, a job that fails takes the transaction with it and needs no savepoint.
+        let alone = batch.len() == 1 && self.unclaimed.is_empty();
+        let mut lost = self.release_unclaimed().err();
+        let mut ran = Vec::with_capacity(batch.len());
+        for work in batch {
+            match &lost {
+                None => lost = self.run_one(work, alone, &mut ran).err(),
+                Some(error) => ran.push((work.run)(Err(copy(error)))),
+            }
+        }
+        let mut granted = Vec::new();
+        if lost.is_none() {
+            lost = self.serve(&mut granted).err();
+        }
+        if lost.is_none() {
+            if let Some(pause) = self.pause {
+                spin(pause);
+            }
+            lost = statement(&self.conn, "COMMIT").err();
+        }
+        if lost.is_some() {
+            self.hints = Hints::unknown();
+            if !self.conn.is_autocommit() {
+                // It fails only where there is nothing left to roll back.
+                let _ = statement(&self.conn, "ROLLBACK");
+            }
+        } else if self.conn.total_changes() != changes {
+            self.counters.commits.fetch_add(1, Ordering::Relaxed);
+        }
+        self.counters.jobs.fetch_add(jobs, Ordering::Relaxed);
+        self.answer(ran, granted, lost.as_ref());
+    }
+
+    /// Runs one job so that its failure leaves nothing of it; an error means that the whole transaction is gone.
+    fn run_one(&mut self, work: Work, alone: bool, ran: &mut Vec<Ran>) -> Result<(), StoreError> {
+        let begun = if alone { Ok(()) } else { statement(&self.conn, "SAVEPOINT job") };
+        if let Err(error) = begun {
+            ran.push((work.run)(Err(copy(&error))));
+            return Err(error);
+        }
+        let mut tx = Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints };
+        let one = (work.run)(Ok(&mut tx));
+        let failed = one.failed;
+        ran.push(one);
+        if failed {
+            self.hints = Hints::unknown();
+        }
+        if self.conn.is_autocommit() {
+            return Err(StoreError::Unwritable("the engine rolled the transaction back".to_owned()));
+        }
+        match (alone, failed) {
+            (true, false) => Ok(()),
+            (true, true) => {
+                statement(&self.conn, "ROLLBACK").and_then(|()| statement(&self.conn, "BEGIN IMMEDIATE"))
+            }
+            (false, false) => statement(&self.conn, "RELEASE job"),
+            (false, true) => {
+                statement(&self.conn, "ROLLBACK TO job").and_then(|()| statement(&self.conn, "RELEASE job"))
+            }
+        }
+    }
+
+    fn release_unclaimed(&mut self) -> Result<(), StoreError> {
+        let unclaimed = std::mem::take(&mut self.unclaimed);
+        if unclaimed.is_empty() {
+            return Ok(());
+        }
+        let mut tx = Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints };
+        lease::release(&mut tx, &unclaimed)
+    }
+
+    /// Meets the standing demands in their order. Whether a lane is worth asking is judged by what was known before the first
+    /// of them: what one passes over for want of its SIM may be just what the next one waits for.
+    fn serve(&mut self, granted: &mut Vec<(Demand, Vec<Leased>)>) -> Result<(), StoreError> {
+        let now = clock::wall();
+        let before = self.hints;
+        for demand in std::mem::take(&mut self.demands) {
+            if demand.answer.is_closed() {
+                continue;
+            }
+            if !before.worth_any(demand.want.lanes, now, demand.fresh) {
+                self.demands.push(demand);
+                continue;
+            }
+            statement(&self.conn, "SAVEPOINT lease")?;
+            let mut tx = Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints };
+            let leased = lease::lease(&mut tx, &demand.want, now, &before, demand.fresh);
+            if leased.is_err() {
+                self.hints = Hints::unknown();
+                statement(&self.conn, "ROLLBACK TO lease")?;
+            }
+            statement(&self.conn, "RELEASE lease")?;
+            match leased {
+                Ok(leased) if leased.is_empty() => self.demands.push(demand),
+                Ok(leased) => granted.push((demand, leased)),
+                Err(error) => {
+                    let _ = demand.answer.send(Err(error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, ran: Vec<Ran>, granted: Vec<(Demand, Vec<Leased>)>, lost: Option<&StoreError>) {
+        for one in ran {
+            (one.settle)(lost.map(copy));
+        }
+        for (demand, leased) in granted {
+            let answer = lost.map_or(Ok(leased), |error| Err(copy(error)));
+            if let Err(Ok(leased)) = demand.answer.send(answer) {
+                self.unclaimed.extend(leased.iter().map(|leased| (leased.id, leased.epoch)));
+            }
+            drop(demand.permit);
+        }
+        if let Some(error) = lost {
+            // Left standing they would be tried again at once, and fail again.
+            self.refuse_demands(error);
+        }
+    }
+
+    fn refuse_demands(&mut self, error: &StoreError) {
+        for demand in self.demands.drain(..) {
+            let _ = demand.answer.send(Err(copy(error)));
+        }
+        self.unclaimed.clear();
+    }
+}
+
+impl Ran {
+    /// There was no transaction, so its own error stands.
+    fn settle_now(self) {
+        (self.settle)(None);
+    }
+}
+
+fn statement(conn: &Connection, sql: &str) -> Result<(), StoreError> {
+    Ok(conn.prepare_cached(sql)?.execute([]).map(drop)?)
+}
+
+/// One failure told to many.
+fn copy(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Unwritable(why) => StoreError::Unwritable(why.clone()),
+        other => StoreError::Engine(other.to_string()),
+    }
+}
+
+fn spin(pause: Duration) {
+    let begun = clock::monotonic();
+    while clock::monotonic().duration_since(begun) < pause {
+        std::hint::spin_loop();
+    }
+}

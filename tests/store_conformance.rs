@@ -1,0 +1,527 @@
+//! What every engine must do, written over the contract alone; each engine's module below runs the whole list.
+
+use std::time::Duration;
+
+use smsotpd::clock;
+use smsotpd::number::Number;
+use smsotpd::provider::{ChannelId, Verdict};
+use smsotpd::queue::message::{Lane, MessageId, NewMessage, State};
+use smsotpd::queue::rules::Next;
+use smsotpd::secret::Secret;
+use smsotpd::store::*;
+use smsotpd::units::{MessageRef, UnixMs};
+
+/// Long enough for any commit of a busy machine; only a failing test waits for it.
+const PATIENCE: Duration = Duration::from_secs(20);
+const TO: &str = "+491701234567";
+
+fn message(lane: Lane, random: u8) -> NewMessage {
+    let now = UnixMs(clock::wall().0 - 1000);
+    NewMessage {
+        id: MessageId::new(UnixMs(now.0 + i64::from(random)), [random; 10]),
+        lane,
+        to: Number::parse(TO, None).unwrap(),
+        body: Secret::from("your code is 123456"),
+        flash: false,
+        report: true,
+        segments: 1,
+        created: now,
+        deadline: now.plus(Duration::from_secs(600)),
+        caller: "portal".to_owned(),
+        idempotency: None,
+    }
+}
+
+fn channel(n: u8) -> ChannelId {
+    ChannelId(format!("gsm:894902000010051554{n:02}").into())
+}
+
+fn want(most: usize) -> Want {
+    Want { most, lanes: Lane::Bulk, channels: vec![channel(1)], lease: Duration::from_secs(60) }
+}
+
+async fn leased(store: &impl Operations, want: Want) -> Vec<Leased> {
+    tokio::time::timeout(PATIENCE, store.lease(want)).await.expect("something is due").unwrap()
+}
+
+/// A demand that is still unmet when the barriers behind it in the queue have been answered.
+async fn nothing_due(store: &impl Operations, want: Want) {
+    let demand = store.lease(want);
+    tokio::pin!(demand);
+    for _ in 0..2 {
+        tokio::select! {
+            biased;
+            got = &mut demand => panic!("leased {got:?}"),
+            done = store.release(Vec::new()) => done.unwrap(),
+        }
+    }
+}
+
+async fn one(store: &impl Operations, message: NewMessage) -> Leased {
+    store.accept(vec![message]).await.unwrap();
+    let mut got = leased(store, want(1)).await;
+    assert_eq!(got.len(), 1);
+    got.remove(0)
+}
+
+async fn begin(store: &impl Operations, l: &Leased, seq: u8) -> Begun {
+    let begun = Begin { id: l.id, epoch: l.epoch, seq, channel: channel(1), at: clock::wall() };
+    store.turn(Turn { ended: vec![], begun: vec![begun] }).await.unwrap()[0]
+}
+
+fn ended(l: &Leased, seq: u8, result: AttemptState, reference: Option<u8>, next: Next) -> End {
+    let reference = reference.map(MessageRef);
+    End { id: l.id, epoch: l.epoch, seq, result, reference, cause: None, at: clock::wall(), next }
+}
+
+async fn end(store: &impl Operations, end: End) {
+    store.turn(Turn { ended: vec![end], begun: vec![] }).await.unwrap();
+}
+
+async fn submit(store: &impl Operations, l: &Leased, seq: u8, reference: u8, next: Next) {
+    assert_eq!(begin(store, l, seq).await, Begun::Durable);
+    end(store, ended(l, seq, AttemptState::Submitted, Some(reference), next)).await;
+}
+
+fn report(reference: u8, verdict: Verdict) -> Report {
+    let (at, recipient) = (clock::wall(), "01701234567".to_owned());
+    Report { channel: channel(1), reference: MessageRef(reference), recipient, status: 0, verdict, at }
+}
+
+async fn state(store: &impl Operations, id: MessageId) -> State {
+    store.message(id).await.unwrap().expect("the message is there").state
+}
+
+async fn all(store: &impl Operations) -> Vec<MessageRecord> {
+    store.messages(Filter { most: 1000, ..Filter::default() }).await.unwrap()
+}
+
+async fn counts_agree(store: &impl Operations) {
+    let all = all(store).await;
+    for count in store.counts().await.unwrap() {
+        let rows = all.iter().filter(|m| m.lane == count.lane && m.state == count.state).count();
+        assert_eq!(rows as u64, count.messages, "{count:?}");
+    }
+}
+
+async fn leases_go_by_lane_then_by_age(store: impl Operations) {
+    let now = message(Lane::Bulk, 0).created;
+    let mixed = [(Lane::Bulk, 1), (Lane::Alert, 2), (Lane::Login, 4), (Lane::Login, 3), (Lane::Bulk, 0)];
+    let mixed = mixed.map(|(lane, n)| NewMessage { created: now, ..message(lane, n) });
+    store.accept(mixed.to_vec()).await.unwrap();
+    let urgent = leased(&store, Want { lanes: Lane::Alert, ..want(2) }).await;
+    assert!(urgent.iter().all(|l| l.lane == Lane::Login) && urgent[0].id < urgent[1].id, "{urgent:?}");
+    let rest = leased(&store, want(10)).await;
+    assert_eq!(rest.iter().map(|l| l.lane).collect::<Vec<_>>(), [Lane::Alert, Lane::Bulk, Lane::Bulk]);
+    assert!(rest[1].id < rest[2].id);
+    assert_eq!(rest[0].open, [1]);
+    assert_eq!(rest[0].body, Secret::from("your code is 123456"));
+    nothing_due(&store, want(1)).await;
+    counts_agree(&store).await;
+}
+
+async fn standing_demands_are_met_by_what_comes(store: impl Operations + Clone + Send + Sync + 'static) {
+    let ask = |lanes| {
+        let store = store.clone();
+        tokio::spawn(async move { leased(&store, Want { lanes, ..want(1) }).await })
+    };
+    let (urgent, any) = (ask(Lane::Login), ask(Lane::Bulk));
+    tokio::task::yield_now().await;
+    let bulk = store.accept(vec![message(Lane::Bulk, 1)]).await.unwrap()[0].id();
+    assert_eq!(any.await.unwrap()[0].id, bulk);
+    let login = store.accept(vec![message(Lane::Login, 2)]).await.unwrap()[0].id();
+    assert_eq!(urgent.await.unwrap()[0].id, login);
+}
+
+async fn a_dropped_demand_takes_nothing(store: impl Operations + Clone + Send + Sync + 'static) {
+    for round in 0..20 {
+        let asking = store.clone();
+        let demand = tokio::spawn(async move { asking.lease(want(1)).await });
+        tokio::task::yield_now().await;
+        store.accept(vec![message(Lane::Bulk, round)]).await.unwrap();
+        // The answer may lie unread in the task that is ended here.
+        demand.abort();
+        if let Ok(Ok(read)) = demand.await {
+            store.release(read.iter().map(|l| (l.id, l.epoch)).collect()).await.unwrap();
+        }
+        let got = leased(&store, want(2)).await;
+        assert_eq!(got.len(), 1, "round {round}");
+        submit(&store, &got[0], 1, round, Next::Rest(State::Submitted)).await;
+    }
+}
+
+async fn what_is_due_later_is_leased_then(store: impl Operations) {
+    let l = one(&store, message(Lane::Login, 1)).await;
+    begin(&store, &l, 1).await;
+    let due = clock::wall().plus(Duration::from_millis(150));
+    end(&store, ended(&l, 1, AttemptState::Refused, None, Next::Retry(due))).await;
+    let again = leased(&store, want(1)).await.remove(0);
+    assert!(clock::wall() >= due, "leased before it was due");
+    assert_eq!((again.id, again.refusals, again.refused_by), (l.id, 1, Some(channel(1))));
+    assert!(again.epoch > l.epoch);
+    assert_eq!((again.bound, again.open), (None, vec![1]));
+}
+
+async fn overdue_messages_expire_instead(store: impl Operations) {
+    let late = NewMessage { deadline: clock::wall(), ..message(Lane::Login, 1) };
+    store.accept(vec![late.clone(), message(Lane::Login, 2)]).await.unwrap();
+    assert_eq!(leased(&store, want(10)).await.len(), 1);
+    assert_eq!(state(&store, late.id).await, State::Expired);
+    let soon = clock::wall().plus(Duration::from_secs(60));
+    let swept = NewMessage { deadline: soon, ..message(Lane::Bulk, 3) };
+    store.accept(vec![swept.clone()]).await.unwrap();
+    store.sweep(soon, Duration::from_secs(3600)).await.unwrap();
+    assert_eq!(state(&store, swept.id).await, State::Expired);
+    counts_agree(&store).await;
+}
+
+async fn a_lost_lease_begins_nothing(store: impl Operations) {
+    let l = one(&store, message(Lane::Login, 1)).await;
+    store.release(vec![(l.id, l.epoch)]).await.unwrap();
+    assert_eq!(begin(&store, &l, 1).await, Begun::Refused);
+    let again = leased(&store, want(1)).await.remove(0);
+    assert_eq!(begin(&store, &l, 1).await, Begun::Refused, "the old epoch is fenced off");
+    assert_eq!(begin(&store, &again, 1).await, Begun::Durable);
+    assert_eq!(begin(&store, &again, 1).await, Begun::Refused, "it is in the air already");
+    store.release(vec![(again.id, again.epoch)]).await.unwrap();
+    assert_eq!(state(&store, l.id).await, State::Leased, "what is in the air is not given back");
+}
+
+async fn past_its_deadline_nothing_begins(store: impl Operations) {
+    let l = one(&store, message(Lane::Login, 1)).await;
+    let late = Begin { id: l.id, epoch: l.epoch, seq: 1, channel: channel(1), at: l.deadline };
+    assert_eq!(store.turn(Turn { ended: vec![], begun: vec![late] }).await.unwrap(), [Begun::Refused]);
+}
+
+async fn withdrawal_and_begin_exclude_each_other(store: impl Operations) {
+    let now = clock::wall();
+    let first = one(&store, message(Lane::Bulk, 1)).await;
+    assert_eq!(store.withdraw(first.id, Some("other".to_owned()), now).await.unwrap(), Withdrawn::Unknown);
+    assert_eq!(store.withdraw(first.id, Some("portal".to_owned()), now).await.unwrap(), Withdrawn::Done);
+    assert_eq!(begin(&store, &first, 1).await, Begun::Refused);
+    assert_eq!(state(&store, first.id).await, State::Withdrawn);
+    let second = one(&store, message(Lane::Bulk, 2)).await;
+    assert_eq!(begin(&store, &second, 1).await, Begun::Durable);
+    assert_eq!(store.withdraw(second.id, None, now).await.unwrap(), Withdrawn::TooLate(State::Leased));
+    let third = message(Lane::Bulk, 3);
+    store.accept(vec![third.clone()]).await.unwrap();
+    assert_eq!(store.withdraw(third.id, None, now).await.unwrap(), Withdrawn::Done);
+    nothing_due(&store, want(1)).await;
+    counts_agree(&store).await;
+}
+
+async fn one_turn_ends_a_segment_and_begins_the_next(store: impl Operations) {
+    let l = one(&store, NewMessage { segments: 2, ..message(Lane::Bulk, 1) }).await;
+    assert_eq!(l.open, [1, 2]);
+    assert_eq!(begin(&store, &l, 1).await, Begun::Durable);
+    let begun = Begin { id: l.id, epoch: l.epoch, seq: 2, channel: channel(1), at: clock::wall() };
+    let first = ended(&l, 1, AttemptState::Submitted, Some(7), Next::Continue);
+    let turn = Turn { ended: vec![first], begun: vec![begun] };
+    assert_eq!(store.turn(turn).await.unwrap(), [Begun::Durable]);
+    // The second is refused: it comes back with only that one open, bound to the same SIM.
+    end(&store, ended(&l, 2, AttemptState::Refused, None, Next::Retry(clock::wall()))).await;
+    nothing_due(&store, Want { channels: vec![channel(2)], ..want(1) }).await;
+    let again = leased(&store, want(1)).await.remove(0);
+    assert_eq!((again.open, again.bound, again.concat_ref), (vec![2], Some(channel(1)), l.concat_ref));
+}
+
+async fn a_message_is_delivered_when_all_its_segments_are(store: impl Operations) {
+    let l = one(&store, NewMessage { segments: 2, ..message(Lane::Bulk, 1) }).await;
+    submit(&store, &l, 1, 255, Next::Continue).await;
+    // The first report overtakes the second segment.
+    assert_eq!(store.report(report(255, Verdict::Delivered)).await.unwrap(), Some(l.id));
+    assert_eq!(state(&store, l.id).await, State::Leased);
+    submit(&store, &l, 2, 0, Next::Rest(State::Submitted)).await;
+    assert_eq!(state(&store, l.id).await, State::Submitted);
+    assert_eq!(store.report(report(0, Verdict::Trying)).await.unwrap(), Some(l.id));
+    assert_eq!(state(&store, l.id).await, State::Submitted);
+    assert_eq!(store.report(report(0, Verdict::Delivered)).await.unwrap(), Some(l.id));
+    assert_eq!(state(&store, l.id).await, State::Delivered);
+    store.report(report(0, Verdict::Failed)).await.unwrap();
+    assert_eq!(state(&store, l.id).await, State::Delivered, "a final report is final");
+    assert_eq!(store.report(report(9, Verdict::Delivered)).await.unwrap(), None);
+    let stranger = Report { recipient: "+491709999999".to_owned(), ..report(0, Verdict::Failed) };
+    assert_eq!(store.report(stranger).await.unwrap(), None);
+    let attempts = store.message(l.id).await.unwrap().unwrap().attempts;
+    assert!(attempts.len() == 2 && attempts.iter().all(|a| a.report == Some(0)));
+    counts_agree(&store).await;
+}
+
+async fn a_failed_segment_fails_the_message(store: impl Operations) {
+    let l = one(&store, NewMessage { segments: 2, ..message(Lane::Bulk, 1) }).await;
+    submit(&store, &l, 1, 1, Next::Continue).await;
+    store.report(report(1, Verdict::Failed)).await.unwrap();
+    submit(&store, &l, 2, 2, Next::Rest(State::Submitted)).await;
+    assert_eq!(state(&store, l.id).await, State::Failed);
+}
+
+async fn a_reused_reference_means_the_newest(store: impl Operations) {
+    let old = one(&store, message(Lane::Bulk, 1)).await;
+    submit(&store, &old, 1, 5, Next::Rest(State::Submitted)).await;
+    let new = one(&store, message(Lane::Bulk, 2)).await;
+    let at = clock::wall().plus(Duration::from_millis(5));
+    let begun = Begin { id: new.id, epoch: new.epoch, seq: 1, channel: channel(1), at };
+    store.turn(Turn { ended: vec![], begun: vec![begun] }).await.unwrap();
+    end(&store, ended(&new, 1, AttemptState::Submitted, Some(5), Next::Rest(State::Submitted))).await;
+    assert_eq!(store.report(report(5, Verdict::Delivered)).await.unwrap(), Some(new.id));
+    assert_eq!(state(&store, old.id).await, State::Submitted);
+}
+
+async fn doubt_is_settled_by_report_or_confirmation(store: impl Operations) {
+    let to = Number::parse(TO, None).unwrap();
+    let first = one(&store, message(Lane::Bulk, 1)).await;
+    begin(&store, &first, 1).await;
+    assert_eq!(store.report(report(3, Verdict::Delivered)).await.unwrap(), None, "it is still in the air");
+    end(&store, ended(&first, 1, AttemptState::Uncertain, None, Next::Rest(State::Uncertain))).await;
+    assert_eq!(store.report(report(3, Verdict::Delivered)).await.unwrap(), Some(first.id));
+    assert_eq!(state(&store, first.id).await, State::Delivered);
+    let second = one(&store, message(Lane::Bulk, 2)).await;
+    begin(&store, &second, 1).await;
+    end(&store, ended(&second, 1, AttemptState::Uncertain, None, Next::Rest(State::Uncertain))).await;
+    let settled = store.settle(channel(1), to.clone(), MessageRef(9), clock::wall()).await.unwrap();
+    assert_eq!(settled, Some(second.id));
+    assert_eq!(state(&store, second.id).await, State::Submitted);
+    assert_eq!(store.settle(channel(1), to, MessageRef(9), clock::wall()).await.unwrap(), None);
+    assert_eq!(store.report(report(9, Verdict::Delivered)).await.unwrap(), Some(second.id));
+}
+
+async fn recovery_follows_the_lane(store: impl Operations) {
+    let now = clock::wall();
+    let idle = one(&store, message(Lane::Bulk, 1)).await;
+    let login = one(&store, message(Lane::Login, 2)).await;
+    let bulk = one(&store, message(Lane::Bulk, 3)).await;
+    let part = one(&store, NewMessage { segments: 2, ..message(Lane::Bulk, 4) }).await;
+    for l in [&login, &bulk, &part] {
+        assert_eq!(begin(&store, l, 1).await, Begun::Durable);
+    }
+    let recovered = store.recover(now).await.unwrap();
+    assert_eq!(recovered, Recovered { requeued: 1, uncertain: 2, repeated: 1 });
+    assert_eq!(state(&store, bulk.id).await, State::Uncertain);
+    assert_eq!(begin(&store, &idle, 1).await, Begun::Refused, "the lease of the dead is fenced off");
+    let again = leased(&store, want(10)).await;
+    let got: Vec<_> = again.iter().map(|l| (l.id, l.open.clone(), l.bound.is_some())).collect();
+    let expected = [(login.id, vec![1], false), (idle.id, vec![1], false), (part.id, vec![2], true)];
+    assert_eq!(got, expected);
+    assert_eq!(store.recover(now).await.unwrap(), Recovered { requeued: 3, ..Recovered::default() });
+    counts_agree(&store).await;
+}
+
+async fn a_whole_text_in_doubt_is_not_taken_apart(store: impl Operations) {
+    let whole = one(&store, NewMessage { segments: 3, ..message(Lane::Bulk, 1) }).await;
+    assert_eq!(begin(&store, &whole, 0).await, Begun::Durable);
+    store.recover(clock::wall()).await.unwrap();
+    assert_eq!(state(&store, whole.id).await, State::Uncertain);
+    let to = Number::parse(TO, None).unwrap();
+    store.settle(channel(1), to, MessageRef(1), clock::wall()).await.unwrap();
+    assert_eq!(state(&store, whole.id).await, State::Submitted);
+    store.report(report(1, Verdict::Delivered)).await.unwrap();
+    assert_eq!(state(&store, whole.id).await, State::Delivered);
+}
+
+async fn a_result_that_comes_after_recovery_is_a_fact(store: impl Operations) {
+    let bulk = one(&store, message(Lane::Bulk, 1)).await;
+    let login = one(&store, message(Lane::Login, 2)).await;
+    let refused = one(&store, message(Lane::Bulk, 3)).await;
+    for l in [&bulk, &login, &refused] {
+        begin(&store, l, 1).await;
+    }
+    store.recover(clock::wall()).await.unwrap();
+    for l in [&bulk, &login] {
+        end(&store, ended(l, 1, AttemptState::Submitted, Some(1), Next::Rest(State::Submitted))).await;
+        assert_eq!(state(&store, l.id).await, State::Submitted);
+    }
+    nothing_due(&store, want(1)).await;
+    assert_eq!(state(&store, refused.id).await, State::Uncertain);
+    end(&store, ended(&refused, 1, AttemptState::Refused, None, Next::Retry(clock::wall()))).await;
+    assert_eq!(leased(&store, want(1)).await[0].id, refused.id, "it certainly did not leave");
+}
+
+async fn leases_lapse(store: impl Operations) {
+    let l = one(&store, message(Lane::Login, 1)).await;
+    store.sweep(l.until, Duration::from_secs(3600)).await.unwrap();
+    assert_eq!(begin(&store, &l, 1).await, Begun::Refused);
+    assert_eq!(leased(&store, want(1)).await[0].id, l.id);
+}
+
+async fn a_key_names_one_message(store: impl Operations) {
+    let keyed = |n| NewMessage { idempotency: Some("k".to_owned()), ..message(Lane::Bulk, n) };
+    let got = store.accept(vec![keyed(1), keyed(2)]).await.unwrap();
+    assert!(matches!(got[0], Accepted::New(_)));
+    assert_eq!(got[1], Accepted::Before(got[0].id()));
+    assert_eq!(store.accept(vec![keyed(3)]).await.unwrap(), [Accepted::Before(got[0].id())]);
+    let other = NewMessage { caller: "other".to_owned(), ..keyed(4) };
+    assert!(matches!(store.accept(vec![other]).await.unwrap()[0], Accepted::New(_)));
+}
+
+async fn acceptance_is_all_or_none(store: impl Operations) {
+    let known = message(Lane::Bulk, 1);
+    store.accept(vec![known.clone()]).await.unwrap();
+    let (first, second) = tokio::join!(
+        store.accept(vec![message(Lane::Bulk, 2), known.clone()]),
+        store.accept(vec![message(Lane::Bulk, 3)])
+    );
+    assert!(matches!(first, Err(StoreError::Exists(_))), "{first:?}");
+    second.expect("its neighbour in the commit is not harmed");
+    assert_eq!(all(&store).await.len(), 2);
+    counts_agree(&store).await;
+}
+
+async fn listings_page_and_filter(store: impl Operations) {
+    store.accept((0..5).map(|n| message(Lane::Bulk, n)).collect()).await.unwrap();
+    store.accept(vec![NewMessage { caller: "other".to_owned(), ..message(Lane::Bulk, 9) }]).await.unwrap();
+    let filter = Filter { caller: Some("portal".to_owned()), most: 3, ..Filter::default() };
+    let page = store.messages(filter.clone()).await.unwrap();
+    assert!(page.len() == 3 && page[0].id > page[1].id && page[1].id > page[2].id);
+    let next = store.messages(Filter { before: Some(page[2].id), ..filter.clone() }).await.unwrap();
+    assert_eq!(next.len(), 2);
+    let none = Filter { state: Some(State::Failed), ..filter };
+    assert!(store.messages(none).await.unwrap().is_empty());
+}
+
+fn token(serial: &str) -> TokenRecord {
+    TokenRecord {
+        serial: serial.to_owned(),
+        user: "alice".to_owned(),
+        phone: Number::parse(TO, None).unwrap(),
+        pin: Secret::from("$argon2id$v=19$..."),
+        seed: Secret::new(vec![7; 20]),
+        counter: 0,
+        digits: 6,
+        failures: 0,
+        max_failures: 3,
+        active: true,
+        description: String::new(),
+        created: clock::wall(),
+    }
+}
+
+fn trigger(serial: &str, transaction: &str, counter: u64, random: u8) -> Trigger {
+    let message = message(Lane::Login, random);
+    let challenge = ChallengeRecord {
+        transaction: transaction.to_owned(),
+        serial: serial.to_owned(),
+        counter,
+        created: message.created,
+        expires: message.deadline,
+        message: message.id,
+        answered: None,
+    };
+    Trigger { challenge, message }
+}
+
+async fn a_trigger_is_whole_or_a_conflict(store: impl Operations) {
+    store.add_token(token("PISM1")).await.unwrap();
+    store.add_token(token("PISM2")).await.unwrap();
+    assert!(matches!(store.add_token(token("PISM1")).await, Err(StoreError::Exists(_))));
+    let both = vec![trigger("PISM1", "t1", 1, 1), trigger("PISM2", "t1", 1, 2)];
+    assert_eq!(store.trigger(both).await.unwrap(), Triggered::Opened);
+    let half = vec![trigger("PISM1", "t2", 2, 3), trigger("PISM2", "t2", 1, 4)];
+    assert_eq!(store.trigger(half).await.unwrap(), Triggered::Conflict);
+    assert_eq!(store.token("PISM1".to_owned()).await.unwrap().unwrap().counter, 1);
+    let serials = vec!["PISM1".to_owned(), "PISM2".to_owned()];
+    assert_eq!(store.challenges(serials.clone()).await.unwrap().len(), 2);
+    assert_eq!(all(&store).await.len(), 2);
+    assert_eq!(store.tokens(Some("alice".to_owned())).await.unwrap().len(), 2);
+    assert!(store.tokens(Some("bob".to_owned())).await.unwrap().is_empty());
+    assert!(store.remove_token("PISM1".to_owned()).await.unwrap());
+    assert!(!store.remove_token("PISM1".to_owned()).await.unwrap());
+    let gone = store.trigger(vec![trigger("PISM1", "t3", 2, 5)]).await.unwrap();
+    assert_eq!(gone, Triggered::Conflict);
+    assert_eq!(store.challenges(serials).await.unwrap().len(), 1);
+    let read = store.tokens(None).await.unwrap().remove(0);
+    assert_eq!((read.seed, read.pin), (token("x").seed, token("x").pin));
+}
+
+async fn an_answer_counts_exactly_once(store: impl Operations + Clone + Send + Sync + 'static) {
+    let serial = || "PISM1".to_owned();
+    store.add_token(token("PISM1")).await.unwrap();
+    store.fail(vec![serial()]).await.unwrap();
+    assert_eq!(store.token(serial()).await.unwrap().unwrap().failures, 1);
+    let opened = trigger("PISM1", "t1", 1, 1);
+    let id = opened.message.id;
+    store.trigger(vec![opened]).await.unwrap();
+    let now = clock::wall();
+    let answer = |_| {
+        let store = store.clone();
+        tokio::spawn(async move { store.answer("t1".to_owned(), "PISM1".to_owned(), now).await.unwrap() })
+    };
+    let tasks: Vec<_> = (0..32).map(answer).collect();
+    let mut yes = 0;
+    for task in tasks {
+        yes += usize::from(task.await.unwrap());
+    }
+    assert_eq!(yes, 1);
+    assert_eq!(store.token(serial()).await.unwrap().unwrap().failures, 0);
+    assert_eq!(state(&store, id).await, State::Withdrawn, "its unsent copy does not leave");
+    let late = trigger("PISM1", "t2", 2, 2);
+    let expires = late.challenge.expires;
+    store.trigger(vec![late]).await.unwrap();
+    assert!(!store.answer("t2".to_owned(), serial(), expires).await.unwrap());
+    for _ in 0..9 {
+        store.fail(vec![serial()]).await.unwrap();
+    }
+    assert_eq!(store.token(serial()).await.unwrap().unwrap().failures, 3, "up to its maximum");
+}
+
+async fn finished_rows_are_purged_and_others_kept(store: impl Operations) {
+    store.accept((0..=250).map(|n| message(Lane::Bulk, n)).collect()).await.unwrap();
+    let l = leased(&store, want(1)).await.remove(0);
+    submit(&store, &l, 1, 1, Next::Rest(State::Submitted)).await;
+    let later = clock::wall().plus(Duration::from_secs(3));
+    store.sweep(later, Duration::ZERO).await.unwrap();
+    assert!(store.message(l.id).await.unwrap().is_none());
+    assert_eq!(all(&store).await.len(), 250);
+    let end = later.plus(Duration::from_secs(600));
+    store.sweep(end, Duration::from_secs(60)).await.unwrap();
+    assert!(all(&store).await.iter().all(|m| m.state == State::Expired));
+    store.sweep(end.plus(Duration::from_secs(1)), Duration::ZERO).await.unwrap();
+    assert!(all(&store).await.is_empty());
+    counts_agree(&store).await;
+}
+
+macro_rules! conformance {
+    ($make:path: $($name:ident)*) => {
+        $(#[tokio::test]
+        async fn $name() {
+            let (_keep, store) = $make();
+            super::$name(store).await;
+        })*
+    };
+}
+
+mod sqlite {
+    use smsotpd::store::engine::{Settings, Store};
+    use smsotpd::store::seal::Keyring;
+
+    fn make() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings::new(dir.path().join("store.db"), Keyring::generate().unwrap());
+        (dir, Store::open(settings).unwrap())
+    }
+
+    conformance! { make:
+        leases_go_by_lane_then_by_age
+        standing_demands_are_met_by_what_comes
+        a_dropped_demand_takes_nothing
+        what_is_due_later_is_leased_then
+        overdue_messages_expire_instead
+        a_lost_lease_begins_nothing
+        past_its_deadline_nothing_begins
+        withdrawal_and_begin_exclude_each_other
+        one_turn_ends_a_segment_and_begins_the_next
+        a_message_is_delivered_when_all_its_segments_are
+        a_failed_segment_fails_the_message
+        a_reused_reference_means_the_newest
+        doubt_is_settled_by_report_or_confirmation
+        recovery_follows_the_lane
+        a_whole_text_in_doubt_is_not_taken_apart
+        a_result_that_comes_after_recovery_is_a_fact
+        leases_lapse
+        a_key_names_one_message
+        acceptance_is_all_or_none
+        listings_page_and_filter
+        a_trigger_is_whole_or_a_conflict
+        an_answer_counts_exactly_once
+        finished_rows_are_purged_and_others_kept
+    }
+}
