@@ -25,6 +25,7 @@ pub mod clock;
 pub mod provider;
 pub mod store;
 
+pub mod api;
 pub mod dispatch;
 pub mod telemetry;
 pub mod validate;

@@ -79,18 +79,12 @@ pub fn init(settings: &Settings) -> Result<Handle, LogError> {
         Format::Text => Box::new(lines.compact().with_ansi(colours)),
         Format::Json => Box::new(lines.json().with_ansi(false)),
     };
-    tracing_subscriber::registry()
-        .with(levels)
-        .with(lines)
-        .try_init()
-        .map_err(|_| LogError::Started)?;
+    tracing_subscriber::registry().with(levels).with(lines).try_init().map_err(|_| LogError::Started)?;
     Ok(Handle(handle))
 }
 
 fn parse(levels: &str) -> Result<Targets, LogError> {
-    levels
-        .parse()
-        .map_err(|error| LogError::Levels { levels: levels.to_owned(), reason: format!("{error}") })
+    levels.parse().map_err(|error| LogError::Levels { levels: levels.to_owned(), reason: format!("{error}") })
 }
 
 #[cfg(test)]
@@ -118,7 +112,7 @@ mod tests {
         let handle = Handle(handle);
         handle.set("debug").unwrap();
         assert!(handle.set("smsotpd=loud").is_err());
-        let now = handle.0.with_current(|targets| targets.default_level()).unwrap();
+        let now = handle.0.with_current(Targets::default_level).unwrap();
         assert_eq!(now, Some(LevelFilter::DEBUG));
         drop(layer);
         assert!(matches!(handle.set("info"), Err(LogError::Ended)));

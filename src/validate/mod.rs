@@ -253,7 +253,11 @@ impl Validate {
         }
         if tokens.is_empty() {
             self.waste(check, check.pass.expose_str().unwrap_or_default()).await?;
-            return Err(if check.serial.is_some() { CheckError::UnknownSerial } else { CheckError::UnknownUser });
+            return Err(if check.serial.is_some() {
+                CheckError::UnknownSerial
+            } else {
+                CheckError::UnknownUser
+            });
         }
         let serials = tokens.iter().map(|token| token.serial.clone()).collect();
         let challenges = self.store.challenges(serials).await?;
@@ -338,7 +342,8 @@ impl Validate {
         challenge: usize,
         path: Path,
     ) -> Result<Answer, CheckError> {
-        let (Some(token), Some(challenge)) = (loaded.tokens.get(token), loaded.challenges.get(challenge)) else {
+        let (Some(token), Some(challenge)) = (loaded.tokens.get(token), loaded.challenges.get(challenge))
+        else {
             return Ok(Answer::WrongPin);
         };
         let (transaction, serial) = (challenge.transaction.clone(), token.serial.clone());

@@ -1,0 +1,104 @@
+//! Health, status and metrics: what monitoring asks for.
+//!
+//! Live: the process answers. Ready: the store answers and some channel takes messages; else 503 with the reasons.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde_json::json;
+
+use super::caller::Role;
+use super::listen::Peer;
+use super::{Api, problem};
+use crate::clock;
+use crate::store::{Count, Operations, StoreError};
+use crate::telemetry::metrics;
+
+const JSON: &str = "application/json";
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub(super) async fn live(State(api): State<Arc<Api>>) -> Response {
+    api.answered("/v1/health/live", problem::json(StatusCode::OK, JSON, &json!({"status": "live"})))
+}
+
+pub(super) async fn ready(State(api): State<Arc<Api>>) -> Response {
+    let mut reasons = Vec::new();
+    if let Err(error) = api.parts.store.counts().await {
+        reasons.push(json!({"code": "store", "detail": error.to_string()}));
+    }
+    let (ready, all) = channels(&api);
+    if ready == 0 {
+        let detail = format!("none of {all} channels is ready; see /v1/modems");
+        reasons.push(json!({"code": "no-channel", "detail": detail}));
+    }
+    let (status, word) = match reasons.is_empty() {
+        true => (StatusCode::OK, "ready"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "not-ready"),
+    };
+    let body = json!({"status": word, "reasons": reasons});
+    api.answered("/v1/health/ready", problem::json(status, JSON, &body))
+}
+
+pub(super) async fn status(
+    State(api): State<Arc<Api>>,
+    ConnectInfo(Peer(caller)): ConnectInfo<Peer>,
+) -> Response {
+    let response = if caller.may(Role::Send) {
+        match api.parts.store.counts().await {
+            Ok(counts) => problem::json(StatusCode::OK, JSON, &told(&api, &counts)),
+            Err(error) => problem::Problem::from(&error).response(),
+        }
+    } else {
+        problem::FORBIDDEN.response()
+    };
+    api.answered("/v1/status", response)
+}
+
+fn told(api: &Api, counts: &[Count]) -> serde_json::Value {
+    let mut messages: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
+    for count in counts {
+        messages.entry(count.lane.as_str()).or_default().insert(count.state.as_str(), count.messages);
+    }
+    let (ready, all) = channels(api);
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_seconds": clock::wall().since(api.started).as_secs(),
+        "messages": messages,
+        "channels": {"ready": ready, "all": all},
+        "modems": **api.parts.fleet.borrow(),
+    })
+}
+
+pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Response {
+    let response = match exposed(&api).await {
+        Ok(text) => {
+            let mut response = Response::new(Body::from(text));
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS));
+            response
+        }
+        Err(error) => problem::Problem::from(&error).response(),
+    };
+    api.answered("/metrics", response)
+}
+
+async fn exposed(api: &Api) -> Result<String, StoreError> {
+    let metrics = &api.parts.metrics;
+    metrics.messages(&api.parts.store.counts().await?);
+    let (ready, all) = channels(api);
+    metrics.channels(ready, all);
+    let stats = api.parts.store.stats();
+    metrics::put(&metrics.commits, stats.commits);
+    metrics::put(&metrics.jobs, stats.jobs);
+    (api.parts.refresh)(metrics);
+    // Writing to a String cannot fail.
+    Ok(metrics.encode().unwrap_or_default())
+}
+
+fn channels(api: &Api) -> (usize, usize) {
+    let channels = api.parts.channels.borrow();
+    (channels.iter().filter(|channel| channel.ready).count(), channels.len())
+}

@@ -1,0 +1,301 @@
+//! `/v1/messages`: submit one or many, look, list, take back.
+//!
+//! The hot path of the daemon: the body is read once, borrowed from, admitted and handed to the store; the answer is 202 when
+//! the rows are durable.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, Path, Request, State as Shared};
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use super::caller::{Caller, Role};
+use super::listen::Peer;
+use super::problem::{self, Problem, Refused, json, malformed};
+use super::records::Message;
+use super::{Api, BATCH_FACTOR, params};
+use crate::clock;
+use crate::queue::admission::{self, Refusal, Submission};
+use crate::queue::message::{Lane, MessageId, NewMessage, State};
+use crate::store::{Accepted, Filter, Operations, StoreError, Withdrawn};
+use crate::units::UnixMs;
+
+/// Messages in one batch: a commit of a thousand rows takes a few milliseconds, during which nobody else is served.
+const BATCH_MAX: usize = 1_000;
+/// Messages listed when the caller names no number, and at most.
+const LIST_USUAL: usize = 50;
+const LIST_MAX: usize = 1_000;
+const ENDPOINT: &str = "/v1/messages";
+const ENDPOINT_ONE: &str = "/v1/messages/{id}";
+const JSON: &str = "application/json";
+
+/// A message as it is asked for. Unknown keys are refused: a misspelt `lifetime` must not become the default.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ask<'a> {
+    #[serde(borrow)]
+    to: Cow<'a, str>,
+    #[serde(borrow)]
+    text: Cow<'a, str>,
+    #[serde(default = "bulk")]
+    lane: Lane,
+    #[serde(borrow, default)]
+    lifetime: Option<Lifetime<'a>>,
+    #[serde(default)]
+    flash: bool,
+    #[serde(default = "yes")]
+    report: bool,
+    #[serde(borrow, default)]
+    idempotency_key: Option<Cow<'a, str>>,
+}
+
+/// Seconds, or a text such as `5m`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "lifetime must be whole seconds or a text such as \"5m\"")]
+enum Lifetime<'a> {
+    Seconds(u64),
+    Text(#[serde(borrow)] Cow<'a, str>),
+}
+
+fn bulk() -> Lane {
+    Lane::Bulk
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What became of one submitted message.
+#[derive(Debug, Serialize)]
+struct Taken {
+    id: MessageId,
+    state: State,
+    /// The idempotency key was seen before; this is the message it named.
+    duplicate: bool,
+}
+
+#[derive(Serialize)]
+struct Batch {
+    messages: Vec<Taken>,
+}
+
+pub(super) async fn submit(
+    Shared(api): Shared<Arc<Api>>,
+    ConnectInfo(Peer(caller)): ConnectInfo<Peer>,
+    request: Request,
+) -> Response {
+    let response = submitted(&api, &caller, request).await.unwrap_or_else(|problem| problem.response());
+    api.answered(ENDPOINT, response)
+}
+
+async fn submitted(api: &Api, caller: &Caller, request: Request) -> Result<Response, Problem> {
+    if !caller.may(Role::Send) {
+        return Err(problem::FORBIDDEN);
+    }
+    let limit = api.parts.max_body.saturating_mul(BATCH_FACTOR);
+    let body = super::body(request, limit).await.map_err(Problem::from)?;
+    let many = body.trim_ascii_start().starts_with(b"[");
+    let asks: Vec<Ask<'_>> = if many {
+        serde_json::from_slice(&body).map_err(|e| malformed(e.to_string()))?
+    } else {
+        vec![serde_json::from_slice(&body).map_err(|e| malformed(e.to_string()))?]
+    };
+    if asks.is_empty() {
+        return Err(malformed("the batch is empty".to_owned()));
+    }
+    if asks.len() > BATCH_MAX {
+        let fault = format!("the batch has {} messages, {BATCH_MAX} are allowed", asks.len());
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-many", fault));
+    }
+    if asks.iter().any(|ask| ask.lane == Lane::Login) && !caller.may(Role::Trigger) {
+        return Err(problem::LANE_FORBIDDEN);
+    }
+    let messages = admitted(api, caller, &asks, many)?;
+    let accepted = api.parts.store.accept(messages).await.map_err(|e| Problem::from(&e))?;
+    let mut taken = Vec::with_capacity(accepted.len());
+    for one in accepted {
+        taken.push(told(api, one).await?);
+    }
+    if many {
+        return Ok(json(StatusCode::ACCEPTED, JSON, &Batch { messages: taken }));
+    }
+    match taken.pop() {
+        Some(one) => Ok(json(StatusCode::ACCEPTED, JSON, &one)),
+        None => Err(Problem::from(&StoreError::Closed)),
+    }
+}
+
+/// All of them, or each refusal with its place.
+fn admitted(api: &Api, caller: &Caller, asks: &[Ask<'_>], many: bool) -> Result<Vec<NewMessage>, Problem> {
+    let now = clock::wall();
+    let mut messages = Vec::with_capacity(asks.len());
+    let mut refused = Vec::new();
+    for (index, ask) in asks.iter().enumerate() {
+        match admit(api, caller, ask, now) {
+            Ok(message) => messages.push(message),
+            Err(problem) if many => {
+                refused.push(Refused { index, code: problem.code, detail: problem.detail });
+            }
+            Err(problem) => return Err(problem),
+        }
+    }
+    if refused.is_empty() {
+        return Ok(messages);
+    }
+    let detail = format!("{} of {} messages are refused, so none was taken", refused.len(), asks.len());
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    Err(Problem::new(status, "batch-refused", detail).with(refused))
+}
+
+fn admit(api: &Api, caller: &Caller, ask: &Ask<'_>, now: UnixMs) -> Result<NewMessage, Problem> {
+    let random = clock::entropy().map_err(|error| {
+        tracing::error!(%error, "no message id could be made");
+        let detail = error.to_string();
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no-entropy", detail)
+    })?;
+    let submission = Submission {
+        to: &ask.to,
+        text: &ask.text,
+        lane: ask.lane,
+        lifetime: ask.lifetime.as_ref().map(lifetime).transpose()?,
+        flash: ask.flash,
+        report: ask.report,
+        caller: &caller.name,
+        idempotency: ask.idempotency_key.as_deref(),
+    };
+    admission::admit(&submission, &api.parts.rules, now, MessageId::new(now, random))
+        .map_err(|refusal: Refusal| Problem::from(&refusal))
+}
+
+fn lifetime(asked: &Lifetime<'_>) -> Result<Duration, Problem> {
+    let text = match asked {
+        Lifetime::Seconds(seconds) => return Ok(Duration::from_secs(*seconds)),
+        Lifetime::Text(text) => text,
+    };
+    let parsed: Option<SignedDuration> = text.parse().ok();
+    parsed.and_then(|signed| Duration::try_from(signed).ok()).ok_or_else(|| {
+        let detail = "the lifetime must be whole seconds or a text such as \"5m\"".to_owned();
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "lifetime-invalid", detail)
+    })
+}
+
+/// A message that was there before is told with the state it has now.
+async fn told(api: &Api, accepted: Accepted) -> Result<Taken, Problem> {
+    let id = accepted.id();
+    let Accepted::Before(_) = accepted else {
+        return Ok(Taken { id, state: State::Queued, duplicate: false });
+    };
+    let record = api.parts.store.message(id).await.map_err(|e| Problem::from(&e))?;
+    Ok(Taken { id, state: record.map_or(State::Queued, |record| record.state), duplicate: true })
+}
+
+pub(super) async fn show(
+    Shared(api): Shared<Arc<Api>>,
+    ConnectInfo(Peer(caller)): ConnectInfo<Peer>,
+    Path(id): Path<String>,
+) -> Response {
+    let response = shown(&api, &caller, &id).await.unwrap_or_else(|problem| problem.response());
+    api.answered(ENDPOINT_ONE, response)
+}
+
+async fn shown(api: &Api, caller: &Caller, id: &str) -> Result<Response, Problem> {
+    let id = own_id(caller, id)?;
+    let found = api.parts.store.message(id).await.map_err(|e| Problem::from(&e))?;
+    match found {
+        Some(record) if caller.may(Role::Admin) || *record.caller == *caller.name => {
+            Ok(json(StatusCode::OK, JSON, &Message::whole(&record)))
+        }
+        _ => Err(problem::NO_MESSAGE),
+    }
+}
+
+pub(super) async fn withdraw(
+    Shared(api): Shared<Arc<Api>>,
+    ConnectInfo(Peer(caller)): ConnectInfo<Peer>,
+    Path(id): Path<String>,
+) -> Response {
+    let response = withdrawn(&api, &caller, &id).await.unwrap_or_else(|problem| problem.response());
+    api.answered(ENDPOINT_ONE, response)
+}
+
+async fn withdrawn(api: &Api, caller: &Caller, id: &str) -> Result<Response, Problem> {
+    let id = own_id(caller, id)?;
+    let only = whose(caller);
+    let came = api.parts.store.withdraw(id, only, clock::wall()).await;
+    match came.map_err(|e| Problem::from(&e))? {
+        Withdrawn::Done => {
+            Ok(json(StatusCode::OK, JSON, &Taken { id, state: State::Withdrawn, duplicate: false }))
+        }
+        Withdrawn::TooLate(state) => {
+            let detail = format!("the message is {state}: it cannot be taken back");
+            Err(Problem::new(StatusCode::CONFLICT, "too-late", detail))
+        }
+        Withdrawn::Unknown => Err(problem::NO_MESSAGE),
+    }
+}
+
+#[derive(Serialize)]
+struct Listing<'a> {
+    messages: Vec<Message<'a>>,
+    /// `before` of the next page, if there may be one.
+    next: Option<MessageId>,
+}
+
+pub(super) async fn list(
+    Shared(api): Shared<Arc<Api>>,
+    ConnectInfo(Peer(caller)): ConnectInfo<Peer>,
+    uri: Uri,
+) -> Response {
+    let response = listed(&api, &caller, &uri).await.unwrap_or_else(|problem| problem.response());
+    api.answered(ENDPOINT, response)
+}
+
+async fn listed(api: &Api, caller: &Caller, uri: &Uri) -> Result<Response, Problem> {
+    if !caller.may(Role::Send) {
+        return Err(problem::FORBIDDEN);
+    }
+    let filter = filter(caller, uri.query().unwrap_or_default())?;
+    let most = filter.most;
+    let records = api.parts.store.messages(filter).await.map_err(|e| Problem::from(&e))?;
+    let next = (records.len() == most).then(|| records.last().map(|record| record.id)).flatten();
+    let messages = records.iter().map(Message::listed).collect();
+    Ok(json(StatusCode::OK, JSON, &Listing { messages, next }))
+}
+
+fn filter(caller: &Caller, query: &str) -> Result<Filter, Problem> {
+    let mut filter = Filter { caller: whose(caller), most: LIST_USUAL, ..Filter::default() };
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let value = String::from_utf8_lossy(&params::decode(value.as_bytes(), true)).into_owned();
+        let bad = || malformed(format!("{value:?} is no value of {name}"));
+        match name {
+            "state" => {
+                let state = State::ALL.into_iter().find(|state| state.as_str() == value);
+                filter.state = Some(state.ok_or_else(bad)?);
+            }
+            "limit" => {
+                let most = value.parse().ok().filter(|most| (1..=LIST_MAX).contains(most));
+                filter.most = most.ok_or_else(bad)?;
+            }
+            "before" => filter.before = Some(value.parse().map_err(|_| bad())?),
+            _ => return Err(malformed(format!("{name:?} is unknown; known are state, limit, before"))),
+        }
+    }
+    Ok(filter)
+}
+
+/// Whose messages this caller sees: an admin everybody's, others their own.
+fn whose(caller: &Caller) -> Option<String> {
+    (!caller.may(Role::Admin)).then(|| caller.name.to_string())
+}
+
+fn own_id(caller: &Caller, id: &str) -> Result<MessageId, Problem> {
+    if !caller.may(Role::Send) {
+        return Err(problem::FORBIDDEN);
+    }
+    id.parse().map_err(|_| problem::NO_MESSAGE)
+}

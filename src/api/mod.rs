@@ -1,0 +1,167 @@
+//! The daemon's door: HTTP/1.1 on a unix socket, privacyIDEA's shapes for validation and tokens, our own under `/v1/`.
+//!
+//! Everything here maps: parameters to a request, an answer to a body. Decisions are made by `otp`, `queue::admission` and the
+//! store. Each endpoint answers bad input in its own envelope, with a status of the 4xx family, and stores nothing.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::provider::Channel;
+use crate::queue::admission::Rules;
+use crate::store::engine::Store;
+use crate::telemetry::metrics::{self, Metrics};
+use crate::units::UnixMs;
+use crate::validate::Validate;
+
+pub mod caller;
+mod envelope;
+mod health;
+pub mod listen;
+mod messages;
+mod modems;
+mod params;
+mod problem;
+mod records;
+mod tokens;
+mod validate;
+
+use caller::Callers;
+use listen::{Gate, ListenError, Peer};
+
+/// A batch may hold a thousand messages, where a form holds one login: its body may be so many times larger.
+const BATCH_FACTOR: usize = 16;
+
+/// What the API speaks for.
+pub struct Parts {
+    /// The store.
+    pub store: Store,
+    /// Who judges logins.
+    pub validate: Arc<Validate>,
+    /// What is let into the queue.
+    pub rules: Arc<Rules>,
+    /// Where things are counted.
+    pub metrics: Arc<Metrics>,
+    /// Called before each exposition, to copy totals that others count into the metrics.
+    pub refresh: Box<dyn Fn(&Metrics) + Send + Sync>,
+    /// The supervisor's snapshot: an array of modems.
+    pub fleet: watch::Receiver<Arc<serde_json::Value>>,
+    /// All channels of all providers.
+    pub channels: watch::Receiver<Arc<[Channel]>>,
+    /// The one realm that privacyIDEA's clients may name.
+    pub realm: String,
+    /// Octets of a form's body at most; a batch of messages may have [`BATCH_FACTOR`] times as many.
+    pub max_body: usize,
+}
+
+/// What handlers share.
+pub(crate) struct Api {
+    parts: Parts,
+    started: UnixMs,
+}
+
+/// A bound server.
+#[derive(Debug)]
+pub struct Server {
+    gate: Gate,
+    router: Router,
+}
+
+impl Server {
+    /// Binds the socket; nothing is answered before [`run`](Self::run).
+    ///
+    /// # Errors
+    /// When the socket cannot be had.
+    pub fn bind(
+        settings: &listen::Settings,
+        callers: Arc<Callers>,
+        parts: Parts,
+    ) -> Result<Self, ListenError> {
+        let gate = Gate::bind(settings, callers)?;
+        Ok(Self { gate, router: router(parts) })
+    }
+
+    /// Serves until `stop`, then finishes the requests in progress and removes the socket.
+    pub async fn run(self, stop: CancellationToken) {
+        let service = self.router.into_make_service_with_connect_info::<Peer>();
+        let served = axum::serve(self.gate, service).with_graceful_shutdown(stop.cancelled_owned()).await;
+        if let Err(error) = served {
+            tracing::error!(%error, "the API ended");
+        }
+    }
+}
+
+/// All routes.
+fn router(parts: Parts) -> Router {
+    let started = clock::wall();
+    parts.metrics.started(started.0.div_euclid(1_000));
+    let api = Arc::new(Api { parts, started });
+    Router::new()
+        .route("/validate/check", get(validate::check).post(validate::check))
+        .route("/token/init", post(tokens::init))
+        .route("/token/", get(tokens::list))
+        .route("/token/{serial}", axum::routing::delete(tokens::remove))
+        .route("/v1/messages", get(messages::list).post(messages::submit))
+        .route("/v1/messages/{id}", get(messages::show).delete(messages::withdraw))
+        .route("/v1/modems", get(modems::list))
+        .route("/v1/status", get(health::status))
+        .route("/v1/health/live", get(health::live))
+        .route("/v1/health/ready", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(api)
+}
+
+impl Api {
+    /// Counts the answer and lets it go.
+    fn answered(&self, endpoint: &'static str, response: Response) -> Response {
+        let label = metrics::Request { endpoint, status: response.status().as_u16() };
+        self.parts.metrics.requests.get_or_create(&label).inc();
+        response
+    }
+}
+
+/// A body could not be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BodyFault {
+    /// More octets than allowed.
+    TooLarge(usize),
+    /// The connection broke, or the framing is wrong.
+    Broken,
+}
+
+/// The whole body, unless it is larger than `limit`.
+async fn body(request: Request, limit: usize) -> Result<Bytes, BodyFault> {
+    let announced = request
+        .headers()
+        .get(axum::http::header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(BodyFault::TooLarge(limit));
+    }
+    axum::body::to_bytes(request.into_body(), limit).await.map_err(|_| match announced {
+        Some(_) => BodyFault::Broken,
+        None => BodyFault::TooLarge(limit),
+    })
+}
+
+async fn not_found(request: Request) -> Response {
+    if is_ours(&request) { problem::NOT_FOUND.response() } else { envelope::not_found() }
+}
+
+async fn wrong_method(request: Request) -> Response {
+    if is_ours(&request) { problem::WRONG_METHOD.response() } else { envelope::wrong_method() }
+}
+
+fn is_ours(request: &Request) -> bool {
+    request.uri().path().starts_with("/v1/") || request.uri().path() == "/metrics"
+}

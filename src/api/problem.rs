@@ -1,0 +1,150 @@
+//! Our own errors: `application/problem+json` (RFC 9457) with a `code` that stays the same while texts may change.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde::Serialize;
+
+use super::BodyFault;
+use crate::number::NumberError;
+use crate::queue::admission::Refusal;
+use crate::store::StoreError;
+
+/// One error.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) detail: Cow<'static, str>,
+    /// What is wrong at which place of a batch.
+    errors: Vec<Refused>,
+}
+
+/// No such path.
+pub(super) const NOT_FOUND: Problem = fixed(StatusCode::NOT_FOUND, "not-found", "there is no such path");
+/// The path exists, the method does not.
+pub(super) const WRONG_METHOD: Problem =
+    fixed(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", "this path has no such method");
+/// The role is not enough.
+pub(super) const FORBIDDEN: Problem = fixed(
+    StatusCode::FORBIDDEN,
+    "forbidden",
+    "your role may not do this; see [[caller]] in the configuration",
+);
+/// Login messages are for the daemon itself and for those who may trigger.
+pub(super) const LANE_FORBIDDEN: Problem =
+    fixed(StatusCode::FORBIDDEN, "lane-forbidden", "the login lane is for the roles trigger and admin");
+/// No such message, or another caller's.
+pub(super) const NO_MESSAGE: Problem =
+    fixed(StatusCode::NOT_FOUND, "no-such-message", "there is no such message of yours");
+
+const fn fixed(status: StatusCode, code: &'static str, detail: &'static str) -> Problem {
+    Problem { status, code, detail: Cow::Borrowed(detail), errors: Vec::new() }
+}
+
+/// One element of a batch that was refused.
+#[derive(Debug, Serialize)]
+pub(super) struct Refused {
+    pub(super) index: usize,
+    pub(super) code: &'static str,
+    pub(super) detail: Cow<'static, str>,
+}
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[Refused]>::is_empty")]
+    errors: &'a [Refused],
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: String) -> Self {
+        Self { status, code, detail: Cow::Owned(detail), errors: Vec::new() }
+    }
+
+    /// The same, with what is wrong at which place of a batch.
+    pub(super) fn with(self, errors: Vec<Refused>) -> Self {
+        Self { errors, ..self }
+    }
+
+    pub(super) fn response(&self) -> Response {
+        let wire = Wire {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            code: self.code,
+            detail: &self.detail,
+            errors: &self.errors,
+        };
+        json(self.status, "application/problem+json", &wire)
+    }
+}
+
+/// A JSON answer. What we serialise is ours and always can be.
+pub(super) fn json(status: StatusCode, kind: &'static str, value: &impl Serialize) -> Response {
+    let mut response = Response::new(Body::from(serde_json::to_vec(value).unwrap_or_default()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+pub(super) fn malformed(detail: String) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "malformed", detail)
+}
+
+impl From<BodyFault> for Problem {
+    fn from(fault: BodyFault) -> Self {
+        match fault {
+            BodyFault::TooLarge(limit) => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too-large",
+                format!("the request has more than {limit} octets"),
+            ),
+            BodyFault::Broken => malformed("the request ended early".to_owned()),
+        }
+    }
+}
+
+impl From<&StoreError> for Problem {
+    fn from(error: &StoreError) -> Self {
+        let (status, code) = match error {
+            StoreError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-busy"),
+            StoreError::Unwritable(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-unwritable"),
+            StoreError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+            StoreError::Exists(_) => (StatusCode::CONFLICT, "exists"),
+            StoreError::Engine(_) | StoreError::Sealed(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "store-failed")
+            }
+        };
+        if status.is_server_error() {
+            tracing::error!(%error, "a request failed in the store");
+        }
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<&Refusal> for Problem {
+    fn from(refusal: &Refusal) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, refusal_code(refusal), refusal.to_string())
+    }
+}
+
+/// The stable code of a refusal.
+fn refusal_code(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Number(NumberError::National) => "number-national",
+        Refusal::Number(_) => "number-invalid",
+        Refusal::NotAllowed => "number-not-allowed",
+        Refusal::EmptyText => "text-empty",
+        Refusal::TooManySegments { .. } => "text-too-long",
+        Refusal::Lifetime(_) => "lifetime-invalid",
+        Refusal::IdempotencyKey(_) => "idempotency-key-invalid",
+    }
+}

@@ -1,0 +1,118 @@
+//! How stored records look on the wire. The text of a login message is not among what is shown, to nobody.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::queue::message::{Lane, MessageId, State};
+use crate::store::{AttemptRecord, AttemptState, MessageRecord};
+use crate::units::UnixMs;
+
+/// A message.
+#[derive(Debug, Serialize)]
+pub(super) struct Message<'a> {
+    id: MessageId,
+    lane: Lane,
+    state: State,
+    to: &'a str,
+    /// Left out for the login lane.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    segments: u8,
+    created: String,
+    deadline: String,
+    changed: String,
+    caller: &'a str,
+    cause: Option<&'a str>,
+    /// Left out in listings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<Vec<Attempt<'a>>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Attempt<'a> {
+    seq: u8,
+    channel: &'a str,
+    state: AttemptState,
+    begun: String,
+    ended: Option<String>,
+    reference: Option<u8>,
+    cause: Option<&'a str>,
+    report: Option<u8>,
+    reported: Option<String>,
+}
+
+impl<'a> Message<'a> {
+    /// With its attempts.
+    pub(super) fn whole(record: &'a MessageRecord) -> Self {
+        Self { attempts: Some(record.attempts.iter().map(Attempt::from).collect()), ..Self::listed(record) }
+    }
+
+    /// Without its attempts.
+    pub(super) fn listed(record: &'a MessageRecord) -> Self {
+        Self {
+            id: record.id,
+            lane: record.lane,
+            state: record.state,
+            to: record.to.as_str(),
+            text: (record.lane != Lane::Login).then(|| record.body.expose_str().unwrap_or_default()),
+            segments: record.segments,
+            created: utc(record.created),
+            deadline: utc(record.deadline),
+            changed: utc(record.changed),
+            caller: &record.caller,
+            cause: record.cause.as_deref(),
+            attempts: None,
+        }
+    }
+}
+
+impl<'a> From<&'a AttemptRecord> for Attempt<'a> {
+    fn from(record: &'a AttemptRecord) -> Self {
+        Self {
+            seq: record.seq,
+            channel: &record.channel.0,
+            state: record.state,
+            begun: utc(record.begun),
+            ended: record.ended.map(utc),
+            reference: record.reference.map(|reference| reference.0),
+            cause: record.cause.as_deref(),
+            report: record.report,
+            reported: record.reported.map(utc),
+        }
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds; times outside jiff's range are shown as its ends.
+pub(super) fn utc(time: UnixMs) -> String {
+    format!("{:.3}", timestamp(time))
+}
+
+/// privacyIDEA's `valid_until`: local time without its zone, with microseconds.
+pub(super) fn local_time(time: UnixMs) -> String {
+    let local = timestamp(time).to_zoned_datetime(TimeZone::system());
+    local.strftime("%Y-%m-%d %H:%M:%S%.6f").to_string()
+}
+
+fn timestamp(time: UnixMs) -> Timestamp {
+    Timestamp::from_millisecond(time.0).unwrap_or(if time.0 < 0 { Timestamp::MIN } else { Timestamp::MAX })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339() {
+        assert_eq!(utc(UnixMs(1_795_475_963_274)), "2026-11-23T23:19:23.274Z");
+        assert_eq!(utc(UnixMs(0)), "1970-01-01T00:00:00.000Z");
+        assert!(utc(UnixMs(i64::MAX)).starts_with("9999-"));
+    }
+
+    #[test]
+    fn valid_until_has_no_zone() {
+        let text = local_time(UnixMs(1_795_475_963_274));
+        assert_eq!(text.len(), "2026-11-23 23:13:14.123456".len());
+        assert!(text.ends_with(":23.274000"), "{text}");
+    }
+}
