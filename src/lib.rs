@@ -32,3 +32,4 @@ pub mod validate;
 
 pub mod config;
 pub mod ctl;
+pub mod daemon;

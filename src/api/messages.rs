@@ -167,7 +167,7 @@ fn admit(api: &Api, caller: &Caller, ask: &Ask<'_>, now: UnixMs) -> Result<NewMe
         caller: &caller.name,
         idempotency: ask.idempotency_key.as_deref(),
     };
-    admission::admit(&submission, &api.parts.rules, now, MessageId::new(now, random))
+    admission::admit(&submission, &api.parts.live.now().rules, now, MessageId::new(now, random))
         .map_err(|refusal: Refusal| Problem::from(&refusal))
 }
 

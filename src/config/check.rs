@@ -19,7 +19,10 @@ const TEN_YEARS: (Duration, &str) = (Duration::from_secs(3_650 * 86_400), "3650d
 
 const KEEP: Limits = Limits { least: HOUR, most: TEN_YEARS };
 const WAIT: Limits = Limits { least: SECOND, most: WEEK };
-const CHALLENGE: Limits = Limits { least: (Duration::from_secs(30), "30s"), most: HOUR };
+const CHALLENGE: Limits = Limits { least: SECOND, most: HOUR };
+/// A network may take 135 s to refuse a message; less than a second would doubt every one.
+const SUBMIT_LIMIT: Limits =
+    Limits { least: (Duration::from_secs(1), "1s"), most: (Duration::from_secs(600), "10m") };
 const KEEP_ALIVE: Limits = Limits { least: (Duration::from_secs(5), "5s"), most: (DAY, "1d") };
 
 /// A guess has one chance in a million a try; beyond this many tries the PIN is what protects.
@@ -206,6 +209,7 @@ fn modem(at: Section<'_, '_>) -> Modem {
         at.fault("baud", at.value("baud"), Fault::Text { value: modem.baud.to_string(), remedy });
     }
     at.duration("keep-alive", &KEEP_ALIVE, &mut modem.keep_alive);
+    at.duration("submit-limit", &SUBMIT_LIMIT, &mut modem.submit_limit);
     for port in at.sections("port") {
         if let Some(path) = port_path(&port, &modem.ports) {
             modem.ports.push(path);

@@ -13,6 +13,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::at::command::CMGS_ANSWER;
 use crate::secret::Secret;
 
 mod check;
@@ -164,6 +165,8 @@ pub struct Modem {
     pub baud: u32,
     /// A modem that was silent for so long is asked whether it lives.
     pub keep_alive: Duration,
+    /// How long the answer to a submitted message may take before it is in doubt.
+    pub submit_limit: Duration,
     /// `[[modem.port]]`: ports that udev does not link.
     pub ports: Vec<PathBuf>,
 }
@@ -243,6 +246,7 @@ impl Default for Modem {
             pin_file: None,
             baud: 115_200,
             keep_alive: Duration::from_secs(300),
+            submit_limit: CMGS_ANSWER,
             ports: Vec::new(),
         }
     }

@@ -59,6 +59,7 @@ directory = "/d"
 pin-file = "/p"
 baud = 9600
 keep-alive = 60
+submit-limit = "90s"
 [[modem.port]]
 path = "/dev/ttyS0"
 [[modem.port]]
@@ -105,6 +106,7 @@ hash-permits = 1
             pin_file: Some("/p".into()),
             baud: 9_600,
             keep_alive: seconds(60),
+            submit_limit: seconds(90),
             ports: vec!["/dev/ttyS0".into(), "/dev/ttyS1".into()],
         },
         admission: Admission {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::caller::CallerError;
 use crate::api::listen::ListenError;
-use crate::api::{self, Live};
+use crate::api::{self, InForce, Live};
 use crate::clock;
 use crate::config::Config;
 use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, settings};
@@ -141,7 +141,7 @@ impl App {
         let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)]);
 
         let metrics = Arc::new(Metrics::default());
-        let live = Arc::new(live(config, &store)?);
+        let live = Arc::new(Live::new(in_force(config, &store)?));
         let parts = api::Parts {
             store: store.clone(),
             live: Arc::clone(&live),
@@ -160,7 +160,8 @@ impl App {
     /// Runs every part as a task.
     #[must_use]
     pub fn spawn(self) -> Running {
-        let Self { store, stops, supervisor, intake, dispatcher, inbound, metrics, server, live, keep } = self;
+        let Self { store, stops, supervisor, intake, dispatcher, inbound, metrics, server, live, keep } =
+            self;
         let (keep, kept) = watch::channel(keep);
         let tally = dispatcher.tally();
         Running {
@@ -188,7 +189,7 @@ impl Running {
     /// # Errors
     /// What is wrong.
     pub fn reconfigure(&self, config: &Config) -> Result<(), StartError> {
-        self.live.replace(live(config, &self.store)?);
+        self.live.replace(in_force(config, &self.store)?);
         self.keep.send_replace(config.store.keep);
         Ok(())
     }
@@ -250,10 +251,10 @@ async fn janitor(store: Store, keep: watch::Receiver<Duration>, stop: Cancellati
 }
 
 /// What a reload may replace, made anew as a whole.
-fn live(config: &Config, store: &Store) -> Result<Live, StartError> {
+fn in_force(config: &Config, store: &Store) -> Result<InForce, StartError> {
     let rules = Arc::new(settings::rules(config));
     let validate = Validate::new(store.clone(), settings::validate(config)?, Arc::clone(&rules));
-    Ok(Live::new(validate, rules, settings::callers(config)?))
+    Ok(InForce { callers: settings::callers(config)?, rules, validate })
 }
 
 /// Copies totals that others count into the metrics, when somebody looks.
@@ -280,8 +281,8 @@ fn pin_file(config: &Config) -> PathBuf {
 
 fn sim_pin(config: &Config) -> Result<Option<Secret>, StartError> {
     let Some(path) = &config.modem.pin_file else { return Ok(config.modem.pin.clone()) };
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| StartError::PinFile { path: path.clone(), source })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|source| StartError::PinFile { path: path.clone(), source })?;
     Ok(Some(Secret::from(text.trim())))
 }
 

@@ -13,7 +13,7 @@ const CREDENTIAL: &str = "smsotpd-key";
 ///
 /// # Errors
 /// When the key cannot be read, is readable by others, or cannot be made.
-pub fn load(path: &Path) -> Result<Keyring, KeyError> {
+pub(super) fn load(path: &Path) -> Result<Keyring, KeyError> {
     if let Some(credential) = credential() {
         return Keyring::read(&credential);
     }

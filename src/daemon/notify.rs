@@ -3,12 +3,12 @@
 use sd_notify::NotifyState;
 
 /// The listener listens and the store is open.
-pub fn ready() {
+pub(super) fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
 /// A reload begins; systemd wants the monotonic time with it (`Type=notify-reload`).
-pub fn reloading() {
+pub(super) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
         Err(_) => tell(&[NotifyState::Reloading]),
@@ -16,7 +16,7 @@ pub fn reloading() {
 }
 
 /// The end begins.
-pub fn stopping() {
+pub(super) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 

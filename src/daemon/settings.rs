@@ -89,7 +89,12 @@ pub(super) fn listen(config: &Config) -> Result<listen::Settings, StartError> {
             Some(gid.ok_or_else(|| CallerError::Unknown(name.clone()))?)
         }
     };
-    Ok(listen::Settings { path: api.socket.clone(), mode: api.mode, group, max_connections: api.max_connections })
+    Ok(listen::Settings {
+        path: api.socket.clone(),
+        mode: api.mode,
+        group,
+        max_connections: api.max_connections,
+    })
 }
 
 /// Who may do what; the daemon's own user is always admin.

@@ -209,7 +209,14 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(submit_limit: Option<Duration>) -> Self {
         let submit_limit = submit_limit.unwrap_or(CMGS_ANSWER);
-        Self { lines: Lines::new(), state: State::Idle, direct: None, owed: 0, submit_limit, writes: Vec::new() }
+        Self {
+            lines: Lines::new(),
+            state: State::Idle,
+            direct: None,
+            owed: 0,
+            submit_limit,
+            writes: Vec::new(),
+        }
     }
 
     /// Whether the next command may go.

@@ -17,7 +17,8 @@ use tracing::{info, warn};
 
 use super::discover::{CHANGES_WAITING, Discovery, PortChange};
 use super::driver::{DriverHandle, Notice};
-use super::fleet::{Command, CommandError, Fleet, FleetHandle, Link, Modem, State, Sums};
+use super::fleet::{Command, CommandError, Link, Modem, State, Sums};
+pub use super::fleet::{Fleet, FleetHandle};
 use super::machine::Phase;
 pub use super::pin_memory::PinMemory;
 use super::serve::{Report, Serve, Stage};

@@ -139,7 +139,13 @@ pub(super) struct Bench {
 }
 
 pub(super) fn settings() -> Settings {
-    Settings { pin: None, pin_permission: PinPermission::Never, keep_alive: None, submit_limit: None, profile: None }
+    Settings {
+        pin: None,
+        pin_permission: PinPermission::Never,
+        keep_alive: None,
+        submit_limit: None,
+        profile: None,
+    }
 }
 
 impl Bench {
