@@ -12,6 +12,7 @@
 
 pub mod at;
 pub mod number;
+pub mod otp;
 pub mod pdu;
 pub mod secret;
 pub mod units;

@@ -101,6 +101,7 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         restart("modem.pin-file", optional(modem.pin_file.as_ref().map(|path| path.display()))),
         restart("modem.baud", number(modem.baud)),
         restart("modem.keep-alive", span(modem.keep_alive)),
+        restart("modem.submit-limit", span(modem.submit_limit)),
         restart("modem.port", list(ports)),
         live("admission.default-country", optional(admission.default_country.as_ref())),
         live("admission.allow", list(admission.allow.iter().cloned())),
@@ -113,7 +114,7 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         live("validate.text", text(&validate.text)),
         live("validate.otp-length", number(validate.otp_length)),
         live("validate.max-failures", number(validate.max_failures)),
-        restart("validate.hash-permits", number(validate.hash_permits)),
+        live("validate.hash-permits", number(validate.hash_permits)),
     ]
 }
 
