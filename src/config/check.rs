@@ -8,6 +8,8 @@ use toml::de::{DeTable, DeValue};
 use super::finding::{Fault, Findings};
 use super::raw::{self, Limits, Notes, Section};
 use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Store, UserName, Validate};
+use crate::at::command::CMGS_SLOW;
+use crate::otp::template::{Template, TemplateError};
 use crate::secret::Secret;
 
 const SECOND: (Duration, &str) = (Duration::from_secs(1), "1s");
@@ -20,15 +22,17 @@ const TEN_YEARS: (Duration, &str) = (Duration::from_secs(3_650 * 86_400), "3650d
 const KEEP: Limits = Limits { least: HOUR, most: TEN_YEARS };
 const WAIT: Limits = Limits { least: SECOND, most: WEEK };
 const CHALLENGE: Limits = Limits { least: SECOND, most: HOUR };
-/// A network may take 135 s to refuse a message; less than a second would doubt every one.
-const SUBMIT_LIMIT: Limits =
-    Limits { least: (Duration::from_secs(1), "1s"), most: (Duration::from_secs(600), "10m") };
+const SUBMIT: Limits = Limits { least: SECOND, most: (Duration::from_secs(600), "10m") };
 const KEEP_ALIVE: Limits = Limits { least: (Duration::from_secs(5), "5s"), most: (DAY, "1d") };
 
 /// A guess has one chance in a million a try; beyond this many tries the PIN is what protects.
 const UNWISE_FAILURES: u32 = 20;
 /// A code that is good for longer is a password.
 const UNWISE_CHALLENGE: Duration = Duration::from_secs(900);
+/// Networks need seconds, and people some more to read and type.
+const HASTY_CHALLENGE: Duration = Duration::from_secs(30);
+/// Healthy networks have taken longer than this to answer.
+const HASTY_SUBMIT: Duration = CMGS_SLOW;
 /// Below this a day's traffic is gone before anybody asks about it.
 const UNWISE_KEEP: Duration = DAY;
 
@@ -184,7 +188,11 @@ fn log(at: Section<'_, '_>) -> Log {
     }
     let targets = at.section("targets");
     for (target, value) in targets.free() {
-        if let Some(level) = targets.word_of(target, value) {
+        let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
+        if target.is_empty() || !target.chars().all(named) {
+            let remedy = "write a module such as \"smsotpd::modem\"";
+            targets.fault(target, Some(value), Fault::Text { value: target.to_owned(), remedy });
+        } else if let Some(level) = targets.word_of(target, value) {
             log.targets.insert(target.to_owned(), level);
         }
     }
@@ -209,7 +217,12 @@ fn modem(at: Section<'_, '_>) -> Modem {
         at.fault("baud", at.value("baud"), Fault::Text { value: modem.baud.to_string(), remedy });
     }
     at.duration("keep-alive", &KEEP_ALIVE, &mut modem.keep_alive);
-    at.duration("submit-limit", &SUBMIT_LIMIT, &mut modem.submit_limit);
+    at.duration("submit-limit", &SUBMIT, &mut modem.submit_limit);
+    if modem.submit_limit < HASTY_SUBMIT {
+        let why =
+            "gives up while healthy networks still answer: messages will be called uncertain that arrived";
+        at.warn("submit-limit", at.value("submit-limit"), why);
+    }
     for port in at.sections("port") {
         if let Some(path) = port_path(&port, &modem.ports) {
             modem.ports.push(path);
@@ -296,16 +309,11 @@ fn validate(at: Section<'_, '_>) -> Validate {
     if validate.lifetime > UNWISE_CHALLENGE {
         at.warn("lifetime", at.value("lifetime"), "makes a code good for longer than 15 minutes");
     }
-    if let Some(prompt) = at.text("prompt") {
-        validate.prompt = prompt;
+    if validate.lifetime < HASTY_CHALLENGE {
+        at.warn("lifetime", at.value("lifetime"), "makes most codes expire before they are read and typed");
     }
-    if let Some(text) = at.text("text") {
-        if !text.contains("<otp>") && !text.contains("{otp}") {
-            let remedy = "write <otp> where the code belongs; without it no message would carry one";
-            at.fault("text", at.value("text"), Fault::Text { value: text.clone(), remedy });
-        }
-        validate.text = text;
-    }
+    template(&at, "prompt", Template::prompt, &mut validate.prompt);
+    template(&at, "text", Template::sms, &mut validate.text);
     at.number("otp-length", 6, 8, &mut validate.otp_length);
     at.number("max-failures", 1, 1_000, &mut validate.max_failures);
     if validate.max_failures > UNWISE_FAILURES {
@@ -314,6 +322,19 @@ fn validate(at: Section<'_, '_>) -> Validate {
     at.number("hash-permits", 1, 64, &mut validate.hash_permits);
     at.done();
     validate
+}
+
+fn template(
+    at: &Section<'_, '_>,
+    key: &'static str,
+    read: fn(&str) -> Result<Template, TemplateError>,
+    into: &mut String,
+) {
+    let Some(text) = at.text(key) else { return };
+    if let Err(error) = read(&text) {
+        at.fault(key, at.value(key), Fault::Template(error));
+    }
+    *into = text;
 }
 
 fn all_digits(text: &str) -> bool {

@@ -114,7 +114,7 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         live("validate.text", text(&validate.text)),
         live("validate.otp-length", number(validate.otp_length)),
         live("validate.max-failures", number(validate.max_failures)),
-        restart("validate.hash-permits", number(validate.hash_permits)),
+        live("validate.hash-permits", number(validate.hash_permits)),
     ]
 }
 

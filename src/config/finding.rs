@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::otp::template::TemplateError;
+
 /// One thing that is wrong, or unwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -85,6 +87,9 @@ pub enum Fault {
     /// A secret that its key cannot take; it is not shown.
     #[error("{0}")]
     Secret(&'static str),
+    /// A text around a code that is no template.
+    #[error("is no text for a code: {0}")]
+    Template(TemplateError),
     /// A key that must be there.
     #[error("is missing; {0}")]
     Missing(&'static str),

@@ -80,7 +80,7 @@ pub struct Api {
     pub group: Option<String>,
     /// Connections served at once.
     pub max_connections: usize,
-    /// Octets of a request's body, at most.
+    /// Octets of a form, at most; a batch of messages may have several times as many.
     pub max_body: usize,
 }
 
@@ -165,7 +165,7 @@ pub struct Modem {
     pub baud: u32,
     /// A modem that was silent for so long is asked whether it lives.
     pub keep_alive: Duration,
-    /// How long the answer to a submitted message may take before it is in doubt.
+    /// A submitted message without an answer for so long is uncertain.
     pub submit_limit: Duration,
     /// `[[modem.port]]`: ports that udev does not link.
     pub ports: Vec<PathBuf>,
@@ -193,9 +193,9 @@ pub struct Admission {
 pub struct Validate {
     /// How long a code is good.
     pub lifetime: Duration,
-    /// What the person is asked for.
+    /// What the person is asked for; a checked template too.
     pub prompt: String,
-    /// The message; `<otp>` stands for the code.
+    /// The message, a checked [`Template`](crate::otp::template::Template); `<otp>` stands for the code.
     pub text: String,
     /// Digits of a code, 6..=8.
     pub otp_length: u8,

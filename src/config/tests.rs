@@ -59,7 +59,7 @@ directory = "/d"
 pin-file = "/p"
 baud = 9600
 keep-alive = 60
-submit-limit = "90s"
+submit-limit = "2m"
 [[modem.port]]
 path = "/dev/ttyS0"
 [[modem.port]]
@@ -106,7 +106,7 @@ hash-permits = 1
             pin_file: Some("/p".into()),
             baud: 9_600,
             keep_alive: seconds(60),
-            submit_limit: seconds(90),
+            submit_limit: seconds(120),
             ports: vec!["/dev/ttyS0".into(), "/dev/ttyS1".into()],
         },
         admission: Admission {
@@ -189,7 +189,11 @@ fn each_key_refuses_what_it_cannot_take() {
         ("[admission]\nallow = [\n\"+0\"]", "admission.allow"),
         ("[admission]\nmax-segments = 256", "admission.max-segments"),
         ("[admission]\nlifetime-bulk = \"8d\"", "admission.lifetime-bulk"),
-        ("[validate]\nlifetime = \"5s\"", "validate.lifetime"),
+        ("[validate]\nlifetime = \"0s\"", "validate.lifetime"),
+        ("[validate]\nlifetime = \"61m\"", "validate.lifetime"),
+        ("[validate]\nprompt = \"{otp}?\"", "validate.prompt"),
+        ("[modem]\nsubmit-limit = \"11m\"", "modem.submit-limit"),
+        ("[log]\ntargets = { \"a=b,c\" = \"info\" }", "log.targets.a=b,c"),
         ("[validate]\ntext = \"hello\"", "validate.text"),
         ("[validate]\notp-length = 5", "validate.otp-length"),
         ("[validate]\nhash-permits = 0", "validate.hash-permits"),
@@ -228,6 +232,8 @@ fn a_pin_is_never_shown() {
 
 #[test]
 fn the_unwise_is_a_warning_only() {
+    let hasty = parse("[modem]\nsubmit-limit = \"2s\"\n[validate]\nlifetime = \"1s\"");
+    assert_eq!(hasty.warnings.iter().map(|warning| warning.line).collect::<Vec<_>>(), [Some(2), Some(4)]);
     let text = "[api]\nmode = \"0666\"\n[key]\npath = \"/var/lib/smsotpd/key\"\n[modem]\npin = \"1234\"\n[validate]\nlifetime = \"1h\"\nmax-failures = 100\n[store]\nkeep = \"2h\"";
     let config = parse(text);
     let lines: Vec<_> = config.warnings.iter().filter_map(|warning| warning.line).collect();

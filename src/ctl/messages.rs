@@ -22,7 +22,7 @@ pub(super) struct Send {
     /// The text; `-` reads it from stdin
     text: String,
     /// Who waits for it
-    #[arg(long, value_name = "LANE", value_parser = PossibleValuesParser::new(Lane::ALL.map(Lane::as_str)), default_value = "alert")]
+    #[arg(long, value_name = "LANE", value_parser = PossibleValuesParser::new(Lane::ALL.map(Lane::as_str)), default_value = "bulk")]
     lane: String,
     /// It must not leave later than so long from now, such as 5m
     #[arg(long, value_name = "TIME", value_parser = seconds)]
@@ -75,7 +75,8 @@ pub(super) fn send(client: &Client, output: Output, send: Send) -> Result<(), Fa
     let answer = client.post_json("/v1/messages", &body(send)?)?;
     Ok(output.show(&answer, |answer| {
         let part = |key| answer.get(key).map_or_else(String::new, render::plain);
-        format!("{} {}", part("id"), part("state"))
+        let before = if answer.get("duplicate") == Some(&Value::Bool(true)) { " (taken before)" } else { "" };
+        format!("{} {}{before}", part("id"), part("state"))
     })?)
 }
 

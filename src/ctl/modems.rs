@@ -12,14 +12,15 @@ pub(super) enum Modem {
     List,
 }
 
-const COLUMNS: &[Column] = &[
+pub(super) const COLUMNS: &[Column] = &[
     ("PORT", "/port"),
     ("STATE", "/state"),
-    ("MODEL", "/model"),
+    ("PAUSED", "/paused"),
+    ("MAKE", "/make"),
     ("IMEI", "/imei"),
     ("ICCID", "/iccid"),
-    ("NETWORK", "/network"),
-    ("SIGNAL", "/signal_dbm"),
+    ("OPERATOR", "/operator"),
+    ("SIGNAL dBm", "/signal"),
     ("CAUSE", "/cause"),
 ];
 
