@@ -4,6 +4,15 @@
 //! spun for each commit, so that a figure can be compared between machines whose disks differ. Probes of the raw disk and
 //! a bare sender without store or queue stand beside the figures. Prints a table, and JSON with `--json`.
 
+#![allow(unreachable_pub, missing_docs, reason = "a bench has no users of its modules")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a bench that cannot measure stops"
+)]
+#![allow(clippy::disallowed_methods, reason = "a bench reads the real clock")]
+
 #[path = "../../tests/gateway/http.rs"]
 #[allow(dead_code, reason = "shared with the whole-daemon tests, which use more of it")]
 mod http;

@@ -49,7 +49,10 @@ pub struct Tally {
     pub turns: u64,
 }
 
-/// What the dispatcher does on its own.
+/// A demand standing in the store.
+type Demand = BoxFuture<Result<Vec<Leased>, StoreError>>;
+
+/// Leases, begins and records; see the module.
 pub struct Dispatcher {
     store: Store,
     providers: Vec<Source>,
@@ -60,8 +63,8 @@ pub struct Dispatcher {
     turns: JoinSet<Turned>,
     pending: Turn,
     pending_keepers: Vec<(u64, oneshot::Sender<()>)>,
-    any: Option<BoxFuture<Result<Vec<Leased>, StoreError>>>,
-    urgent: Option<(Lane, BoxFuture<Result<Vec<Leased>, StoreError>>)>,
+    any: Option<Demand>,
+    urgent: Option<(Lane, Demand)>,
     announcements: JoinSet<Option<watch::Receiver<Arc<[Channel]>>>>,
     lines: HashMap<ChannelId, Line>,
     paused_until: Option<Instant>,
@@ -384,12 +387,7 @@ impl Dispatcher {
         }
     }
 
-    fn lease(
-        &self,
-        most: usize,
-        lanes: Lane,
-        channels: Vec<ChannelId>,
-    ) -> BoxFuture<Result<Vec<Leased>, StoreError>> {
+    fn lease(&self, most: usize, lanes: Lane, channels: Vec<ChannelId>) -> Demand {
         let store = self.store.clone();
         Box::pin(async move { store.lease(Want { most, lanes, channels, lease: LEASE }).await })
     }
@@ -397,7 +395,7 @@ impl Dispatcher {
     fn take_in(&mut self, leased: Result<Vec<Leased>, StoreError>) {
         match leased {
             Ok(rows) => {
-                self.held.extend(rows.into_iter().map(|message| ((message.lane, message.id), message)))
+                self.held.extend(rows.into_iter().map(|message| ((message.lane, message.id), message)));
             }
             Err(error) => {
                 tracing::error!(%error, "no messages can be leased");
@@ -467,18 +465,14 @@ fn judge(ended: Ended, message: &Leased, now: crate::units::UnixMs) -> Next {
 }
 
 /// The demand's answer; never, while there is no demand.
-async fn ready(
-    demand: &mut Option<BoxFuture<Result<Vec<Leased>, StoreError>>>,
-) -> Result<Vec<Leased>, StoreError> {
+async fn ready(demand: &mut Option<Demand>) -> Result<Vec<Leased>, StoreError> {
     match demand {
         Some(demand) => demand.await,
         None => std::future::pending().await,
     }
 }
 
-async fn ready_urgent(
-    demand: &mut Option<(Lane, BoxFuture<Result<Vec<Leased>, StoreError>>)>,
-) -> Result<Vec<Leased>, StoreError> {
+async fn ready_urgent(demand: &mut Option<(Lane, Demand)>) -> Result<Vec<Leased>, StoreError> {
     match demand {
         Some((_, demand)) => demand.await,
         None => std::future::pending().await,
