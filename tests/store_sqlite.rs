@@ -1,5 +1,7 @@
 //! What only the embedded engine promises: commits counted, one file that nobody else reads, keys refused by name, a full disk.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail by panic, in its tools too")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
