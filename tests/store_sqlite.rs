@@ -1,12 +1,6 @@
 //! What only the embedded engine promises: commits counted, one file that nobody else reads, keys refused by name, a full disk.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may fail by panic, in its tools too")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

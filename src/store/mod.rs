@@ -119,7 +119,7 @@ pub struct Begin {
     pub id: MessageId,
     /// The lease's epoch.
     pub epoch: i64,
-    /// Segment, 1..
+    /// Segment, 1..; 0 for the whole text in one attempt, so that recovery does not take it apart.
     pub seq: u8,
     /// Over this channel.
     pub channel: ChannelId,
@@ -134,7 +134,7 @@ pub struct End {
     pub id: MessageId,
     /// The lease's epoch.
     pub epoch: i64,
-    /// Segment.
+    /// Segment, as begun.
     pub seq: u8,
     /// How it ended.
     pub result: AttemptState,
@@ -246,7 +246,7 @@ pub struct MessageRecord {
 /// An attempt as shown to people.
 #[derive(Debug, Clone)]
 pub struct AttemptRecord {
-    /// Segment, 1..
+    /// Segment, 1..; 0 for the whole text.
     pub seq: u8,
     /// Channel.
     pub channel: ChannelId,

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use data_encoding::HEXLOWER;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -210,8 +210,8 @@ impl Keyring {
             return Err(KeyError::Malformed(path.to_owned()));
         }
         let text = Zeroizing::new(fs::read(path).map_err(failed)?);
-        let bytes = HEXLOWER
-            .decode(text.trim_ascii().to_ascii_lowercase().as_slice())
+        let bytes = HEXLOWER_PERMISSIVE
+            .decode(text.trim_ascii())
             .map(Zeroizing::new)
             .map_err(|_| KeyError::Malformed(path.to_owned()))?;
         let master = bytes.as_slice().try_into().map_err(|_| KeyError::Malformed(path.to_owned()))?;

@@ -147,7 +147,9 @@ fn check_keys(conn: &Connection, path: &Path, keys: &Keyring) -> Result<(), Open
 fn grow_log(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch("BEGIN IMMEDIATE; CREATE TABLE log_growth (filler BLOB);")?;
     let filled = conn.execute("INSERT INTO log_growth VALUES (zeroblob(?1))", [GROWN_LOG]);
-    conn.execute_batch("ROLLBACK;")?;
+    if !conn.is_autocommit() {
+        conn.execute_batch("ROLLBACK;")?;
+    }
     match filled {
         Err(error) if error.sqlite_error_code() != Some(ErrorCode::DiskFull) => Err(error),
         _ => conn.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(())),
