@@ -94,6 +94,13 @@ impl Callers {
         Ok(Self(known))
     }
 
+    /// Whoever runs the tests, which may be root, has this role.
+    #[cfg(test)]
+    pub(super) fn only(role: Role) -> Self {
+        let caller = Caller { name: "tester".into(), role };
+        Self(HashMap::from([(rustix::process::getuid().as_raw(), caller)]))
+    }
+
     /// The caller with this uid.
     #[must_use]
     pub fn of(&self, uid: u32) -> Caller {

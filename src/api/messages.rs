@@ -34,7 +34,7 @@ const ENDPOINT_ONE: &str = "/v1/messages/{id}";
 const JSON: &str = "application/json";
 
 /// A message as it is asked for. Unknown keys are refused: a misspelt `lifetime` must not become the default.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Ask<'a> {
     #[serde(borrow)]
@@ -54,7 +54,7 @@ struct Ask<'a> {
 }
 
 /// Seconds, or a text such as `5m`.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(untagged, expecting = "lifetime must be whole seconds or a text such as \"5m\"")]
 enum Lifetime<'a> {
     Seconds(u64),

@@ -3,13 +3,15 @@
 //! Everything here maps: parameters to a request, an answer to a body. Decisions are made by `otp`, `queue::admission` and the
 //! store. Each endpoint answers bad input in its own envelope, with a status of the 4xx family, and stores nothing.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::HttpBody;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::{get, post};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -33,12 +35,17 @@ mod records;
 mod tokens;
 mod validate;
 
+#[cfg(test)]
+mod tests;
+
 pub use live::{InForce, Live};
 
 use listen::{Gate, ListenError, Peer};
 
 /// A batch may hold a thousand messages, where a form holds one login: its body may be so many times larger.
 const BATCH_FACTOR: usize = 16;
+/// Octets beyond the limit that are read and dropped before the refusal is told.
+const DRAINED: usize = 4 << 20;
 
 /// What the API speaks for.
 pub struct Parts {
@@ -133,20 +140,35 @@ enum BodyFault {
     Broken,
 }
 
-/// The whole body, unless it is larger than `limit`.
+/// The whole body, unless it is larger than `limit`. What is too large is read on for a while and dropped, for many clients do
+/// not look for an answer before they have sent all.
 async fn body(request: Request, limit: usize) -> Result<Bytes, BodyFault> {
-    let announced = request
-        .headers()
-        .get(axum::http::header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(BodyFault::TooLarge(limit));
+    let mut body = std::pin::pin!(request.into_body());
+    // A small body comes in one piece and is not copied.
+    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
+    let mut seen: usize = 0;
+    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        let Ok(data) = frame.map_err(|_| BodyFault::Broken)?.into_data() else { continue };
+        seen = seen.saturating_add(data.len());
+        if seen > limit {
+            (first, all) = (Bytes::new(), BytesMut::new());
+            if seen.saturating_sub(limit) > DRAINED {
+                break;
+            }
+        } else if first.is_empty() {
+            first = data;
+        } else {
+            if all.is_empty() {
+                all.extend_from_slice(&first);
+            }
+            all.extend_from_slice(&data);
+        }
     }
-    axum::body::to_bytes(request.into_body(), limit).await.map_err(|_| match announced {
-        Some(_) => BodyFault::Broken,
-        None => BodyFault::TooLarge(limit),
-    })
+    match (seen > limit, all.is_empty()) {
+        (true, _) => Err(BodyFault::TooLarge(limit)),
+        (false, true) => Ok(first),
+        (false, false) => Ok(all.freeze()),
+    }
 }
 
 async fn not_found(request: Request) -> Response {

@@ -9,7 +9,7 @@ use crate::store::{AttemptRecord, AttemptState, MessageRecord};
 use crate::units::UnixMs;
 
 /// A message.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(super) struct Message<'a> {
     id: MessageId,
     lane: Lane,
@@ -29,7 +29,7 @@ pub(super) struct Message<'a> {
     attempts: Option<Vec<Attempt<'a>>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Attempt<'a> {
     seq: u8,
     channel: &'a str,

@@ -20,7 +20,7 @@ use crate::store::seal::Keyring;
 use crate::telemetry;
 
 mod app;
-//mod demo;
+mod demo;
 mod key;
 mod notify;
 mod reload;
@@ -85,10 +85,7 @@ pub fn main() -> ExitCode {
     };
     match arguments.command.unwrap_or(Command::Run { config: None }) {
         Command::Run { config } => run(config),
-        Command::Demo { keep } => {
-            let _ = keep;
-            ExitCode::SUCCESS
-        }
+        Command::Demo { keep } => demo::main(keep),
         Command::Keygen { path } => keygen(&path),
     }
 }

@@ -21,8 +21,8 @@ pub const DESCRIPTION_MAX: usize = 80;
 /// Serials that are already taken are drawn anew so many times: 2^29 of them make one collision rare.
 const SERIAL_ROUNDS: usize = 4;
 
-/// A token to be enrolled.
-#[derive(Debug, Clone)]
+/// A token to be enrolled. It has no `Debug`, for the number is still a plain text.
+#[derive(Clone)]
 pub struct Enrol {
     /// Its owner's login name.
     pub user: String,

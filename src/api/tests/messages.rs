@@ -1,0 +1,165 @@
+//! Our own endpoints: messages in and out, and who may see which.
+
+use super::*;
+
+#[tokio::test]
+async fn one_message_goes_in_is_shown_and_taken_back() {
+    let house = House::new(Role::Admin);
+    let ask = json!({"to": "0049 170 1234567", "text": "hello", "lane": "alert", "lifetime": "5m"});
+    let answer = house.post("/v1/messages", &ask).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let taken = answer.json();
+    assert_eq!((&taken["state"], &taken["duplicate"]), (&json!("queued"), &json!(false)));
+    let path = format!("/v1/messages/{}", taken["id"].as_str().unwrap());
+    let shown = house.get(&path).await.json();
+    assert_eq!(
+        (&shown["to"], &shown["text"], &shown["lane"]),
+        (&json!(PHONE), &json!("hello"), &json!("alert"))
+    );
+    assert_eq!(shown["attempts"], json!([]));
+    let gone = house.request("DELETE", &path, &[], b"").await;
+    assert_eq!((gone.status, &gone.json()["state"]), (200, &json!("withdrawn")));
+    let again = house.request("DELETE", &path, &[], b"").await;
+    assert_eq!(again.status, 200, "taking back twice is taking back");
+    for unknown in ["/v1/messages/nonsense", "/v1/messages/00000000-0000-7000-8000-000000000000"] {
+        assert_eq!(house.get(unknown).await.status, 404);
+        assert_eq!(house.request("DELETE", unknown, &[], b"").await.status, 404);
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_batch_is_listed_page_by_page() {
+    let house = House::new(Role::Admin);
+    let batch: Vec<_> =
+        (0..5).map(|n| json!({"to": PHONE, "text": format!("n{n}"), "lifetime": 60})).collect();
+    let answer = house.post("/v1/messages", &json!(batch)).await;
+    assert_eq!((answer.status, answer.json()["messages"].as_array().unwrap().len()), (202, 5));
+    let mut seen = Vec::new();
+    let mut path = "/v1/messages?state=queued&limit=2".to_owned();
+    loop {
+        let page = house.get(&path).await.json();
+        seen.extend(
+            page["messages"].as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap().to_owned()),
+        );
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/v1/messages?state=queued&limit=2&before={next}");
+    }
+    let mut ids: Vec<_> = answer.json()["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| m["id"].as_str().unwrap().to_owned())
+        .collect();
+    ids.sort();
+    ids.reverse();
+    assert_eq!(seen, ids);
+    assert_eq!(house.get("/v1/messages?state=delivered").await.json()["messages"], json!([]));
+    for bad in ["state=gone", "limit=0", "limit=x", "limit=1001", "before=x", "colour=red"] {
+        assert_eq!(house.get(&format!("/v1/messages?{bad}")).await.status, 400, "{bad}");
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn the_same_key_twice_sends_once() {
+    let house = House::new(Role::Admin);
+    let ask = json!({"to": PHONE, "text": "x", "idempotency_key": "one"});
+    let first = house.post("/v1/messages", &ask).await.json();
+    let second = house.post("/v1/messages", &ask).await;
+    assert_eq!((second.status, &second.json()["id"]), (202, &first["id"]));
+    assert_eq!(second.json()["duplicate"], json!(true));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn login_texts_are_told_to_nobody() {
+    let house = House::new(Role::Admin);
+    house.enrol_alice().await;
+    let (_, code) = house.trigger().await;
+    let list = house.get("/v1/messages").await;
+    assert_eq!(list.json()["messages"][0]["lane"], "login");
+    assert!(list.json()["messages"][0].get("text").is_none());
+    assert!(!list.body.contains(&code));
+    let id = list.json()["messages"][0]["id"].as_str().unwrap().to_owned();
+    assert!(!house.get(&format!("/v1/messages/{id}")).await.body.contains(&code));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn roles_end_where_they_end() {
+    let validate = House::new(Role::Validate);
+    for path in ["/v1/messages", "/v1/messages/x", "/v1/modems", "/v1/status"] {
+        assert_eq!(validate.get(path).await.status, 403, "{path}");
+    }
+    assert_eq!(validate.post("/v1/messages", &json!({"to": PHONE, "text": "x"})).await.status, 403);
+    for answer in [
+        validate.form("/token/init", "type=sms&user=a&phone=1&pin=1").await,
+        validate.get("/token/").await,
+        validate.request("DELETE", "/token/PISM0001", &[], b"").await,
+    ] {
+        assert_eq!((answer.status, &answer.json()["result"]["error"]["code"]), (403, &json!(303)));
+    }
+    validate.close().await;
+
+    let send = House::new(Role::Send);
+    let others = crate::queue::admission::Submission {
+        to: PHONE,
+        text: "not yours",
+        lane: Lane::Bulk,
+        lifetime: None,
+        flash: false,
+        report: true,
+        caller: "somebody else",
+        idempotency: None,
+    };
+    let now = clock::wall();
+    let id = crate::queue::message::MessageId::new(now, [7; 10]);
+    let others = crate::queue::admission::admit(&others, &Rules::default(), now, id).unwrap();
+    send.store.accept(vec![others]).await.unwrap();
+    let own = send.post("/v1/messages", &json!({"to": PHONE, "text": "mine"})).await.json();
+    let listed = send.get("/v1/messages").await.json();
+    assert_eq!(listed["messages"].as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!(listed["messages"][0]["id"], own["id"]);
+    assert_eq!(send.get(&format!("/v1/messages/{id}")).await.status, 404);
+    assert_eq!(send.request("DELETE", &format!("/v1/messages/{id}"), &[], b"").await.status, 404);
+    let login = json!({"to": PHONE, "text": "x", "lane": "login"});
+    let answer = send.post("/v1/messages", &login).await;
+    assert_eq!((answer.status, &answer.json()["code"]), (403, &json!("lane-forbidden")));
+    send.close().await;
+
+    let trigger = House::new(Role::Trigger);
+    assert_eq!(trigger.post("/v1/messages", &login).await.status, 202);
+    trigger.close().await;
+}
+
+#[tokio::test]
+async fn tokens_are_enrolled_listed_and_removed() {
+    let house = House::new(Role::Admin);
+    let answer = house.form("/token/init", "type=sms&user=bob&phone=%2B491701234567&pin=5678&genkey=1").await;
+    let enrolled = answer.json();
+    let serial = enrolled["detail"]["serial"].as_str().unwrap().to_owned();
+    assert!(serial.starts_with("PISM") && serial.len() == 12, "{serial}");
+    assert_eq!((&enrolled["id"], &enrolled["result"]), (&json!(1), &json!({"status": true, "value": true})));
+    assert!(enrolled["detail"].get("otpkey").is_none(), "a seed is told to nobody");
+    let listed = house.get("/token/?user=bob").await.json();
+    let token = &listed["result"]["value"]["tokens"][0];
+    assert_eq!((&token["serial"], &token["info"]["phone"]), (&json!(serial), &json!(PHONE)));
+    assert_eq!(house.get("/token/?user=carol").await.json()["result"]["value"]["count"], 0);
+    let gone = house.request("DELETE", &format!("/token/{serial}"), &[], b"").await;
+    assert_eq!((gone.status, &gone.json()["result"]["value"]), (200, &json!(1)));
+    let again = house.request("DELETE", &format!("/token/{serial}"), &[], b"").await;
+    assert_eq!((again.status, &again.json()["result"]["error"]["code"]), (404, &json!(601)));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn an_existing_serial_is_enrolled_anew() {
+    let house = House::new(Role::Admin);
+    house.enrol_alice().await;
+    house.trigger().await;
+    house.enrol_alice().await;
+    let (_, code) = house.trigger().await;
+    assert_eq!(code, "287082", "the counter began again");
+    house.close().await;
+}
