@@ -10,6 +10,7 @@
 //! | 3 shells | the engines, drivers, [`dispatch`], [`validate`], [`api`], [`telemetry`] |
 //! | 4 composition | [`config`] [`daemon`] [`ctl`] [`simulator`] and the two binaries |
 
+pub mod at;
 pub mod number;
 pub mod pdu;
 pub mod secret;

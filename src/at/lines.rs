@@ -1,0 +1,276 @@
+//! Bytes of the port to lines.
+//!
+//! Modems end lines with CR LF, CR CR LF, LF alone or CR alone, put blank lines and NULs between them, and leave the prompt of
+//! `+CMGS` without any end. So CR and LF each end a line and an empty line is no line: the outcome cannot depend on
+//! how the bytes were chunked. The prompt is recognised only at the start of a line and only when the caller awaits it.
+
+use std::fmt;
+
+/// Longest line kept, octets. The longest legal one is a PDU in hex (SMSC 24 + TPDU 2 x 176 characters) or a text of `+CUSD`;
+/// operator lists of `+COPS=?` reach 2 KiB.
+pub const LINE_MAX: usize = 4096;
+
+/// What the port gave.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Chunk {
+    /// A line without its end, never empty. UTF-8 as it came; otherwise each octet is one character (ISO 8859-1).
+    Line(String),
+    /// `>` with or without its blank.
+    Prompt,
+    /// A line longer than [`LINE_MAX`]; nothing of it is given out.
+    TooLong {
+        /// Octets of that line.
+        dropped: usize,
+    },
+}
+
+/// A PDU holds a message and the echo of `+CPIN=` a PIN, so of these only the length is shown.
+impl fmt::Debug for Chunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) if is_confidential(line) => {
+                write!(f, "Line(<{} characters>)", line.chars().count())
+            }
+            Self::Line(line) => f.debug_tuple("Line").field(line).finish(),
+            Self::Prompt => f.write_str("Prompt"),
+            Self::TooLong { dropped } => f.debug_struct("TooLong").field("dropped", dropped).finish(),
+        }
+    }
+}
+
+fn is_confidential(line: &str) -> bool {
+    /// Hex of this length may be a PDU; an ICCID is shorter.
+    const PDU_MIN: usize = 24;
+    let hex = line.chars().filter(char::is_ascii_hexdigit).count();
+    (hex >= PDU_MIN && hex == line.trim().len()) || line.contains("CPIN=")
+}
+
+/// Splits what is pushed. The owner drains [`Lines::next`] after each push, so it holds one line and one read at most.
+#[derive(Default)]
+pub struct Lines {
+    buffer: Vec<u8>,
+    /// Octets of the buffer already searched for a line end, so that a slow line is not searched again and again.
+    scanned: usize,
+    /// Octets dropped of the over-long line that has not ended yet.
+    dropped: usize,
+    /// A prompt was given out; its blank may still come.
+    after_prompt: bool,
+    too_long: u64,
+}
+
+/// Without the octets, which may hold a message.
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines")
+            .field("buffered", &self.buffer.len())
+            .field("dropped", &self.dropped)
+            .field("too_long", &self.too_long)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Lines {
+    /// Nothing received yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes what was read from the port. NULs (power-up noise) are dropped.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend(bytes.iter().copied().filter(|&b| b != 0));
+    }
+
+    /// The next complete line, or the prompt if one is awaited; `None` when more bytes are needed.
+    pub fn next(&mut self, prompt_expected: bool) -> Option<Chunk> {
+        loop {
+            if self.after_prompt && !self.buffer.is_empty() {
+                self.after_prompt = false;
+                if self.buffer.first() == Some(&b' ') {
+                    self.take(1);
+                }
+            }
+            let at_line_start = self.dropped == 0;
+            if prompt_expected && at_line_start && self.buffer.first() == Some(&b'>') {
+                self.take(1);
+                self.after_prompt = true;
+                return Some(Chunk::Prompt);
+            }
+            let Some(end) = self.find_end() else {
+                self.shed();
+                return None;
+            };
+            let line = self.take(end);
+            self.take(1);
+            if let Some(chunk) = self.judge(line) {
+                return Some(chunk);
+            }
+        }
+    }
+
+    /// How many lines were too long so far.
+    #[must_use]
+    pub fn too_long(&self) -> u64 {
+        self.too_long
+    }
+
+    /// Forgets the unfinished line; for a port that was reopened.
+    pub fn clear(&mut self) {
+        *self = Self { too_long: self.too_long, ..Self::default() };
+    }
+
+    fn find_end(&mut self) -> Option<usize> {
+        let fresh = self.buffer.get(self.scanned..).unwrap_or_default();
+        match fresh.iter().position(|&b| b == b'\r' || b == b'\n') {
+            Some(at) => Some(self.scanned.saturating_add(at)),
+            None => {
+                self.scanned = self.buffer.len();
+                None
+            }
+        }
+    }
+
+    fn take(&mut self, count: usize) -> Vec<u8> {
+        self.scanned = 0;
+        self.buffer.drain(..count.min(self.buffer.len())).collect()
+    }
+
+    /// Drops the start of a line that is too long already, so that the buffer stays bounded.
+    fn shed(&mut self) {
+        if self.dropped > 0 || self.buffer.len() > LINE_MAX {
+            self.dropped = self.dropped.saturating_add(self.buffer.len());
+            self.take(usize::MAX);
+        }
+    }
+
+    fn judge(&mut self, line: Vec<u8>) -> Option<Chunk> {
+        let length = self.dropped.saturating_add(line.len());
+        self.dropped = 0;
+        if length == 0 {
+            return None;
+        }
+        if length > LINE_MAX {
+            self.too_long = self.too_long.saturating_add(1);
+            return Some(Chunk::TooLong { dropped: length });
+        }
+        Some(Chunk::Line(text(line)))
+    }
+}
+
+/// UTF-8 if it is, else octet by octet, so that nothing is lost and nothing fails.
+fn text(line: Vec<u8>) -> String {
+    String::from_utf8(line).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn all(chunks: &[&[u8]], prompt: bool) -> Vec<Chunk> {
+        let mut lines = Lines::new();
+        let mut out = Vec::new();
+        for chunk in chunks {
+            lines.push(chunk);
+            while let Some(chunk) = lines.next(prompt) {
+                out.push(chunk);
+            }
+        }
+        out
+    }
+
+    fn line(text: &str) -> Chunk {
+        Chunk::Line(text.to_owned())
+    }
+
+    #[test]
+    fn every_line_end_is_one() {
+        let expected = vec![line("A"), line("B"), line("C"), line("D")];
+        assert_eq!(all(&[b"\r\nA\r\n\0B\r\r\n\r\nC\nD\r"], false), expected);
+    }
+
+    #[test]
+    fn an_unfinished_line_waits() {
+        assert_eq!(all(&[b"OK"], false), vec![]);
+        assert_eq!(all(&[b"O", b"K", b"\r", b"\n"], false), vec![line("OK")]);
+    }
+
+    #[test]
+    fn the_prompt_counts_only_when_awaited_and_at_the_start() {
+        assert_eq!(all(&[b"AT+CMGS=23\r\r\n> "], true), vec![line("AT+CMGS=23"), Chunk::Prompt]);
+        assert_eq!(all(&[b"\n>", b" ", b"\r\nOK\r\n"], true), vec![Chunk::Prompt, line("OK")]);
+        assert_eq!(all(&[b"a > b\r\n"], true), vec![line("a > b")]);
+        assert_eq!(all(&[b"> x\r\n"], false), vec![line("> x")]);
+    }
+
+    #[test]
+    fn a_prompt_that_came_early_is_found_when_it_is_awaited() {
+        let mut lines = Lines::new();
+        lines.push(b"\r\n> ");
+        assert_eq!(lines.next(false), None);
+        assert_eq!(lines.next(true), Some(Chunk::Prompt));
+        lines.push(b"\r\nOK\r\n");
+        assert_eq!(lines.next(false), Some(line("OK")));
+    }
+
+    #[test]
+    fn an_over_long_line_costs_only_itself() {
+        let long = vec![b'x'; LINE_MAX * 3];
+        let mut lines = Lines::new();
+        for part in long.chunks(1000) {
+            lines.push(part);
+            assert_eq!(lines.next(true), None);
+            assert!(lines.buffer.len() <= LINE_MAX);
+        }
+        lines.push(b">\r\nOK\r\n");
+        assert_eq!(lines.next(true), Some(Chunk::TooLong { dropped: LINE_MAX * 3 + 1 }));
+        assert_eq!(lines.next(true), Some(line("OK")));
+        assert_eq!(lines.too_long(), 1);
+    }
+
+    #[test]
+    fn debug_shows_neither_messages_nor_pins() {
+        assert_eq!(format!("{:?}", line(&"07".repeat(20))), "Line(<40 characters>)");
+        assert!(!format!("{:?}", line("AT+CPIN=\"1234\"")).contains("1234"));
+        assert_eq!(format!("{:?}", line("OK")), "Line(\"OK\")");
+    }
+
+    #[test]
+    fn foreign_octets_are_kept() {
+        assert_eq!(all(&[b"\xe4\r\n"], false), vec![line("\u{e4}")]);
+        assert_eq!(all(&["\u{e4}\r\n".as_bytes()], false), vec![line("\u{e4}")]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_chunking_gives_the_same(
+            parts in proptest::collection::vec(prop_oneof![
+                Just(b"\r".to_vec()), Just(b"\n".to_vec()), Just(b">".to_vec()), Just(b" ".to_vec()), Just(vec![0]),
+                Just(vec![b'x'; LINE_MAX]), proptest::collection::vec(any::<u8>(), 0..12),
+            ], 0..40),
+            cuts in proptest::collection::vec(1usize..2000, 1..60),
+            prompt in any::<bool>(),
+        ) {
+            let bytes = parts.concat();
+            let whole = all(&[&bytes], prompt);
+            let mut rest = bytes.as_slice();
+            let mut chunks = Vec::new();
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() { break; }
+                let (head, tail) = rest.split_at((*cut).min(rest.len()));
+                chunks.push(head);
+                rest = tail;
+            }
+            prop_assert_eq!(&whole, &all(&chunks, prompt));
+            let single: Vec<&[u8]> = bytes.chunks(1).collect();
+            prop_assert_eq!(&whole, &all(&single, prompt));
+        }
+
+        #[test]
+        fn a_broken_line_never_loses_the_next(noise in proptest::collection::vec(any::<u8>(), 0..6000)) {
+            let mut bytes = noise;
+            bytes.extend_from_slice(b"\r\n+CMTI: \"SM\",3\r\n");
+            prop_assert_eq!(all(&[&bytes], false).pop(), Some(line("+CMTI: \"SM\",3")));
+        }
+    }
+}
