@@ -17,3 +17,5 @@ pub mod secret;
 pub mod units;
 
 pub mod clock;
+
+pub mod simulator;

@@ -1,0 +1,15 @@
+//! The phone at the other end: GSM modems, a network and handsets as a pure model, with a pty shell.
+//!
+//! The demo, the tests and integrators use it, and other software may be pointed at it; the daemon's own path never does.
+//! `modem` and `network` have no clock and no port: whoever drives them says what time it is, so hours of faults pass in
+//! milliseconds under a seed. [`Simulator`] puts one modem behind a pty, with a thread of its own.
+
+pub mod event;
+pub mod network;
+pub mod phone;
+pub mod scenario;
+
+pub use event::{Event, Kinds, What};
+pub use network::{DeliverError, Network};
+pub use phone::Shown;
+pub use scenario::{ErrorEvery, Scenario, Silence, SilentAfter, parse_duration};
