@@ -4,12 +4,23 @@
 //! `modem` and `network` have no clock and no port: whoever drives them says what time it is, so hours of faults pass in
 //! milliseconds under a seed. [`Simulator`] puts one modem behind a pty, with a thread of its own.
 
+mod answers;
+mod command;
+mod delivery;
 pub mod event;
+mod messages;
+pub mod modem;
 pub mod network;
 pub mod phone;
+mod reply;
 pub mod scenario;
+mod settings;
+mod slots;
+mod wire;
 
 pub use event::{Event, Kinds, What};
+pub use modem::SimulatedModem;
 pub use network::{DeliverError, Network};
 pub use phone::Shown;
 pub use scenario::{ErrorEvery, Scenario, Silence, SilentAfter, parse_duration};
+pub use wire::Out;
