@@ -5,22 +5,34 @@
 //! milliseconds under a seed. [`Simulator`] puts one modem behind a pty, with a thread of its own.
 
 mod answers;
+pub mod cli;
 mod command;
+pub mod control;
 mod delivery;
 pub mod event;
 mod messages;
 pub mod modem;
 pub mod network;
 pub mod phone;
+mod port;
+pub mod pty;
 mod reply;
 pub mod scenario;
 mod settings;
 mod slots;
 mod wire;
 
+pub use cli::{SimulateOptions, run_cli};
+pub use control::Control;
 pub use event::{Event, Kinds, What};
 pub use modem::SimulatedModem;
 pub use network::{DeliverError, Network};
 pub use phone::Shown;
+pub use pty::{Simulator, Watch};
 pub use scenario::{ErrorEvery, Scenario, Silence, SilentAfter, parse_duration};
 pub use wire::Out;
+
+#[cfg(test)]
+mod modem_tests;
+#[cfg(test)]
+mod pty_tests;

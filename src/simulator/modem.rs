@@ -25,6 +25,8 @@ const LINE_MAX: usize = 2048;
 const BODY_MAX: usize = 1024;
 /// A delivery that is not acknowledged by `+CNMA` within this time has failed; TR2M of TS 24.011 is 12 to 20 s.
 const ACK_WAIT: Duration = Duration::from_secs(15);
+/// From the `OK` of a reboot to the end of the port: the host shall be able to read it.
+const LEAVE_AFTER: Duration = Duration::from_millis(20);
 /// Tries that a SIM gives for its PIN.
 const PIN_TRIES: u8 = 3;
 
@@ -65,6 +67,7 @@ pub(super) enum PromptKind {
 pub(super) enum Work {
     Answer(String, Vec<String>, Final),
     Submit { n: u64, message: Result<Box<Submit>, u16>, silent: bool },
+    Leave,
 }
 
 /// A GSM modem with its SIM.
@@ -362,6 +365,7 @@ impl SimulatedModem {
         let mut result = Final::Ok;
         for command in &commands {
             result = self.answer(now, command, &mut lines);
+            lines.restyle(self.style());
             if !matches!(result, Final::Ok) {
                 break;
             }
@@ -409,9 +413,10 @@ impl SimulatedModem {
                     self.tell(now, || What::PromptGiven { n });
                 }
                 if result == Final::Reboot {
-                    self.wire.push(Out::HangUp(self.scenario.reboot));
+                    self.work = Some((now + LEAVE_AFTER, Work::Leave));
                 }
             }
+            Work::Leave => self.wire.push(Out::HangUp(self.scenario.reboot)),
             Work::Submit { n, message, silent } => {
                 let answer = message.map(|submit| self.submit(now, &submit));
                 if silent {

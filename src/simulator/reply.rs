@@ -40,6 +40,11 @@ impl Lines {
         Self { style, wire: String::new(), told: Vec::new() }
     }
 
+    /// The host has changed its mind within the line: `ATV0` and `+CMEE=1` hold for their own result.
+    pub(super) fn restyle(&mut self, style: Style) {
+        self.style = style;
+    }
+
     /// A line of information.
     pub(super) fn line(&mut self, text: &str) {
         self.put(text);
