@@ -239,7 +239,7 @@ impl SimulatedModem {
             }
             Form::Set(text) => match values(text).as_slice() {
                 ["3", format @ ("0" | "1" | "2")] => {
-                    self.settings.operator_format = format.parse().unwrap_or(0)
+                    self.settings.operator_format = format.parse().unwrap_or(0);
                 }
                 ["0" | "1" | "2" | "4", ..] => {}
                 _ => return Final::Cme(50),

@@ -470,7 +470,12 @@ impl SimulatedModem {
 
     /// Whether an unsolicited line may come: not within an echoed line, and not at a prompt.
     pub(super) fn may_interrupt(&self) -> bool {
-        self.prompt.is_none() && !(self.settings.echo && !self.line.is_empty())
+        self.prompt.is_none() && !self.typing()
+    }
+
+    /// Whether the host's line stands half echoed.
+    fn typing(&self) -> bool {
+        self.settings.echo && !self.line.is_empty()
     }
 
     pub(super) fn start_registration(&mut self, now: Instant) {
@@ -512,8 +517,7 @@ impl SimulatedModem {
         self.network_due = self.fetch_incoming(now);
         if self.next_noise.is_some_and(|at| at <= now) {
             self.schedule_noise(now);
-            let typing = self.settings.echo && !self.line.is_empty();
-            if self.prompt.as_ref().is_none_or(|prompt| prompt.body.is_empty()) && !typing {
+            if self.prompt.as_ref().is_none_or(|prompt| prompt.body.is_empty()) && !self.typing() {
                 let line = self.noise_line();
                 self.send_line(now, &line);
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::pdu::{Alphabet, Dcs, Payload, UserData, gsm7, ucs2};
+use crate::pdu::{Alphabet, Dcs, Header, Payload, UserData, gsm7, ucs2};
 use crate::secret::Secret;
 use crate::units::UnixMs;
 
@@ -61,7 +61,7 @@ pub(super) struct Phone {
 impl Phone {
     /// Takes a message or a part of one; the whole text when nothing is missing.
     pub(super) fn take(&mut self, from: &str, dcs: Dcs, data: &UserData) -> Option<String> {
-        let Some(concat) = data.header.as_ref().and_then(|header| header.concatenation()) else {
+        let Some(concat) = data.header.as_ref().and_then(Header::concatenation) else {
             return Some(text_of(dcs, [data]));
         };
         let key = PartialKey {
