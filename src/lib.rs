@@ -33,3 +33,4 @@ pub mod validate;
 pub mod config;
 pub mod ctl;
 pub mod daemon;
+pub mod simulator;
