@@ -8,6 +8,10 @@ use std::time::Duration;
 use rustix::pty::OpenptFlags;
 use tokio::io::unix::AsyncFd;
 
+mod phone;
+
+pub(crate) use phone::{ICCID, IMEI, Phone};
+
 /// A test that waits longer than this for its peer has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -59,6 +63,29 @@ impl Peer {
             }
             self.fill().await;
         }
+    }
+
+    /// Everything up to and including the first of `ends`.
+    pub(crate) async fn read_any(&mut self, ends: &[u8]) -> Vec<u8> {
+        let found = async {
+            loop {
+                if let Some(at) = self.seen.iter().position(|octet| ends.contains(octet)) {
+                    let rest = self.seen.split_off(at + 1);
+                    return std::mem::replace(&mut self.seen, rest);
+                }
+                self.fill().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, found).await.expect("the peer said nothing more")
+    }
+
+    /// Whether octets wait that were not read.
+    pub(crate) fn has_more(&mut self) -> bool {
+        let mut buffer = [0; 1024];
+        if let Ok(count) = rustix::io::read(self.master.get_ref(), &mut buffer) {
+            self.seen.extend_from_slice(&buffer[..count]);
+        }
+        !self.seen.is_empty()
     }
 
     /// Waits for more octets. While nobody has the slave open, a master reads EIO: the test waits for the opener.
