@@ -88,16 +88,18 @@ impl Peer {
         !self.seen.is_empty()
     }
 
-    /// Waits for more octets. While nobody has the slave open, a master reads EIO: the test waits for the opener.
+    /// Waits for more octets. While nobody has the slave open, a master reads EIO or nothing: the test waits for the opener.
     async fn fill(&mut self) {
         let mut buffer = [0; 1024];
         let mut guard = self.master.readable().await.unwrap();
         match guard.try_io(|fd| Ok(rustix::io::read(fd.get_ref(), &mut buffer)?)) {
-            Ok(Ok(count)) => self.seen.extend_from_slice(&buffer[..count]),
-            Ok(Err(error)) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
+            Ok(Ok(count)) if count > 0 => self.seen.extend_from_slice(&buffer[..count]),
+            Ok(Err(error)) if error.raw_os_error() != Some(rustix::io::Errno::IO.raw_os_error()) => {
+                panic!("the pty broke: {error}")
+            }
+            Ok(_) => {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            Ok(Err(error)) => panic!("the pty broke: {error}"),
             Err(_would_block) => {}
         }
     }
