@@ -411,3 +411,6 @@ fn unknown() -> Status {
         counters: Counters::default(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ pub mod driver;
 pub mod fleet;
 pub mod supervisor;
 pub mod trace;
+pub mod udev;
 
 mod handle;
 mod pin_memory;

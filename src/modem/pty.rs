@@ -8,6 +8,10 @@ use std::time::Duration;
 use rustix::pty::OpenptFlags;
 use tokio::io::unix::AsyncFd;
 
+mod phone;
+
+pub(crate) use phone::{ICCID, IMEI, Phone};
+
 /// A test that waits longer than this for its peer has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -61,16 +65,41 @@ impl Peer {
         }
     }
 
-    /// Waits for more octets. While nobody has the slave open, a master reads EIO: the test waits for the opener.
+    /// Everything up to and including the first of `ends`.
+    pub(crate) async fn read_any(&mut self, ends: &[u8]) -> Vec<u8> {
+        let found = async {
+            loop {
+                if let Some(at) = self.seen.iter().position(|octet| ends.contains(octet)) {
+                    let rest = self.seen.split_off(at + 1);
+                    return std::mem::replace(&mut self.seen, rest);
+                }
+                self.fill().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, found).await.expect("the peer said nothing more")
+    }
+
+    /// Whether octets wait that were not read.
+    pub(crate) fn has_more(&mut self) -> bool {
+        let mut buffer = [0; 1024];
+        if let Ok(count) = rustix::io::read(self.master.get_ref(), &mut buffer) {
+            self.seen.extend_from_slice(&buffer[..count]);
+        }
+        !self.seen.is_empty()
+    }
+
+    /// Waits for more octets. While nobody has the slave open, a master reads EIO or nothing: the test waits for the opener.
     async fn fill(&mut self) {
         let mut buffer = [0; 1024];
         let mut guard = self.master.readable().await.unwrap();
         match guard.try_io(|fd| Ok(rustix::io::read(fd.get_ref(), &mut buffer)?)) {
-            Ok(Ok(count)) => self.seen.extend_from_slice(&buffer[..count]),
-            Ok(Err(error)) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
+            Ok(Ok(count)) if count > 0 => self.seen.extend_from_slice(&buffer[..count]),
+            Ok(Err(error)) if error.raw_os_error() != Some(rustix::io::Errno::IO.raw_os_error()) => {
+                panic!("the pty broke: {error}")
+            }
+            Ok(_) => {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            Ok(Err(error)) => panic!("the pty broke: {error}"),
             Err(_would_block) => {}
         }
     }

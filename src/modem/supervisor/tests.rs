@@ -1,0 +1,190 @@
+//! The supervisor with phones at ptys and a temporary directory of links.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::modem::pty::{ICCID, IMEI, Phone};
+
+/// A test that waits longer for the fleet has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+const OTHER_IMEI: &str = "356938035643809";
+const OTHER_ICCID: &str = "89490200001005155468";
+
+struct Rig {
+    root: TempDir,
+    fleet: FleetHandle,
+    stop: CancellationToken,
+    running: JoinHandle<Result<(), std::io::Error>>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self::with(PortSettings::default())
+    }
+
+    fn with(default: PortSettings) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let stop = CancellationToken::new();
+        let settings = FleetSettings {
+            directory: root.path().join("ports"),
+            default,
+            ports: BTreeMap::new(),
+            pins: Some(PinMemory::new(root.path().join("pin-tries"), Secret::from("key"))),
+            site_hook: None,
+            stop_limit: Duration::from_millis(200),
+        };
+        let (supervisor, fleet, _notices) = Supervisor::new(settings, stop.clone());
+        let running = tokio::spawn(supervisor.run());
+        Self { root, fleet, stop, running }
+    }
+
+    fn link(&self, name: &str, target: &Path) {
+        let ports = self.root.path().join("ports");
+        std::fs::create_dir_all(&ports).unwrap();
+        symlink(target, ports.join(name)).unwrap();
+    }
+
+    /// As udev does it: the directory goes with its last link.
+    fn unlink(&self, name: &str) {
+        let ports = self.root.path().join("ports");
+        std::fs::remove_file(ports.join(name)).unwrap();
+        let _ = std::fs::remove_dir(ports);
+    }
+
+    async fn until(&self, what: &str, reached: impl FnMut(&Arc<Fleet>) -> bool) -> Arc<Fleet> {
+        let mut fleet = self.fleet.fleet();
+        let waited =
+            tokio::time::timeout(PATIENCE, fleet.wait_for(reached)).await.map(|f| f.unwrap().clone());
+        waited.unwrap_or_else(|_| panic!("never {what}: {:?}", self.fleet.fleet().borrow()))
+    }
+
+    async fn until_all(&self, states: &[State]) -> Arc<Fleet> {
+        self.until("in these states", |fleet| fleet.modems.iter().map(|m| m.state).eq(states.iter().copied()))
+            .await
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.running.await.unwrap().unwrap();
+        assert!(self.fleet.links().borrow().is_empty());
+    }
+}
+
+/// Plugs a phone in; aborting the task pulls it.
+fn plug(rig: &Rig, name: &str, phone: Phone) -> JoinHandle<()> {
+    rig.link(name, phone.path());
+    tokio::spawn(phone.serve())
+}
+
+#[tokio::test]
+async fn modems_come_go_and_come_again() {
+    let rig = Rig::new();
+    let _first = plug(&rig, "a-at1", Phone::new());
+    let second = plug(&rig, "b-at1", Phone::of(OTHER_IMEI, OTHER_ICCID));
+    let fleet = rig.until_all(&[State::Ready, State::Ready]).await;
+    assert_eq!(fleet.modems[0].imei.as_ref().unwrap().as_str(), IMEI);
+    assert_eq!(fleet.modems[1].iccid.as_ref().unwrap().as_str(), OTHER_ICCID);
+    rig.unlink("b-at1");
+    rig.until_all(&[State::Ready]).await;
+    second.abort();
+    let _third = plug(&rig, "b-at1", Phone::of(OTHER_IMEI, OTHER_ICCID));
+    rig.until_all(&[State::Ready, State::Ready]).await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn the_directory_goes_with_its_last_link_and_comes_again() {
+    let rig = Rig::new();
+    for _ in 0..2 {
+        let modem = plug(&rig, "a-at1", Phone::new());
+        rig.until_all(&[State::Ready]).await;
+        rig.unlink("a-at1");
+        rig.until_all(&[]).await;
+        modem.abort();
+    }
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_hang_up_is_told_and_tried_again_with_pauses() {
+    let rig = Rig::new();
+    let modem = plug(&rig, "a-at1", Phone::new());
+    rig.until_all(&[State::Ready]).await;
+    modem.abort();
+    let told = |fleet: &Arc<Fleet>| {
+        // Once the slow rescan or an event shows that the link dangles, the port is gone altogether.
+        fleet.modems.first().is_none_or(|modem| modem.state == State::Closed && modem.cause.is_some())
+    };
+    rig.until("told", told).await;
+    rig.unlink("a-at1");
+    let _modem = plug(&rig, "a-at1", Phone::new());
+    rig.until_all(&[State::Ready]).await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn of_two_ports_of_one_modem_one_rests_until_the_other_fails() {
+    let rig = Rig::new();
+    let first = plug(&rig, "a-at1", Phone::new());
+    rig.until_all(&[State::Ready]).await;
+    let _second = plug(&rig, "a-at2", Phone::new());
+    rig.until_all(&[State::Ready, State::Spare]).await;
+    assert_eq!(rig.fleet.links().borrow().len(), 1);
+    rig.unlink("a-at1");
+    first.abort();
+    rig.until_all(&[State::Ready]).await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn an_operator_pauses_by_imei_or_port() {
+    let rig = Rig::new();
+    let _modem = plug(&rig, "a-at1", Phone::new());
+    rig.until_all(&[State::Ready]).await;
+    rig.fleet.pause(IMEI).await.unwrap();
+    let mut links = rig.fleet.links();
+    links.wait_for(|links| links.iter().all(|link| !link.ready)).await.unwrap();
+    assert!(rig.fleet.fleet().borrow().modems[0].paused);
+    rig.fleet.resume("a-at1").await.unwrap();
+    links.wait_for(|links| links.iter().any(|link| link.ready)).await.unwrap();
+    assert_eq!(rig.fleet.pause("x").await, Err(CommandError::NoSuchModem("x".to_owned())));
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_right_pin_opens_the_card() {
+    let rig = Rig::with(PortSettings { pin: Some("1234".into()), ..PortSettings::default() });
+    let _modem = plug(&rig, "a-at1", Phone::new().locked("1234"));
+    let fleet = rig.until_all(&[State::Ready]).await;
+    assert_eq!(fleet.modems[0].iccid.as_ref().unwrap().as_str(), ICCID);
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_wrong_pin_is_tried_once_over_all_drivers() {
+    let rig = Rig::with(PortSettings { pin: Some("1111".into()), ..PortSettings::default() });
+    let mut phone = Phone::new().locked("1234");
+    rig.link("a-at1", phone.path());
+    let tried = tokio::select! {
+        fleet = rig.until_all(&[State::Down]) => fleet.modems[0].cause.clone().unwrap(),
+        heard = phone.serve_until("never") => unreachable!("{heard}"),
+    };
+    assert!(tried.contains("PIN"), "{tried}");
+    rig.unlink("a-at1");
+    rig.until_all(&[]).await;
+    rig.link("a-at1", phone.path());
+    let refused = |fleet: &Arc<Fleet>| {
+        let cause = fleet.modems.first().and_then(|modem| modem.cause.as_deref());
+        cause.is_some_and(|cause| cause.contains("was tried on this SIM"))
+    };
+    tokio::select! {
+        _ = rig.until("refused", refused) => {}
+        heard = phone.serve_until("never") => unreachable!("{heard}"),
+    }
+    assert_eq!(phone.pins_tried, ["1111"]);
+    rig.end().await;
+}

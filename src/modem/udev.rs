@@ -1,0 +1,119 @@
+//! The udev rules, made from the firmware notes: which tty is an AT port is said in one place only.
+//!
+//! `udev/70-smsotpd.rules` is the checked-in result; a test holds it to the notes, and `SMSOTPD_BLESS=1` writes it anew.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::profile::{Profile, Usb};
+
+const HEAD: &str = r#"# Made from firmware-notes/*.toml; do not edit. Anew: SMSOTPD_BLESS=1 cargo test udev
+#
+# Links each AT port of a known modem as /dev/smsotpd/<id-path>-<role>, gives it to the daemon's group, keeps
+# ModemManager away and the device awake. Other modems: a rule of your own with the same SYMLINK.
+
+ACTION=="remove", GOTO="smsotpd_end"
+SUBSYSTEM=="usb", ENV{DEVTYPE}=="usb_device", GOTO="smsotpd_device"
+SUBSYSTEM!="tty", GOTO="smsotpd_end"
+KERNEL!="ttyUSB*|ttyACM*", GOTO="smsotpd_end"
+SUBSYSTEMS=="usb", ATTRS{bInterfaceNumber}=="?*", ENV{.SMSOTPD_IF}="$attr{bInterfaceNumber}"
+SUBSYSTEMS=="usb", ATTRS{bInterfaceNumber}=="?*", ENV{.SMSOTPD_CLASS}="$attr{bInterfaceClass}/$attr{bInterfaceSubClass}/$attr{bInterfaceProtocol}"
+
+# AT ports
+"#;
+
+const MIDDLE: &str = r#"
+ENV{.SMSOTPD_ROLE}!="?*", GOTO="smsotpd_end"
+ENV{ID_PATH}!="?*", IMPORT{builtin}="path_id"
+ENV{ID_PATH}=="?*", SYMLINK+="smsotpd/$env{ID_PATH}-$env{.SMSOTPD_ROLE}"
+GROUP="smsotp", MODE="0660", ENV{ID_MM_PORT_IGNORE}="1"
+TAG+="systemd", ENV{SYSTEMD_WANTS}+="smsotpd.service"
+GOTO="smsotpd_end"
+
+# Whole devices
+LABEL="smsotpd_device"
+"#;
+
+const END: &str = "\nLABEL=\"smsotpd_end\"\n";
+
+/// The rules file for these notes.
+#[must_use]
+pub fn rules(notes: &[Arc<Profile>]) -> String {
+    let mut text = String::from(HEAD);
+    for (profile, usb) in known(notes) {
+        let _ = writeln!(text, "# {}: {}", profile.name, usb.what);
+        ports(&mut text, usb);
+    }
+    text.push_str(MIDDLE);
+    for (_, usb) in known(notes) {
+        let _ = writeln!(
+            text,
+            "ATTR{{idVendor}}==\"{}\", ATTR{{idProduct}}==\"{}\", ENV{{ID_MM_DEVICE_IGNORE}}=\"1\", TEST==\"power/control\", ATTR{{power/control}}=\"on\"",
+            usb.vendor, usb.product
+        );
+    }
+    text.push_str(END);
+    text
+}
+
+fn known(notes: &[Arc<Profile>]) -> impl Iterator<Item = (&Profile, &Usb)> {
+    notes.iter().flat_map(|profile| profile.usb.iter().map(move |usb| (&**profile, usb)))
+}
+
+/// One line a port; the best port is `at1`.
+fn ports(text: &mut String, usb: &Usb) {
+    let numbers = usb.at.iter().map(|number| ("IF", format!("{number:02x}")));
+    let classes = usb.at_class.iter().map(|class| ("CLASS", class.clone()));
+    let by_number = usb.at.len();
+    for (at, (key, value)) in numbers.chain(classes).enumerate() {
+        // Class triples are forms of one role: a device has one of them.
+        let role = if at < by_number { at + 1 } else { 1 };
+        let _ = writeln!(
+            text,
+            "ATTRS{{idVendor}}==\"{}\", ATTRS{{idProduct}}==\"{}\", ENV{{.SMSOTPD_{key}}}==\"{value}\", ENV{{.SMSOTPD_ROLE}}=\"at{role}\"",
+            usb.vendor, usb.product
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::modem::profile;
+
+    const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/udev/70-smsotpd.rules");
+
+    #[test]
+    fn the_file_is_what_the_notes_say() {
+        let rules = rules(profile::all());
+        if std::env::var_os("SMSOTPD_BLESS").is_some() {
+            std::fs::write(FILE, &rules).unwrap();
+        }
+        let file = std::fs::read_to_string(FILE).unwrap_or_default();
+        assert!(file == rules, "{FILE} is not what the notes say; SMSOTPD_BLESS=1 writes it anew");
+    }
+
+    #[test]
+    fn every_port_of_every_note_has_its_line_and_none_to_avoid_has() {
+        let rules = rules(profile::all());
+        for (profile, usb) in known(profile::all()) {
+            let device = format!("\"{}\", ATTRS{{idProduct}}==\"{}\"", usb.vendor, usb.product);
+            let lines: Vec<_> = rules.lines().filter(|line| line.contains(&device)).collect();
+            assert!(!lines.is_empty(), "{} {}:{} has no AT port", profile.name, usb.vendor, usb.product);
+            for avoid in &usb.avoid {
+                let number = format!("_IF}}==\"{avoid:02x}\"");
+                assert!(!lines.iter().any(|line| line.contains(&number)), "{}", profile.name);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_note_can_leave_its_line() {
+        for (_, usb) in known(profile::all()) {
+            let hex = |text: &str| text.len() == 4 && text.bytes().all(|b| b.is_ascii_hexdigit());
+            assert!(hex(&usb.vendor) && hex(&usb.product), "{}:{}", usb.vendor, usb.product);
+            let class = |c: &String| c.bytes().all(|b| b.is_ascii_hexdigit() || b == b'/');
+            assert!(usb.at_class.iter().all(class) && !usb.what.contains('\n'));
+        }
+    }
+}
