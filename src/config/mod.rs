@@ -1,11 +1,11 @@
 //! The configuration: one TOML file, checked as a whole before anything starts.
 //!
 //! A bad file is told with every finding at once (file, line, key, remedy), never with the first one only: an administrator
-//! mends it in one go. So the text is parsed once into a tree with positions ([`raw`]) and read key by key from there, instead of
+//! mends it in one go. So the text is parsed once into a tree with positions (`raw`) and read key by key from there, instead of
 //! through serde's derive, which ends at the first fault. What comes out is a plain struct; `daemon` maps its parts to the
 //! settings of each module, and nobody else sees it. Every key has a default, and no file at all is a valid configuration.
 //!
-//! [`diff`] tells what a reload changes and which of it needs a restart.
+//! [`diff()`] tells what a reload changes and which of it needs a restart.
 
 use std::collections::BTreeMap;
 use std::fmt;
