@@ -286,7 +286,10 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, Findings> {
         let name = path.display().to_string();
         match read(path) {
-            Ok(text) => Self::parse(&text, &name),
+            Ok(octets) => match std::str::from_utf8(&octets) {
+                Ok(text) => Self::parse(text, &name),
+                Err(error) => Err(check::not_utf8(&octets, error.valid_up_to(), &name)),
+            },
             Err(error) => Err(Findings::of_file(&name, Fault::Unreadable(error.to_string()))),
         }
     }
@@ -315,12 +318,12 @@ impl Config {
     }
 }
 
-fn read(path: &Path) -> Result<String, std::io::Error> {
+fn read(path: &Path) -> Result<Vec<u8>, std::io::Error> {
     let size = path.metadata()?.len();
     if size > LARGEST_FILE {
         return Err(std::io::Error::other(format!("{size} octets are too many for a configuration")));
     }
-    std::fs::read_to_string(path)
+    std::fs::read(path)
 }
 
 /// Words of an enumeration as the file writes them.
