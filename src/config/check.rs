@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use super::finding::{Fault, Findings};
+use super::finding::{Fault, Finding, Findings};
 use super::raw::{self, Limits, Notes, Section};
 use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Store, UserName, Validate};
 use crate::at::command::CMGS_SLOW;
@@ -61,6 +61,13 @@ pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
     if faults.is_empty() { Ok(config) } else { Err(faults) }
 }
 
+/// A file that is no text at all from the octet `at` on.
+pub(super) fn not_utf8(octets: &[u8], at: usize, name: &str) -> Findings {
+    let line = octets.iter().take(at).filter(|octet| **octet == b'\n').count() + 1;
+    let fault = Fault::Syntax("the line is not UTF-8; save the file in that encoding".to_owned());
+    Findings(vec![Finding { file: name.to_owned(), line: Some(line), key: String::new(), fault }])
+}
+
 fn store(at: Section<'_, '_>) -> Store {
     let mut store = Store::default();
     at.absolute("path", &mut store.path);
@@ -107,11 +114,13 @@ fn api(at: Section<'_, '_>) -> Api {
     api
 }
 
-/// Permission bits: `"0660"`, or a number in TOML's own octal, `0o660`.
+/// Permission bits: `"0660"`, or a number in TOML's own octal, `0o660`; a decimal number is a mode that nobody meant.
 fn mode(at: &Section<'_, '_>) -> Option<u32> {
     let value = at.value("mode")?;
     let (shown, bits) = match value.get_ref() {
-        DeValue::Integer(integer) => (integer.to_string(), raw::whole(integer)),
+        DeValue::Integer(integer) => {
+            (integer.to_string(), raw::whole(integer).filter(|_| integer.radix() == 8))
+        }
         _ => {
             let text = at.text("mode")?;
             let bits = u64::from_str_radix(&text, 8).ok();

@@ -1,11 +1,11 @@
 //! The configuration: one TOML file, checked as a whole before anything starts.
 //!
 //! A bad file is told with every finding at once (file, line, key, remedy), never with the first one only: an administrator
-//! mends it in one go. So the text is parsed once into a tree with positions ([`raw`]) and read key by key from there, instead of
+//! mends it in one go. So the text is parsed once into a tree with positions (`raw`) and read key by key from there, instead of
 //! through serde's derive, which ends at the first fault. What comes out is a plain struct; `daemon` maps its parts to the
 //! settings of each module, and nobody else sees it. Every key has a default, and no file at all is a valid configuration.
 //!
-//! [`diff`] tells what a reload changes and which of it needs a restart.
+//! [`diff()`] tells what a reload changes and which of it needs a restart.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -286,7 +286,10 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, Findings> {
         let name = path.display().to_string();
         match read(path) {
-            Ok(text) => Self::parse(&text, &name),
+            Ok(octets) => match std::str::from_utf8(&octets) {
+                Ok(text) => Self::parse(text, &name),
+                Err(error) => Err(check::not_utf8(&octets, error.valid_up_to(), &name)),
+            },
             Err(error) => Err(Findings::of_file(&name, Fault::Unreadable(error.to_string()))),
         }
     }
@@ -315,12 +318,12 @@ impl Config {
     }
 }
 
-fn read(path: &Path) -> Result<String, std::io::Error> {
+fn read(path: &Path) -> Result<Vec<u8>, std::io::Error> {
     let size = path.metadata()?.len();
     if size > LARGEST_FILE {
         return Err(std::io::Error::other(format!("{size} octets are too many for a configuration")));
     }
-    std::fs::read_to_string(path)
+    std::fs::read(path)
 }
 
 /// Words of an enumeration as the file writes them.

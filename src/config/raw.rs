@@ -29,7 +29,13 @@ impl<'t> Notes<'t> {
     }
 
     pub(super) fn fault(&self, at: Option<&Range<usize>>, key: &str, fault: Fault) {
-        self.faults.borrow_mut().push(self.finding(at, key, fault));
+        let finding = self.finding(at, key, fault);
+        let mut faults = self.faults.borrow_mut();
+        // After a syntax error the parser fills gaps with values that stand nowhere; they are not what anybody wrote.
+        if at.is_some_and(Range::is_empty) && faults.iter().any(is_syntax) && !is_syntax(&finding) {
+            return;
+        }
+        faults.push(finding);
     }
 
     pub(super) fn warn(&self, at: Option<&Range<usize>>, key: &str, why: &'static str) {

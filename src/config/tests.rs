@@ -160,6 +160,7 @@ fn all_findings_come_at_once_with_their_lines() {
 fn broken_toml_is_told_beside_what_can_still_be_read() {
     let all = findings("[api]\nmode = = 3\n[validate]\notp-length = 9\n");
     assert!(matches!(&all[0], (2, _, Fault::Syntax(_))), "{all:?}");
+    assert!(all.iter().all(|(line, ..)| *line != 1), "nobody wrote what the parser filled in: {all:?}");
     assert!(all.iter().any(|(line, key, _)| (*line, key.as_str()) == (4, "validate.otp-length")), "{all:?}");
     assert!(matches!(only("[store]\nkeep = \"1d\"\nkeep = \"2d\"\n"), (3, _, Fault::Syntax(_))));
 }
@@ -171,7 +172,8 @@ fn each_key_refuses_what_it_cannot_take() {
         ("[store]\nkeep = \"59m\"", "store.keep"),
         ("[store]\nkeep = true", "store.keep"),
         ("[key]\npath = \"\"", "key.path"),
-        ("[api]\nmode = 660", "api.mode"),
+        ("[api]\nmode = 440", "api.mode"),
+        ("[api]\nmode = \"1777\"", "api.mode"),
         ("[api]\nmode = 1.5", "api.mode"),
         ("[api]\ngroup = \"a:b\"", "api.group"),
         ("[api]\nmax-connections = 0", "api.max-connections"),
@@ -316,6 +318,17 @@ fn the_shipped_file_documents_every_key() {
             entry.key
         );
     }
+}
+
+#[test]
+fn a_file_in_another_encoding_is_a_finding_of_its_line() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), b"[validate]\nprompt = \"F\xfcr Sie\"\n").unwrap();
+    let findings = Config::load(file.path()).unwrap_err();
+    assert!(
+        matches!(findings.0.as_slice(), [Finding { line: Some(2), fault: Fault::Syntax(_), .. }]),
+        "{findings}"
+    );
 }
 
 #[test]

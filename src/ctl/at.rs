@@ -127,7 +127,5 @@ fn people(got: &Value) -> String {
             render::clean(&item.to_string())
         ));
     }
-    let last = got.get("final").map_or_else(String::new, render::plain);
-    text.push_str(&format!("{:<10} {last}", "final"));
     text
 }

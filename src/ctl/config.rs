@@ -40,7 +40,9 @@ fn good(output: Output, name: &Path, config: &Config) -> Result<(), Failure> {
     });
     let people = |_: &Value| {
         let warnings: String = config.warnings.iter().map(|warning| format!("{warning}\n")).collect();
-        format!("{warnings}{}: good", name.display())
+        // Without a file that was named, the daemon takes its defaults; that is to be seen.
+        let verdict = if name.exists() { "good" } else { "not there; the defaults are good" };
+        format!("{warnings}{}: {verdict}", name.display())
     };
     Ok(output.show(&answer, people)?)
 }

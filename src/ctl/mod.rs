@@ -36,7 +36,7 @@ const SOCKET_VARIABLE: &str = "SMSOTPD_SOCKET";
 
 /// Operate smsotpd: messages, tokens, modems, configuration.
 #[derive(Debug, Parser)]
-#[command(name = "smsotpctl", version, about, max_term_width = 100)]
+#[command(name = "smsotpctl", version, max_term_width = 100)]
 struct Cli {
     /// The daemon's socket [default: $SMSOTPD_SOCKET or /run/smsotpd/api.sock]
     #[arg(long, global = true, value_name = "PATH")]

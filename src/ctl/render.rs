@@ -41,7 +41,7 @@ pub(super) fn rows(list: Option<&Value>, columns: &[Column], empty: &str) -> Str
     for row in list {
         table.add_row(columns.iter().map(|(_, key)| row.pointer(key).map_or_else(String::new, plain)));
     }
-    table.trim_fmt()
+    printed(table)
 }
 
 /// An object as key and value; what is nested is indented by its path, lists of objects become tables of their own.
@@ -49,7 +49,7 @@ pub(super) fn object(value: &Value) -> String {
     let mut table = bare();
     let mut lists = Vec::new();
     flatten("", value, &mut table, &mut lists);
-    let mut text = if table.is_empty() { String::new() } else { table.trim_fmt() };
+    let mut text = if table.is_empty() { String::new() } else { printed(table) };
     for (name, list) in lists {
         let titles = keys(list);
         let mut table = bare();
@@ -57,7 +57,7 @@ pub(super) fn object(value: &Value) -> String {
         for row in list {
             table.add_row(titles.iter().map(|title| row.get(title).map_or_else(String::new, plain)));
         }
-        text.push_str(&format!("\n\n{name}\n{}", table.trim_fmt()));
+        text.push_str(&format!("\n\n{name}\n{}", printed(table)));
     }
     text.trim_start().to_owned()
 }
@@ -95,6 +95,14 @@ fn bare() -> Table {
     table
 }
 
+/// Columns begin at the left edge, with two blanks between them.
+fn printed(mut table: Table) -> String {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.trim_fmt()
+}
+
 /// One value as a cell.
 pub(super) fn plain(value: &Value) -> String {
     match value {
@@ -107,9 +115,19 @@ pub(super) fn plain(value: &Value) -> String {
     }
 }
 
-/// Without control characters: a text from a phone must not steer a terminal.
+/// Without control characters: a text from a phone must not steer a terminal. A line end becomes a blank, as a cell is one line.
 pub(super) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    let harmless = |c: char| match c {
+        '\n' | '\t' => ' ',
+        c if c.is_control() || is_direction(c) => '\u{fffd}',
+        c => c,
+    };
+    text.chars().map(harmless).collect()
+}
+
+/// Marks that reorder the text around them (Unicode bidirectional embeddings, overrides and isolates).
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A failure's text as one line.
@@ -147,5 +165,6 @@ mod tests {
         let text = object(&json!({"from\u{1b}[2J": "\u{1b}]0;x\u{7}\r\nroot"}));
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
         assert_eq!(one_line("a\n  b\r\n"), "a; b");
+        assert_eq!(clean("two\nlines\u{202e}"), "two lines\u{fffd}");
     }
 }
