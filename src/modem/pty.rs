@@ -97,10 +97,8 @@ impl Peer {
             Ok(Err(error)) if error.raw_os_error() != Some(rustix::io::Errno::IO.raw_os_error()) => {
                 panic!("the pty broke: {error}")
             }
-            Ok(_) => {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            Err(_would_block) => {}
+            // tokio never clears "the other end has closed", so after a reopen readiness says nothing: look now and then.
+            Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
         }
     }
 
