@@ -26,3 +26,4 @@ pub mod store;
 
 pub mod config;
 pub mod ctl;
+pub mod simulator;

@@ -20,7 +20,7 @@ const fn e(code: u16, name: &'static str, disposition: Disposition, remedy: &'st
 }
 
 /// TS 27.005 3.2.5; 1..=127 are RP causes (TS 24.011 E.2), 128..=255 TP failure causes (TS 23.040 9.2.3.22), 256..=299 old
-/// vendor codes. Numbers from 512 mean something else for each vendor: only the one that all agree on is here.
+/// vendor codes. Numbers from 512 mean something else for each vendor and stay out, but 532, which is SIMCom's and clashes with none known.
 #[rustfmt::skip]
 pub(super) const CMS: &[Entry] = &[
     e(1, "unassigned number", NetworkRefused, "check the number"),

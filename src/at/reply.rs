@@ -339,11 +339,14 @@ impl UssdReply {
         let Some(rest) = rest.filter(|rest| !rest.is_empty()) else {
             return Some(Self { m, text: None, dcs: None });
         };
-        let (text, dcs) = match rest.strip_prefix('"') {
-            Some(quoted) => quoted.rsplit_once('"').unwrap_or((quoted, "")),
-            None => rest.rsplit_once(',').unwrap_or((rest, "")),
+        let (body, quoted) = rest.strip_prefix('"').map_or((rest, false), |body| (body, true));
+        // Only what reads as `,<dcs>` ends the text; all else belongs to it.
+        let end = if quoted { body.rsplit_once('"') } else { body.rsplit_once(',') };
+        let (text, dcs) = match end.map(|(text, tail)| (text, tail.trim_start_matches([',', ' ']).trim())) {
+            Some((text, "")) if quoted => (text, None),
+            Some((text, tail)) if tail.parse::<u8>().is_ok() => (text, tail.parse().ok()),
+            _ => (body, None),
         };
-        let dcs = dcs.trim_start_matches([',', ' ']).trim().parse().ok();
         Some(Self { m, text: Some(text.to_owned()), dcs })
     }
 }
@@ -445,6 +448,8 @@ mod tests {
         assert_eq!(got, UssdReply { m: 0, text: Some("call \"*100#\", please".to_owned()), dcs: Some(15) });
         assert_eq!(ussd("+CUSD: 0,\"no end").text.as_deref(), Some("no end"));
         assert_eq!(ussd("+CUSD: 0, 49B4").text.as_deref(), Some("49B4"));
+        assert_eq!(ussd("+CUSD: 0,hello, world").text.as_deref(), Some("hello, world"));
+        assert_eq!(ussd("+CUSD: 0,\"call \"x").text.as_deref(), Some("call \"x"));
         assert!(UssdReply::is_unfinished("+CUSD: 2,\"first line"));
         assert!(!UssdReply::is_unfinished("+CUSD: 2,\"all\",15"));
     }

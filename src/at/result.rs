@@ -1,6 +1,6 @@
 //! Final results: the line that ends the answer to a command (V.250 5.7, TS 27.007 9, TS 27.005 3.2.5).
 
-use super::codes::{CmeError, CmsError};
+use super::codes::{CmeError, CmsError, Disposition};
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +59,21 @@ impl Final {
     pub fn is_ok(&self) -> bool {
         matches!(self, Self::Ok | Self::Connect)
     }
+
+    /// What a failure means for what comes next; `None` for a success.
+    #[must_use]
+    pub fn disposition(&self) -> Option<Disposition> {
+        Some(match self {
+            Self::Ok | Self::Connect => return None,
+            Self::Cms(error) => error.disposition(),
+            Self::Cme(error) => error.disposition(),
+            Self::NotSupported => Disposition::Unsupported,
+            Self::ModemBusy | Self::Busy | Self::NoCarrier | Self::NoDialtone | Self::NoAnswer => {
+                Disposition::Transient
+            }
+            Self::Error => Disposition::Unknown,
+        })
+    }
 }
 
 /// What follows `+CMS ERROR` or `+CME ERROR`, with or without colon and blanks.
@@ -92,6 +107,15 @@ mod tests {
         assert_eq!(error.code(), Some(14));
         let Some(Final::Cms(error)) = Final::parse("+CMS ERROR: ") else { panic!("no CMS error") };
         assert_eq!(error.code(), None);
+    }
+
+    #[test]
+    fn a_failure_has_a_disposition() {
+        let disposition = |line: &str| Final::parse(line).unwrap().disposition();
+        assert_eq!(disposition("OK"), None);
+        assert_eq!(disposition("ERROR"), Some(Disposition::Unknown));
+        assert_eq!(disposition("+CMS ERROR: 38"), Some(Disposition::Transient));
+        assert_eq!(disposition("COMMAND NOT SUPPORT"), Some(Disposition::Unsupported));
     }
 
     proptest! {

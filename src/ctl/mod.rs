@@ -29,6 +29,8 @@ use client::Client;
 use failure::Failure;
 use render::Output;
 
+use crate::simulator::{SimulateOptions, run_cli};
+
 /// Where the daemon listens unless it is told otherwise.
 const DEFAULT_SOCKET: &str = "/run/smsotpd/api.sock";
 /// Names another socket for a whole session; `--socket` goes before it.
@@ -75,6 +77,15 @@ enum Command {
     /// The GSM 7 bit alphabet, without a daemon
     #[command(subcommand)]
     Gsm7(gsm7::Gsm7Command),
+    /// Play the other end: modems, a network and phones
+    #[command(subcommand)]
+    Simulate(Simulate),
+}
+
+#[derive(Debug, Subcommand)]
+enum Simulate {
+    /// Modems behind ptys; events as JSON lines on stdout, orders as JSON lines on stdin
+    Modem(Box<SimulateOptions>),
 }
 
 /// Runs the tool with the arguments of this process.
@@ -87,12 +98,12 @@ pub fn main() -> ExitCode {
     };
     let json = cli.json;
     match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => failure.tell(json),
     }
 }
 
-fn run(cli: Cli) -> Result<(), Failure> {
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let Cli { socket, json, command } = cli;
     let output = Output { json };
     let client = || Client::new(socket.unwrap_or_else(socket_from_environment));
@@ -106,7 +117,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Pdu(command) => pdu::run(output, command),
         Command::At(command) => at::run(output, command),
         Command::Gsm7(command) => gsm7::run(command),
-    }
+        Command::Simulate(Simulate::Modem(options)) => return Ok(run_cli(&options)),
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn socket_from_environment() -> PathBuf {
