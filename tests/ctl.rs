@@ -250,3 +250,25 @@ fn a_strangers_text_cannot_steer_the_terminal() {
     let shown = text(&ran.stdout);
     assert!(shown.contains("boom") && !shown.contains('\u{1b}'), "{shown:?}");
 }
+
+#[test]
+fn simulated_modems_come_and_go_with_the_tool() {
+    let directory = tempfile::tempdir().unwrap();
+    let link = directory.path().join("modem0");
+    let mut child = ctl()
+        .args(["simulate", "modem", "--until-eof", "--events", "phone", "--link"])
+        .arg(&link)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["event"], "ready");
+    assert!(link.symlink_metadata().is_ok(), "the link is there when the modem is ready");
+    drop(child.stdin.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(link.symlink_metadata().is_err(), "nothing is left behind");
+    assert_eq!(run(&["simulate", "modem"]).status.code(), Some(64));
+}

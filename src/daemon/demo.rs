@@ -121,7 +121,9 @@ async fn stay(socket: &Path, ports: &Path) -> Result<(), DemoError> {
     let socket = socket.display();
     println!("\n== The daemon stays up; Ctrl-C ends it. To play with:\n");
     println!("  curl --unix-socket {socket} http://localhost/validate/check -d user=alice -d pass=4321");
-    println!("  curl --unix-socket {socket} http://localhost/v1/messages --json '{{\"to\": \"+491701234567\", \"text\": \"Hello\"}}'");
+    println!(
+        "  curl --unix-socket {socket} http://localhost/v1/messages --json '{{\"to\": \"+491701234567\", \"text\": \"Hello\"}}'"
+    );
     println!("  curl --unix-socket {socket} http://localhost/metrics");
     println!("  smsotpctl --socket {socket} status");
     println!("  smsotpctl --socket {socket} modem list");

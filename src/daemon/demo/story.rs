@@ -14,7 +14,8 @@ const PHONE: &str = "+491701234567";
 pub(super) async fn tell(socket: &Path, mut onlooker: Onlooker) -> Result<(), DemoError> {
     let client = Client::new(socket)?;
     println!("== 1. {USER} gets a token: a PIN of her own, codes to {PHONE}");
-    let enrolled = client.post("/token/init", &[("type", "sms"), ("user", USER), ("phone", PHONE), ("pin", PIN)]);
+    let enrolled =
+        client.post("/token/init", &[("type", "sms"), ("user", USER), ("phone", PHONE), ("pin", PIN)]);
     expect(&enrolled.await?, "result.status true", |answer| answer["result"]["status"] == true)?;
 
     println!("\n== 2. The PIN alone: denied for now, and a code on the phone");

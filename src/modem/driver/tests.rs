@@ -35,6 +35,7 @@ impl Rig {
                     pin: None,
                     pin_permission: PinPermission::Never,
                     keep_alive: Some(FAR),
+                    submit_limit: None,
                     profile: None,
                 },
                 trace: Arc::default(),

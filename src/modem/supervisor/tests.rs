@@ -31,6 +31,7 @@ impl Rig {
         let stop = CancellationToken::new();
         let settings = FleetSettings {
             directory: root.path().join("ports"),
+            fixed: Vec::new(),
             default,
             ports: BTreeMap::new(),
             pins: Some(PinMemory::new(root.path().join("pin-tries"), Secret::from("key"))),
