@@ -17,14 +17,19 @@ pub mod pdu;
 pub mod secret;
 pub mod units;
 
-pub mod api;
-pub mod clock;
-
+pub mod modem;
 pub mod queue;
 pub mod route;
 
+pub mod clock;
 pub mod provider;
 pub mod store;
 
+pub mod api;
+pub mod dispatch;
 pub mod telemetry;
 pub mod validate;
+
+pub mod config;
+pub mod ctl;
+pub mod daemon;

@@ -69,7 +69,7 @@ fn told(api: &Api, counts: &[Count]) -> serde_json::Value {
         "uptime_seconds": clock::wall().since(api.started).as_secs(),
         "messages": messages,
         "channels": {"ready": ready, "all": all},
-        "modems": **api.parts.fleet.borrow(),
+        "modems": api.parts.fleet.borrow().modems,
     })
 }
 

@@ -22,7 +22,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 use tracing::warn;
 
-use super::caller::{Caller, Callers, Role};
+use super::Live;
+use super::caller::{Caller, Role};
 
 /// A connection without a request is closed after this; clients that pool connections reconnect by themselves.
 const IDLE_LIMIT: Duration = Duration::from_secs(75);
@@ -76,7 +77,7 @@ impl Settings {
 pub(super) struct Gate {
     socket: UnixListener,
     permits: Arc<Semaphore>,
-    callers: Arc<Callers>,
+    live: Arc<Live>,
     own: Own,
 }
 
@@ -96,7 +97,7 @@ impl Drop for Own {
 }
 
 impl Gate {
-    pub(super) fn bind(settings: &Settings, callers: Arc<Callers>) -> Result<Self, ListenError> {
+    pub(super) fn bind(settings: &Settings, live: Arc<Live>) -> Result<Self, ListenError> {
         let path = &settings.path;
         let io_error = |source| ListenError::Io { path: path.clone(), source };
         clear(path)?;
@@ -108,14 +109,14 @@ impl Gate {
         }
         fs::set_permissions(path, fs::Permissions::from_mode(settings.mode)).map_err(io_error)?;
         let permits = Arc::new(Semaphore::new(settings.max_connections.max(1)));
-        Ok(Self { socket, permits, callers, own })
+        Ok(Self { socket, permits, live, own })
     }
 
     async fn next(&mut self) -> io::Result<(Guarded, Peer)> {
         // The semaphore is never closed.
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(io::Error::other)?;
         let (stream, _) = self.socket.accept().await?;
-        let caller = self.callers.of(stream.peer_cred()?.uid());
+        let caller = self.live.now().callers.of(stream.peer_cred()?.uid());
         Ok((Guarded::new(stream, permit), Peer(caller)))
     }
 }

@@ -16,17 +16,17 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::modem::supervisor::Fleet;
 use crate::provider::Channel;
-use crate::queue::admission::Rules;
 use crate::store::engine::Store;
 use crate::telemetry::metrics::{self, Metrics};
 use crate::units::UnixMs;
-use crate::validate::Validate;
 
 pub mod caller;
 mod envelope;
 mod health;
 pub mod listen;
+mod live;
 mod messages;
 mod modems;
 mod params;
@@ -38,7 +38,8 @@ mod validate;
 #[cfg(test)]
 mod tests;
 
-use caller::Callers;
+pub use live::{InForce, Live};
+
 use listen::{Gate, ListenError, Peer};
 
 /// A batch may hold a thousand messages, where a form holds one login: its body may be so many times larger.
@@ -50,16 +51,14 @@ const DRAINED: usize = 4 << 20;
 pub struct Parts {
     /// The store.
     pub store: Store,
-    /// Who judges logins.
-    pub validate: Arc<Validate>,
-    /// What is let into the queue.
-    pub rules: Arc<Rules>,
+    /// Callers, admission and validation, as a reload leaves them.
+    pub live: Arc<Live>,
     /// Where things are counted.
     pub metrics: Arc<Metrics>,
     /// Called before each exposition, to copy totals that others count into the metrics.
     pub refresh: Box<dyn Fn(&Metrics) + Send + Sync>,
-    /// The supervisor's snapshot: an array of modems.
-    pub fleet: watch::Receiver<Arc<serde_json::Value>>,
+    /// The supervisor's snapshot.
+    pub fleet: watch::Receiver<Arc<Fleet>>,
     /// All channels of all providers.
     pub channels: watch::Receiver<Arc<[Channel]>>,
     /// The one realm that privacyIDEA's clients may name.
@@ -86,12 +85,8 @@ impl Server {
     ///
     /// # Errors
     /// When the socket cannot be had.
-    pub fn bind(
-        settings: &listen::Settings,
-        callers: Arc<Callers>,
-        parts: Parts,
-    ) -> Result<Self, ListenError> {
-        let gate = Gate::bind(settings, callers)?;
+    pub fn bind(settings: &listen::Settings, parts: Parts) -> Result<Self, ListenError> {
+        let gate = Gate::bind(settings, Arc::clone(&parts.live))?;
         Ok(Self { gate, router: router(parts) })
     }
 

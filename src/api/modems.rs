@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::json;
 
 use super::caller::Role;
 use super::listen::Peer;
@@ -17,7 +16,7 @@ pub(super) async fn list(
 ) -> Response {
     let response = if caller.may(Role::Send) {
         let fleet = Arc::clone(&api.parts.fleet.borrow());
-        problem::json(StatusCode::OK, "application/json", &json!({"modems": *fleet}))
+        problem::json(StatusCode::OK, "application/json", &*fleet)
     } else {
         problem::FORBIDDEN.response()
     };

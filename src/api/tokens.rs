@@ -56,7 +56,7 @@ pub(super) async fn remove(
 ) -> Response {
     let around = Around { get: request.method() == Method::GET, nonce: None };
     let result = match admin(&caller) {
-        Ok(()) => api.parts.validate.remove(serial.clone()).await.map_err(|e| Failure::from(&e)),
+        Ok(()) => api.parts.live.now().validate.remove(serial.clone()).await.map_err(|e| Failure::from(&e)),
         Err(failure) => Err(failure),
     };
     let response = match result {
@@ -93,7 +93,7 @@ async fn enrolled(
     let params = params(api, around, request).await?;
     let enrol = enrol(&params, &api.parts.realm)?;
     let user = enrol.user.clone();
-    let serial = api.parts.validate.enrol(enrol).await.map_err(|error| refused(&error))?;
+    let serial = api.parts.live.now().validate.enrol(enrol).await.map_err(|error| refused(&error))?;
     tracing::info!(%serial, %user, caller = %caller.name, "token enrolled");
     Ok(serial)
 }
@@ -148,7 +148,7 @@ fn refused(error: &EnrolError) -> Failure {
 async fn listed(api: &Api, caller: &Caller, around: &mut Around, request: Request) -> Result<Value, Failure> {
     admin(caller)?;
     let params = params(api, around, request).await?;
-    let validate = &api.parts.validate;
+    let validate = &api.parts.live.now().validate;
     let user = params.word("user")?.map(str::to_owned);
     let tokens = match params.word("serial")? {
         Some(serial) => {

@@ -133,7 +133,7 @@ fn no_user(name: &str, realm: &str) -> Failure {
 }
 
 async fn judged(api: &Api, asked: Asked) -> Result<Said, Failure> {
-    let answer = match api.parts.validate.check(&asked.check).await {
+    let answer = match api.parts.live.now().validate.check(&asked.check).await {
         Ok(answer) => answer,
         Err(error) => return Err(refused(&error, &asked)),
     };

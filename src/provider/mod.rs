@@ -5,6 +5,8 @@
 //! What comes back later (handset reports, received messages, late confirmations) arrives as [`Inbound`], and its
 //! acknowledgement is released only when it is stored.
 
+pub mod gsm;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

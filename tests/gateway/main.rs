@@ -3,10 +3,15 @@
 //! Tests wait for events (the simulator's, the daemon's readiness), never for seconds. Long counts run a seeded tenth
 //! unless `SMSOTPD_TEST_FULL` is set, which `tests/run --full` does.
 
+#![allow(unreachable_pub, missing_docs, reason = "a test program has no users of its modules")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "tests read the real clock")]
+
 mod faults;
 mod http;
 mod kill;
 mod login;
+#[allow(dead_code, reason = "shared with the bench, which uses the rest of it")]
 mod rig;
 
 /// A long count: all of it in a full run, a tenth (at least one) otherwise.

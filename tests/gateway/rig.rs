@@ -50,7 +50,7 @@ impl Place {
         std::fs::create_dir_all(self.ports()).expect("the directory of links");
         let at = |name: &str| self.path().join(name).display().to_string();
         let text = format!(
-            "[store]\npath = {:?}\n[key]\npath = {:?}\n[api]\nsocket = {:?}\ngroup = \"\"\n[modem]\ndirectory = {:?}\n{extra}",
+            "[store]\npath = {:?}\n[key]\npath = {:?}\n[api]\nsocket = {:?}\n[modem]\ndirectory = {:?}\n{extra}",
             at("store.db"),
             at("key"),
             at("api.sock"),

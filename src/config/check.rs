@@ -1,0 +1,342 @@
+//! From the tree to the checked configuration: one function a section, each key with its range.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::de::{DeTable, DeValue};
+
+use super::finding::{Fault, Findings};
+use super::raw::{self, Limits, Notes, Section};
+use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Store, UserName, Validate};
+use crate::at::command::CMGS_SLOW;
+use crate::otp::template::{Template, TemplateError};
+use crate::secret::Secret;
+
+const SECOND: (Duration, &str) = (Duration::from_secs(1), "1s");
+const HOUR: (Duration, &str) = (Duration::from_secs(3_600), "1h");
+/// No message may wait longer; its validity period would no longer be honoured by most networks.
+const WEEK: (Duration, &str) = (Duration::from_secs(7 * 86_400), "7d");
+/// Longer than this is an archive, not a queue.
+const TEN_YEARS: (Duration, &str) = (Duration::from_secs(3_650 * 86_400), "3650d");
+
+const KEEP: Limits = Limits { least: HOUR, most: TEN_YEARS };
+const WAIT: Limits = Limits { least: SECOND, most: WEEK };
+const CHALLENGE: Limits = Limits { least: SECOND, most: HOUR };
+const SUBMIT: Limits = Limits { least: SECOND, most: (Duration::from_secs(600), "10m") };
+const KEEP_ALIVE: Limits = Limits { least: (Duration::from_secs(5), "5s"), most: (DAY, "1d") };
+
+/// A guess has one chance in a million a try; beyond this many tries the PIN is what protects.
+const UNWISE_FAILURES: u32 = 20;
+/// A code that is good for longer is a password.
+const UNWISE_CHALLENGE: Duration = Duration::from_secs(900);
+/// Networks need seconds, and people some more to read and type.
+const HASTY_CHALLENGE: Duration = Duration::from_secs(30);
+/// Healthy networks have taken longer than this to answer.
+const HASTY_SUBMIT: Duration = CMGS_SLOW;
+/// Below this a day's traffic is gone before anybody asks about it.
+const UNWISE_KEEP: Duration = DAY;
+
+/// Reads the text; every fault is told.
+pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
+    let notes = Notes::new(text, name);
+    let (tree, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        notes.fault(error.span().as_ref(), "", Fault::Syntax(error.message().to_owned()));
+    }
+    let root = Section::root(&notes, tree.get_ref());
+    let mut config = Config {
+        store: store(root.section("store")),
+        key: key(root.section("key")),
+        api: api(root.section("api")),
+        callers: callers(root.sections("caller")),
+        log: log(root.section("log")),
+        modem: modem(root.section("modem")),
+        admission: admission(root.section("admission")),
+        validate: validate(root.section("validate")),
+        warnings: Findings::default(),
+    };
+    root.done();
+    let (faults, warnings) = notes.finish();
+    config.warnings = warnings;
+    if faults.is_empty() { Ok(config) } else { Err(faults) }
+}
+
+fn store(at: Section<'_, '_>) -> Store {
+    let mut store = Store::default();
+    at.absolute("path", &mut store.path);
+    at.duration("keep", &KEEP, &mut store.keep);
+    if store.keep < UNWISE_KEEP {
+        at.warn(
+            "keep",
+            at.value("keep"),
+            "is shorter than a day: what happened last night will be gone by morning",
+        );
+    }
+    at.done();
+    store
+}
+
+fn key(at: Section<'_, '_>) -> Key {
+    let mut key = Key::default();
+    at.absolute("path", &mut key.path);
+    if key.path.starts_with("/var/lib/smsotpd") {
+        let why = "lies beside the database: a copy of that directory holds both the lock and the key";
+        at.warn("path", at.value("path"), why);
+    }
+    at.done();
+    key
+}
+
+fn api(at: Section<'_, '_>) -> Api {
+    let mut api = Api::default();
+    at.absolute("socket", &mut api.socket);
+    if let Some(mode) = mode(&at) {
+        api.mode = mode;
+    }
+    if api.mode & 0o002 != 0 {
+        at.warn(
+            "mode",
+            at.value("mode"),
+            "lets every local user try PINs; give the group to those who need it",
+        );
+    }
+    api.group = at.text("group").filter(|group| name_fits(&at, "group", group));
+    at.number("max-connections", 1, 65_535, &mut api.max_connections);
+    at.number("max-body", 1_024, 16 << 20, &mut api.max_body);
+    at.done();
+    api
+}
+
+/// Permission bits: `"0660"`, or a number in TOML's own octal, `0o660`.
+fn mode(at: &Section<'_, '_>) -> Option<u32> {
+    let value = at.value("mode")?;
+    let (shown, bits) = match value.get_ref() {
+        DeValue::Integer(integer) => (integer.to_string(), raw::whole(integer)),
+        _ => {
+            let text = at.text("mode")?;
+            let bits = u64::from_str_radix(&text, 8).ok();
+            (text, bits)
+        }
+    };
+    let bits = bits.and_then(|bits| u32::try_from(bits).ok()).filter(|bits| *bits <= 0o777);
+    if bits.is_none() {
+        let remedy = "write permission bits in octal, such as \"0660\"";
+        at.fault("mode", Some(value), Fault::Text { value: shown, remedy });
+    }
+    bits
+}
+
+fn callers(tables: Vec<Section<'_, '_>>) -> Vec<Caller> {
+    let mut callers: Vec<Caller> = Vec::with_capacity(tables.len());
+    for at in tables {
+        let user = user(&at);
+        let role = at.word("role");
+        if at.value("role").is_none() {
+            at.fault(
+                "role",
+                None,
+                Fault::Missing("write role = \"validate\", \"send\", \"trigger\" or \"admin\""),
+            );
+        }
+        if let Some(user) = user {
+            if callers.iter().any(|caller| caller.user == user) {
+                at.fault("user", at.value("user"), Fault::Twice(user.to_string()));
+            } else if let Some(role) = role {
+                callers.push(Caller { user, role });
+            }
+        }
+        at.done();
+    }
+    callers
+}
+
+fn user(at: &Section<'_, '_>) -> Option<UserName> {
+    let Some(value) = at.value("user") else {
+        at.fault("user", None, Fault::Missing("write user = \"login name\" or a uid"));
+        return None;
+    };
+    if let DeValue::Integer(_) = value.get_ref() {
+        // A uid out of range leaves root's, which the finding then keeps from ever being used.
+        let mut uid = 0;
+        at.number("user", 0, u64::from(u32::MAX - 1), &mut uid);
+        return Some(UserName::Uid(uid));
+    }
+    let text = at.text("user")?;
+    if let Ok(uid) = text.parse() {
+        return Some(UserName::Uid(uid));
+    }
+    name_fits(at, "user", &text).then_some(UserName::Login(text))
+}
+
+/// Names as `useradd` takes them, and those of directories (`DOMAIN\\user`, `user@realm`).
+fn name_fits(at: &Section<'_, '_>, key: &'static str, name: &str) -> bool {
+    let fits = !name.is_empty() && !name.contains([':', '/', ' ', '\t', '\n', '\0']);
+    if !fits {
+        let remedy = "write a name that the system knows, without blanks, ':' or '/'";
+        at.fault(key, at.value(key), Fault::Text { value: name.to_owned(), remedy });
+    }
+    fits
+}
+
+fn log(at: Section<'_, '_>) -> Log {
+    let mut log = Log::default();
+    if let Some(level) = at.word("level") {
+        log.level = level;
+    }
+    if let Some(format) = at.word("format") {
+        log.format = format;
+    }
+    let targets = at.section("targets");
+    for (target, value) in targets.free() {
+        let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
+        if target.is_empty() || !target.chars().all(named) {
+            let remedy = "write a module such as \"smsotpd::modem\"";
+            targets.fault(target, Some(value), Fault::Text { value: target.to_owned(), remedy });
+        } else if let Some(level) = targets.word_of(target, value) {
+            log.targets.insert(target.to_owned(), level);
+        }
+    }
+    at.done();
+    log
+}
+
+/// Line speeds that Linux and modems both know.
+const SPEEDS: [u32; 9] = [9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600, 3_000_000];
+
+fn modem(at: Section<'_, '_>) -> Modem {
+    let mut modem = Modem::default();
+    at.absolute("directory", &mut modem.directory);
+    modem.pin = pin(&at);
+    modem.pin_file = at.optional_absolute("pin-file");
+    if at.value("pin").is_some() && at.value("pin-file").is_some() {
+        at.fault("pin-file", at.value("pin-file"), Fault::Excludes("modem.pin"));
+    }
+    at.number("baud", 0, u64::from(u32::MAX), &mut modem.baud);
+    if !SPEEDS.contains(&modem.baud) {
+        let remedy = "write a line speed such as 9600, 115200 or 921600";
+        at.fault("baud", at.value("baud"), Fault::Text { value: modem.baud.to_string(), remedy });
+    }
+    at.duration("keep-alive", &KEEP_ALIVE, &mut modem.keep_alive);
+    at.duration("submit-limit", &SUBMIT, &mut modem.submit_limit);
+    if modem.submit_limit < HASTY_SUBMIT {
+        let why =
+            "gives up while healthy networks still answer: messages will be called uncertain that arrived";
+        at.warn("submit-limit", at.value("submit-limit"), why);
+    }
+    for port in at.sections("port") {
+        if let Some(path) = port_path(&port, &modem.ports) {
+            modem.ports.push(path);
+        }
+        port.done();
+    }
+    at.done();
+    modem
+}
+
+fn pin(at: &Section<'_, '_>) -> Option<Secret> {
+    let pin = Secret::from(at.text("pin")?);
+    let digits = pin.expose().iter().all(u8::is_ascii_digit);
+    if !digits || !(4..=8).contains(&pin.len()) {
+        at.fault("pin", at.value("pin"), Fault::Secret("is no PIN of a SIM; write 4 to 8 digits in quotes"));
+        return None;
+    }
+    at.warn(
+        "pin",
+        at.value("pin"),
+        "can be read by whoever reads this file; put it into a file of its own, `pin-file`",
+    );
+    Some(pin)
+}
+
+fn port_path(at: &Section<'_, '_>, before: &[PathBuf]) -> Option<PathBuf> {
+    let Some(value) = at.value("path") else {
+        at.fault("path", None, Fault::Missing("write path = \"/dev/...\""));
+        return None;
+    };
+    let path = at.optional_absolute("path")?;
+    if before.contains(&path) {
+        at.fault("path", Some(value), Fault::Twice(path.display().to_string()));
+        return None;
+    }
+    Some(path)
+}
+
+fn admission(at: Section<'_, '_>) -> Admission {
+    let mut admission = Admission { default_country: at.text("default-country"), ..Admission::default() };
+    if let Some(code) = &admission.default_country
+        && !((1..=3).contains(&code.len()) && all_digits(code) && !code.starts_with('0'))
+    {
+        let remedy = "write the calling code as 1 to 3 digits without '+', such as \"49\"";
+        at.fault("default-country", at.value("default-country"), Fault::Text { value: code.clone(), remedy });
+    }
+    allow(&at, &mut admission.allow);
+    at.number("max-segments", 1, 255, &mut admission.max_segments);
+    at.duration("lifetime-login", &WAIT, &mut admission.lifetime_login);
+    at.duration("lifetime-alert", &WAIT, &mut admission.lifetime_alert);
+    at.duration("lifetime-bulk", &WAIT, &mut admission.lifetime_bulk);
+    at.done();
+    admission
+}
+
+fn allow(at: &Section<'_, '_>, into: &mut Vec<String>) {
+    let Some(value) = at.value("allow") else { return };
+    let DeValue::Array(prefixes) = value.get_ref() else {
+        let wanted = "an array of prefixes such as [\"+49\"]";
+        return at.fault("allow", Some(value), Fault::Type { found: raw::kind(value), wanted });
+    };
+    for value in prefixes.iter() {
+        let Some(prefix) = at.text_of("allow", value) else { continue };
+        let fits = match prefix.strip_prefix('+') {
+            Some(digits) => {
+                (1..=15).contains(&digits.len()) && all_digits(digits) && !digits.starts_with('0')
+            }
+            None => (3..=6).contains(&prefix.len()) && all_digits(&prefix),
+        };
+        if !fits {
+            let remedy = "write '+' and the first digits of the number, or a short code of 3 to 6 digits";
+            at.fault("allow", Some(value), Fault::Text { value: prefix, remedy });
+        } else if into.contains(&prefix) {
+            at.fault("allow", Some(value), Fault::Twice(prefix));
+        } else {
+            into.push(prefix);
+        }
+    }
+}
+
+fn validate(at: Section<'_, '_>) -> Validate {
+    let mut validate = Validate::default();
+    at.duration("lifetime", &CHALLENGE, &mut validate.lifetime);
+    if validate.lifetime > UNWISE_CHALLENGE {
+        at.warn("lifetime", at.value("lifetime"), "makes a code good for longer than 15 minutes");
+    }
+    if validate.lifetime < HASTY_CHALLENGE {
+        at.warn("lifetime", at.value("lifetime"), "makes most codes expire before they are read and typed");
+    }
+    template(&at, "prompt", Template::prompt, &mut validate.prompt);
+    template(&at, "text", Template::sms, &mut validate.text);
+    at.number("otp-length", 6, 8, &mut validate.otp_length);
+    at.number("max-failures", 1, 1_000, &mut validate.max_failures);
+    if validate.max_failures > UNWISE_FAILURES {
+        at.warn("max-failures", at.value("max-failures"), "gives a guesser more tries than people need");
+    }
+    at.number("hash-permits", 1, 64, &mut validate.hash_permits);
+    at.done();
+    validate
+}
+
+fn template(
+    at: &Section<'_, '_>,
+    key: &'static str,
+    read: fn(&str) -> Result<Template, TemplateError>,
+    into: &mut String,
+) {
+    let Some(text) = at.text(key) else { return };
+    if let Err(error) = read(&text) {
+        at.fault(key, at.value(key), Fault::Template(error));
+    }
+    *into = text;
+}
+
+fn all_digits(text: &str) -> bool {
+    text.bytes().all(|octet| octet.is_ascii_digit())
+}

@@ -1,0 +1,153 @@
+//! What a reload changes: every key with its old and new value, and whether it takes effect only after a restart.
+//!
+//! [`entries`] is the one list of keys with their values; secrets are compared but never shown.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::secret::Secret;
+
+/// One key that differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The key with its section, `store.keep`.
+    pub key: &'static str,
+    /// It takes effect only after a restart.
+    pub restart: bool,
+    /// Its value before, as shown to people.
+    pub old: String,
+    /// Its value now.
+    pub new: String,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} -> {}", self.key, self.old, self.new)?;
+        if self.restart { f.write_str(" (needs a restart)") } else { Ok(()) }
+    }
+}
+
+/// A key and its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The key with its section.
+    pub key: &'static str,
+    /// A change takes effect only after a restart.
+    pub restart: bool,
+    /// Its value.
+    pub value: Shown,
+}
+
+/// A value as far as it may be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// As TOML writes it.
+    Value(String),
+    /// Not set.
+    Unset,
+    /// Set, not shown.
+    Hidden(Secret),
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(value) => f.write_str(value),
+            Self::Unset => f.write_str("(unset)"),
+            Self::Hidden(_) => f.write_str("(secret)"),
+        }
+    }
+}
+
+/// What differs between two configurations, in the order of [`entries`]; empty if nothing does.
+#[must_use]
+pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
+    entries(old)
+        .into_iter()
+        .zip(entries(new))
+        .filter(|(old, new)| old != new)
+        .map(|(old, new)| Change {
+            key: new.key,
+            restart: new.restart,
+            old: old.value.to_string(),
+            new: new.value.to_string(),
+        })
+        .collect()
+}
+
+/// Every key with its value, always the same keys in the same order.
+#[must_use]
+pub fn entries(config: &Config) -> Vec<Entry> {
+    let Config { store, key, api, callers, log, modem, admission, validate, warnings: _ } = config;
+    let callers = callers.iter().map(|caller| format!("{}={}", caller.user, caller.role.as_str()));
+    let targets = log.targets.iter().map(|(target, level)| format!("{target}={}", level.as_str()));
+    let ports = modem.ports.iter().map(|port| port.display().to_string());
+    vec![
+        restart("store.path", text(store.path.display())),
+        live("store.keep", span(store.keep)),
+        restart("key.path", text(key.path.display())),
+        restart("api.socket", text(api.socket.display())),
+        restart("api.mode", text(format!("{:04o}", api.mode))),
+        restart("api.group", optional(api.group.as_ref())),
+        restart("api.max-connections", number(api.max_connections)),
+        restart("api.max-body", number(api.max_body)),
+        live("caller", list(callers)),
+        live("log.level", text(log.level.as_str())),
+        restart("log.format", text(log.format.as_str())),
+        live("log.targets", list(targets)),
+        restart("modem.directory", text(modem.directory.display())),
+        restart("modem.pin", modem.pin.clone().map_or(Shown::Unset, Shown::Hidden)),
+        restart("modem.pin-file", optional(modem.pin_file.as_ref().map(|path| path.display()))),
+        restart("modem.baud", number(modem.baud)),
+        restart("modem.keep-alive", span(modem.keep_alive)),
+        restart("modem.submit-limit", span(modem.submit_limit)),
+        restart("modem.port", list(ports)),
+        live("admission.default-country", optional(admission.default_country.as_ref())),
+        live("admission.allow", list(admission.allow.iter().cloned())),
+        live("admission.max-segments", number(admission.max_segments)),
+        live("admission.lifetime-login", span(admission.lifetime_login)),
+        live("admission.lifetime-alert", span(admission.lifetime_alert)),
+        live("admission.lifetime-bulk", span(admission.lifetime_bulk)),
+        live("validate.lifetime", span(validate.lifetime)),
+        live("validate.prompt", text(&validate.prompt)),
+        live("validate.text", text(&validate.text)),
+        live("validate.otp-length", number(validate.otp_length)),
+        live("validate.max-failures", number(validate.max_failures)),
+        live("validate.hash-permits", number(validate.hash_permits)),
+    ]
+}
+
+fn live(key: &'static str, value: Shown) -> Entry {
+    Entry { key, restart: false, value }
+}
+
+fn restart(key: &'static str, value: Shown) -> Entry {
+    Entry { key, restart: true, value }
+}
+
+fn text(value: impl fmt::Display) -> Shown {
+    Shown::Value(format!("{:?}", value.to_string()))
+}
+
+fn optional(value: Option<impl fmt::Display>) -> Shown {
+    value.map_or(Shown::Unset, text)
+}
+
+fn number(value: impl fmt::Display) -> Shown {
+    Shown::Value(value.to_string())
+}
+
+fn list(values: impl Iterator<Item = String>) -> Shown {
+    Shown::Value(format!("{:?}", values.collect::<Vec<_>>()))
+}
+
+/// In the largest unit that divides it, as people write it in the file.
+fn span(value: Duration) -> Shown {
+    let seconds = value.as_secs();
+    let (count, unit) = [(86_400, 'd'), (3_600, 'h'), (60, 'm')]
+        .into_iter()
+        .find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit))
+        .map_or((seconds, 's'), |(unit, letter)| (seconds / unit, letter));
+    Shown::Value(format!("\"{count}{unit}\""))
+}

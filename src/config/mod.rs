@@ -1,0 +1,395 @@
+//! The configuration: one TOML file, checked as a whole before anything starts.
+//!
+//! A bad file is told with every finding at once (file, line, key, remedy), never with the first one only: an administrator
+//! mends it in one go. So the text is parsed once into a tree with positions ([`raw`]) and read key by key from there, instead of
+//! through serde's derive, which ends at the first fault. What comes out is a plain struct; `daemon` maps its parts to the
+//! settings of each module, and nobody else sees it. Every key has a default, and no file at all is a valid configuration.
+//!
+//! [`diff`] tells what a reload changes and which of it needs a restart.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::at::command::CMGS_ANSWER;
+use crate::secret::Secret;
+
+mod check;
+pub mod diff;
+pub mod finding;
+mod raw;
+
+pub use diff::{Change, diff};
+pub use finding::{Fault, Finding, Findings};
+pub use raw::friendly as duration;
+
+/// Where the packages put the file.
+pub const DEFAULT_PATH: &str = "/etc/smsotpd/smsotpd.toml";
+/// A larger file is not a configuration; it is read into memory as a whole.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// The whole configuration, checked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// `[store]`
+    pub store: Store,
+    /// `[key]`
+    pub key: Key,
+    /// `[api]`
+    pub api: Api,
+    /// `[[caller]]`, in the order of the file.
+    pub callers: Vec<Caller>,
+    /// `[log]`
+    pub log: Log,
+    /// `[modem]`
+    pub modem: Modem,
+    /// `[admission]`
+    pub admission: Admission,
+    /// `[validate]`
+    pub validate: Validate,
+    /// What is legal but unwise, for the log; no part of [`diff`](diff()).
+    pub warnings: Findings,
+}
+
+/// Where messages, tokens and challenges are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    /// The database file.
+    pub path: PathBuf,
+    /// How long finished messages stay.
+    pub keep: Duration,
+}
+
+/// The key that seals secrets at rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The file that `smsotpd keygen` wrote, or a systemd credential's path.
+    pub path: PathBuf,
+}
+
+/// The local API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Api {
+    /// The unix socket.
+    pub socket: PathBuf,
+    /// Its permission bits, 0..=0o777.
+    pub mode: u32,
+    /// Its group, by name or number; `None` leaves the daemon's own.
+    pub group: Option<String>,
+    /// Connections served at once.
+    pub max_connections: usize,
+    /// Octets of a form, at most; a batch of messages may have several times as many.
+    pub max_body: usize,
+}
+
+/// A caller on the unix socket and what it may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Login name or uid.
+    pub user: UserName,
+    /// What it may do.
+    pub role: Role,
+}
+
+/// A local user as the file names it; names are resolved by the daemon.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UserName {
+    /// By number.
+    Uid(u32),
+    /// By login name.
+    Login(String),
+}
+
+/// What a caller may do; each role includes the ones before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Ask whether a code is right.
+    Validate,
+    /// Send messages and see its own.
+    Send,
+    /// Send in the login lane and have codes sent without a PIN (`/validate/triggerchallenge`).
+    Trigger,
+    /// Everything.
+    Admin,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// For every target that `targets` does not name.
+    pub level: Level,
+    /// How a line looks.
+    pub format: LogFormat,
+    /// Levels of single modules, such as `smsotpd::modem`.
+    pub targets: BTreeMap<String, Level>,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Nothing.
+    Off,
+    /// What needs somebody.
+    Error,
+    /// What may need somebody soon.
+    Warn,
+    /// What an operator wants to see.
+    Info,
+    /// What the daemon decides.
+    Debug,
+    /// Every line on the wire, masked.
+    Trace,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people and the journal.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The modems.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Modem {
+    /// Where udev links AT ports.
+    pub directory: PathBuf,
+    /// PIN of the SIM cards, if the file names it itself.
+    pub pin: Option<Secret>,
+    /// File with the PIN of the SIM cards.
+    pub pin_file: Option<PathBuf>,
+    /// Line speed in bit/s; USB modems ignore it.
+    pub baud: u32,
+    /// A modem that was silent for so long is asked whether it lives.
+    pub keep_alive: Duration,
+    /// A submitted message without an answer for so long is uncertain.
+    pub submit_limit: Duration,
+    /// `[[modem.port]]`: ports that udev does not link.
+    pub ports: Vec<PathBuf>,
+}
+
+/// What is let into the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admission {
+    /// Calling code without plus that completes national numbers.
+    pub default_country: Option<String>,
+    /// Number prefixes (`+49`) that may be sent to; empty allows all.
+    pub allow: Vec<String>,
+    /// Segments one message may take, 1..=255.
+    pub max_segments: u8,
+    /// How long a login message may wait when its sender names no lifetime.
+    pub lifetime_login: Duration,
+    /// The same for an alert.
+    pub lifetime_alert: Duration,
+    /// The same for bulk.
+    pub lifetime_bulk: Duration,
+}
+
+/// Codes and challenges.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Validate {
+    /// How long a code is good.
+    pub lifetime: Duration,
+    /// What the person is asked for; a checked template too.
+    pub prompt: String,
+    /// The message, a checked [`Template`](crate::otp::template::Template); `<otp>` stands for the code.
+    pub text: String,
+    /// Digits of a code, 6..=8.
+    pub otp_length: u8,
+    /// So many wrong answers in a row lock a token.
+    pub max_failures: u32,
+    /// PIN hashes computed at once; each takes tens of megabytes.
+    pub hash_permits: usize,
+}
+
+/// A day, for defaults.
+const DAY: Duration = Duration::from_secs(86_400);
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { path: "/var/lib/smsotpd/smsotpd.db".into(), keep: DAY * 30 }
+    }
+}
+
+impl Default for Key {
+    fn default() -> Self {
+        Self { path: "/etc/smsotpd/key".into() }
+    }
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            socket: "/run/smsotpd/api.sock".into(),
+            mode: 0o660,
+            group: None,
+            max_connections: 64,
+            max_body: 65_536,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: Level::Info, format: LogFormat::Text, targets: BTreeMap::new() }
+    }
+}
+
+impl Default for Modem {
+    fn default() -> Self {
+        Self {
+            directory: "/dev/smsotpd".into(),
+            pin: None,
+            pin_file: None,
+            baud: 115_200,
+            keep_alive: Duration::from_secs(300),
+            submit_limit: CMGS_ANSWER,
+            ports: Vec::new(),
+        }
+    }
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self {
+            default_country: None,
+            allow: Vec::new(),
+            max_segments: 10,
+            lifetime_login: Duration::from_secs(300),
+            lifetime_alert: Duration::from_secs(3_600),
+            lifetime_bulk: DAY,
+        }
+    }
+}
+
+impl Default for Validate {
+    fn default() -> Self {
+        Self {
+            lifetime: Duration::from_secs(300),
+            prompt: "Enter the OTP from the SMS:".to_owned(),
+            text: "<otp>".to_owned(),
+            otp_length: 6,
+            max_failures: 10,
+            hash_permits: 2,
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks a file that must be there.
+    ///
+    /// # Errors
+    /// Every finding at once; nothing of a bad file is used.
+    pub fn load(path: &Path) -> Result<Self, Findings> {
+        let name = path.display().to_string();
+        match read(path) {
+            Ok(text) => Self::parse(&text, &name),
+            Err(error) => Err(Findings::of_file(&name, Fault::Unreadable(error.to_string()))),
+        }
+    }
+
+    /// Reads the named file, or [`DEFAULT_PATH`] if there is one, or else takes the defaults.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_or_default(path: Option<&Path>) -> Result<Self, Findings> {
+        let default = Path::new(DEFAULT_PATH);
+        match path {
+            Some(path) => Self::load(path),
+            None if default.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) => {
+                Ok(Self::default())
+            }
+            None => Self::load(default),
+        }
+    }
+
+    /// Checks a text; `name` is what findings call it.
+    ///
+    /// # Errors
+    /// Every finding at once.
+    pub fn parse(text: &str, name: &str) -> Result<Self, Findings> {
+        check::check(text, name)
+    }
+}
+
+fn read(path: &Path) -> Result<String, std::io::Error> {
+    let size = path.metadata()?.len();
+    if size > LARGEST_FILE {
+        return Err(std::io::Error::other(format!("{size} octets are too many for a configuration")));
+    }
+    std::fs::read_to_string(path)
+}
+
+/// Words of an enumeration as the file writes them.
+pub(crate) trait Word: Copy + Sized + 'static {
+    /// Every value with its word.
+    const WORDS: &'static [(&'static str, Self)];
+}
+
+impl Word for Role {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("validate", Self::Validate),
+        ("send", Self::Send),
+        ("trigger", Self::Trigger),
+        ("admin", Self::Admin),
+    ];
+}
+
+impl Word for Level {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("off", Self::Off),
+        ("error", Self::Error),
+        ("warn", Self::Warn),
+        ("info", Self::Info),
+        ("debug", Self::Debug),
+        ("trace", Self::Trace),
+    ];
+}
+
+impl Word for LogFormat {
+    const WORDS: &'static [(&'static str, Self)] = &[("text", Self::Text), ("json", Self::Json)];
+}
+
+impl fmt::Display for UserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uid(uid) => write!(f, "{uid}"),
+            Self::Login(name) => f.write_str(name),
+        }
+    }
+}
+
+/// The word of a value.
+fn word_of<T: Word + PartialEq>(value: T) -> &'static str {
+    T::WORDS.iter().find(|(_, other)| *other == value).map_or("", |(word, _)| word)
+}
+
+impl Role {
+    /// As the file writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        word_of(self)
+    }
+}
+
+impl Level {
+    /// As the file writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        word_of(self)
+    }
+}
+
+impl LogFormat {
+    /// As the file writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        word_of(self)
+    }
+}
+
+#[cfg(test)]
+mod tests;

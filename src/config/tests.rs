@@ -1,0 +1,326 @@
+//! Every key, every kind of finding, and the shipped file held to the code.
+
+use super::diff::{Shown, entries};
+use super::*;
+
+const SHIPPED: &str = include_str!("../../conf/smsotpd.toml");
+
+fn parse(text: &str) -> Config {
+    Config::parse(text, "t.toml").unwrap_or_else(|findings| panic!("{findings}"))
+}
+
+/// `line key fault` of every finding.
+fn findings(text: &str) -> Vec<(usize, String, Fault)> {
+    let findings = Config::parse(text, "t.toml").expect_err("the text is bad");
+    findings
+        .iter()
+        .map(|finding| (finding.line.unwrap(), finding.key.clone(), finding.fault.clone()))
+        .collect()
+}
+
+fn only(text: &str) -> (usize, String, Fault) {
+    let mut all = findings(text);
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
+}
+
+#[test]
+fn no_text_is_the_defaults() {
+    assert_eq!(parse(""), Config::default());
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = parse(
+        r#"
+[store]
+path = "/s/db"
+keep = "90d"
+[key]
+path = "/k"
+[api]
+socket = "/r/s"
+mode = 0o600
+group = "g"
+max-connections = 3
+max-body = 2048
+[[caller]]
+user = "radius"
+role = "trigger"
+[[caller]]
+user = 1007
+role = "send"
+[log]
+level = "debug"
+format = "json"
+targets = { "smsotpd::modem" = "trace" }
+[modem]
+directory = "/d"
+pin-file = "/p"
+baud = 9600
+keep-alive = 60
+submit-limit = "2m"
+[[modem.port]]
+path = "/dev/ttyS0"
+[[modem.port]]
+path = "/dev/ttyS1"
+[admission]
+default-country = "49"
+allow = ["+49", "72267"]
+max-segments = 2
+lifetime-login = "2m"
+lifetime-alert = "2h"
+lifetime-bulk = "2d"
+[validate]
+lifetime = "90s"
+prompt = "Code?"
+text = "Code {otp}"
+otp-length = 8
+max-failures = 5
+hash-permits = 1
+"#,
+    );
+    let seconds = Duration::from_secs;
+    let expect = Config {
+        store: Store { path: "/s/db".into(), keep: DAY * 90 },
+        key: Key { path: "/k".into() },
+        api: Api {
+            socket: "/r/s".into(),
+            mode: 0o600,
+            group: Some("g".to_owned()),
+            max_connections: 3,
+            max_body: 2_048,
+        },
+        callers: vec![
+            Caller { user: UserName::Login("radius".to_owned()), role: Role::Trigger },
+            Caller { user: UserName::Uid(1_007), role: Role::Send },
+        ],
+        log: Log {
+            level: Level::Debug,
+            format: LogFormat::Json,
+            targets: [("smsotpd::modem".to_owned(), Level::Trace)].into(),
+        },
+        modem: Modem {
+            directory: "/d".into(),
+            pin: None,
+            pin_file: Some("/p".into()),
+            baud: 9_600,
+            keep_alive: seconds(60),
+            submit_limit: seconds(120),
+            ports: vec!["/dev/ttyS0".into(), "/dev/ttyS1".into()],
+        },
+        admission: Admission {
+            default_country: Some("49".to_owned()),
+            allow: vec!["+49".to_owned(), "72267".to_owned()],
+            max_segments: 2,
+            lifetime_login: seconds(120),
+            lifetime_alert: seconds(7_200),
+            lifetime_bulk: DAY * 2,
+        },
+        validate: Validate {
+            lifetime: seconds(90),
+            prompt: "Code?".to_owned(),
+            text: "Code {otp}".to_owned(),
+            otp_length: 8,
+            max_failures: 5,
+            hash_permits: 1,
+        },
+        warnings: Findings::default(),
+    };
+    assert_eq!(config, expect);
+}
+
+#[test]
+fn all_findings_come_at_once_with_their_lines() {
+    let text = "[store]\nkeeep = \"30d\"\nkeep = \"soon\"\n\n[api]\nmode = \"0999\"\nsocket = 5\n\n[[caller]]\nuser = \"x\"\n\n[modm]\nbaud = 1\n";
+    let lines: Vec<(usize, String)> = findings(text).into_iter().map(|(line, key, _)| (line, key)).collect();
+    let expect = [
+        (2, "store.keeep"),
+        (3, "store.keep"),
+        (6, "api.mode"),
+        (7, "api.socket"),
+        (9, "caller.role"),
+        (12, "modm"),
+    ];
+    assert_eq!(lines, expect.map(|(line, key)| (line, key.to_owned())));
+    let told = Config::parse(text, "/etc/x.toml").unwrap_err().to_string();
+    assert!(
+        told.starts_with(
+            "/etc/x.toml:2: `store.keeep` is no key of this configuration; did you mean `keep`?\n"
+        ),
+        "{told}"
+    );
+    assert!(
+        told.ends_with("/etc/x.toml:12: `modm` is no key of this configuration; did you mean `modem`?"),
+        "{told}"
+    );
+}
+
+#[test]
+fn broken_toml_is_told_beside_what_can_still_be_read() {
+    let all = findings("[api]\nmode = = 3\n[validate]\notp-length = 9\n");
+    assert!(matches!(&all[0], (2, _, Fault::Syntax(_))), "{all:?}");
+    assert!(all.iter().any(|(line, key, _)| (*line, key.as_str()) == (4, "validate.otp-length")), "{all:?}");
+    assert!(matches!(only("[store]\nkeep = \"1d\"\nkeep = \"2d\"\n"), (3, _, Fault::Syntax(_))));
+}
+
+#[test]
+fn each_key_refuses_what_it_cannot_take() {
+    let cases = [
+        ("[store]\npath = \"db\"", "store.path"),
+        ("[store]\nkeep = \"59m\"", "store.keep"),
+        ("[store]\nkeep = true", "store.keep"),
+        ("[key]\npath = \"\"", "key.path"),
+        ("[api]\nmode = 660", "api.mode"),
+        ("[api]\nmode = 1.5", "api.mode"),
+        ("[api]\ngroup = \"a:b\"", "api.group"),
+        ("[api]\nmax-connections = 0", "api.max-connections"),
+        ("[api]\nmax-body = \"64k\"", "api.max-body"),
+        ("[log]\nlevel = \"warning\"", "log.level"),
+        ("[log]\nformat = 1", "log.format"),
+        ("[log]\ntargets = { smsotpd = \"loud\" }", "log.targets.smsotpd"),
+        ("[modem]\nbaud = 110", "modem.baud"),
+        ("[modem]\npin = 1234", "modem.pin"),
+        ("[modem]\npin = \"123\"", "modem.pin"),
+        ("[modem]\nkeep-alive = -5", "modem.keep-alive"),
+        ("[modem]\nport = \"/dev/ttyS0\"", "modem.port"),
+        ("[admission]\ndefault-country = \"+49\"", "admission.default-country"),
+        ("[admission]\nallow = \"+49\"", "admission.allow"),
+        ("[admission]\nallow = [\n\"+0\"]", "admission.allow"),
+        ("[admission]\nmax-segments = 256", "admission.max-segments"),
+        ("[admission]\nlifetime-bulk = \"8d\"", "admission.lifetime-bulk"),
+        ("[validate]\nlifetime = \"0s\"", "validate.lifetime"),
+        ("[validate]\nlifetime = \"61m\"", "validate.lifetime"),
+        ("[validate]\nprompt = \"{otp}?\"", "validate.prompt"),
+        ("[modem]\nsubmit-limit = \"11m\"", "modem.submit-limit"),
+        ("[log]\ntargets = { \"a=b,c\" = \"info\" }", "log.targets.a=b,c"),
+        ("[validate]\ntext = \"hello\"", "validate.text"),
+        ("[validate]\notp-length = 5", "validate.otp-length"),
+        ("[validate]\nhash-permits = 0", "validate.hash-permits"),
+        ("caller = 3", "caller"),
+        ("store = 3", "store"),
+    ];
+    for (text, key) in cases {
+        let (line, found, fault) = only(text);
+        let expect = text.lines().count().max(1);
+        assert_eq!((line, found.as_str()), (expect, key), "{text}: {fault}");
+    }
+}
+
+#[test]
+fn pairs_that_cannot_be_are_told() {
+    assert!(matches!(
+        only("[modem]\npin-file = \"/p\"\npin = \"1234\""),
+        (2, _, Fault::Excludes("modem.pin"))
+    ));
+    let twice = "[[caller]]\nuser = \"a\"\nrole = \"send\"\n[[caller]]\nuser = \"a\"\nrole = \"admin\"";
+    assert!(matches!(only(twice), (5, _, Fault::Twice(_))));
+    let twice = "[[modem.port]]\npath = \"/a\"\n[[modem.port]]\npath = \"/a\"";
+    assert!(matches!(only(twice), (4, _, Fault::Twice(_))));
+}
+
+#[test]
+fn a_pin_is_never_shown() {
+    for text in ["[modem]\npin = \"98x76\"", "[modem]\npin = 9876"] {
+        let told = Config::parse(text, "t").unwrap_err().to_string();
+        assert!(!told.contains("98"), "{told}");
+    }
+    let config = parse("[modem]\npin = \"9876\"");
+    let told = format!("{config:?} {:?}", diff(&Config::default(), &config));
+    assert!(!told.contains("9876"), "{told}");
+}
+
+#[test]
+fn the_unwise_is_a_warning_only() {
+    let hasty = parse("[modem]\nsubmit-limit = \"2s\"\n[validate]\nlifetime = \"1s\"");
+    assert_eq!(hasty.warnings.iter().map(|warning| warning.line).collect::<Vec<_>>(), [Some(2), Some(4)]);
+    let text = "[api]\nmode = \"0666\"\n[key]\npath = \"/var/lib/smsotpd/key\"\n[modem]\npin = \"1234\"\n[validate]\nlifetime = \"1h\"\nmax-failures = 100\n[store]\nkeep = \"2h\"";
+    let config = parse(text);
+    let lines: Vec<_> = config.warnings.iter().filter_map(|warning| warning.line).collect();
+    assert_eq!(lines, [2, 4, 6, 8, 9, 11]);
+}
+
+#[test]
+fn a_diff_names_each_change_and_what_needs_a_restart() {
+    let old = Config::default();
+    let new = parse(
+        "[log]\nlevel = \"debug\"\n[modem]\npin = \"1234\"\n[store]\nkeep = \"36h\"\n[api]\nmode = \"0600\"",
+    );
+    let told: Vec<String> = diff(&old, &new).iter().map(ToString::to_string).collect();
+    let expect = [
+        "store.keep: \"30d\" -> \"36h\"",
+        "api.mode: \"0660\" -> \"0600\" (needs a restart)",
+        "log.level: \"info\" -> \"debug\"",
+        "modem.pin: (unset) -> (secret) (needs a restart)",
+    ];
+    assert_eq!(told, expect);
+    assert_eq!(diff(&new, &new.clone()), []);
+    let other = parse(
+        "[log]\nlevel = \"debug\"\n[modem]\npin = \"4321\"\n[store]\nkeep = \"36h\"\n[api]\nmode = \"0600\"",
+    );
+    assert_eq!(diff(&new, &other).len(), 1, "another PIN is a change although both are hidden");
+}
+
+/// The shipped file with its default lines in force, and its examples too if `examples`.
+fn uncommented(examples: bool, not: &str) -> String {
+    let mut text = String::new();
+    for line in SHIPPED.lines() {
+        let in_force = match line.strip_prefix('#') {
+            None => line,
+            Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase()) => rest,
+            Some(rest) => match rest.strip_prefix("   ") {
+                Some(rest) if examples && !rest.starts_with([' ']) && !rest.starts_with(not) => rest,
+                _ => "",
+            },
+        };
+        text.push_str(in_force);
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn the_shipped_file_is_the_defaults_and_says_so() {
+    assert_eq!(parse(SHIPPED), Config::default());
+    let config = parse(&uncommented(false, "-"));
+    assert_eq!(config, Config::default(), "the defaults that the file documents are those of the code");
+}
+
+#[test]
+fn the_shipped_file_documents_every_key() {
+    let examples = parse(&uncommented(true, "pin ="));
+    let with_pin = parse(&uncommented(true, "pin-file ="));
+    let defaults = parse(&uncommented(false, "-"));
+    for ((entry, example), default) in
+        entries(&with_pin).into_iter().zip(entries(&examples)).zip(entries(&defaults))
+    {
+        let empty = |value: &Shown| matches!(value, Shown::Unset) || *value == Shown::Value("[]".to_owned());
+        let bare = entry.key.rsplit('.').next().unwrap_or(entry.key);
+        let set = !empty(&entry.value) || !empty(&example.value);
+        assert!(
+            set || SHIPPED.contains(&format!("\n#{bare} = ")),
+            "{} is not in conf/smsotpd.toml",
+            entry.key
+        );
+        if !empty(&default.value) {
+            assert!(SHIPPED.contains(&format!("\n#{bare} = ")), "{} is not in conf/smsotpd.toml", entry.key);
+        }
+        let before = SHIPPED.split(&format!("{bare} = ")).next().unwrap_or_default();
+        let comment: Vec<&str> =
+            before.lines().rev().skip(1).take_while(|line| line.starts_with("# ")).collect();
+        let restart = comment.iter().any(|line| line.contains("(restart)"));
+        let unambiguous = SHIPPED.matches(&format!("{bare} = ")).count() == 1;
+        assert!(
+            !unambiguous || restart == entry.restart,
+            "{}: the file and the code differ on (restart)",
+            entry.key
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_finding_only_if_it_was_named() {
+    let findings = Config::load(Path::new("/nonexistent/smsotpd.toml")).unwrap_err();
+    assert!(matches!(findings.0.as_slice(), [Finding { line: None, fault: Fault::Unreadable(_), .. }]));
+    assert!(Config::load_or_default(Some(Path::new("/nonexistent/smsotpd.toml"))).is_err());
+}

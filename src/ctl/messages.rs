@@ -1,0 +1,166 @@
+//! `send` and `message`: what goes into the queue and what became of it.
+
+use std::io::Read;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::client::Client;
+use super::failure::Failure;
+use super::render::{self, Column, Output};
+use crate::config;
+use crate::queue::message::{Lane, MessageId, State};
+
+/// 255 segments of 153 characters are below 40,000; more is no text.
+const LONGEST_TEXT: u64 = 64 << 10;
+
+#[derive(Debug, Args)]
+pub(super) struct Send {
+    /// The destination: +49..., a national number, or a short code
+    to: String,
+    /// The text; `-` reads it from stdin
+    text: String,
+    /// Who waits for it
+    #[arg(long, value_name = "LANE", value_parser = PossibleValuesParser::new(Lane::ALL.map(Lane::as_str)), default_value = "bulk")]
+    lane: String,
+    /// It must not leave later than so long from now, such as 5m
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    lifetime: Option<u64>,
+    /// Shown at once and not stored by the phone (message class 0)
+    #[arg(long)]
+    flash: bool,
+    /// Ask for no delivery report
+    #[arg(long)]
+    no_report: bool,
+    /// The same key twice sends once
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Message {
+    /// One message with its attempts
+    Show {
+        /// Its id
+        id: MessageId,
+    },
+    /// Messages, newest first
+    List {
+        /// Only these
+        #[arg(long, value_parser = PossibleValuesParser::new(State::ALL.map(State::as_str)))]
+        state: Option<String>,
+        /// So many at most
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
+    /// Take a message back that has not left
+    Cancel {
+        /// Its id
+        id: MessageId,
+    },
+}
+
+const COLUMNS: &[Column] = &[
+    ("ID", "/id"),
+    ("LANE", "/lane"),
+    ("STATE", "/state"),
+    ("TO", "/to"),
+    ("SEGMENTS", "/segments"),
+    ("CREATED", "/created"),
+    ("CAUSE", "/cause"),
+];
+
+pub(super) fn send(client: &Client, output: Output, send: Send) -> Result<(), Failure> {
+    let answer = client.post_json("/v1/messages", &body(send)?)?;
+    Ok(output.show(&answer, |answer| {
+        let part = |key| answer.get(key).map_or_else(String::new, render::plain);
+        let before = if answer.get("duplicate") == Some(&Value::Bool(true)) { " (taken before)" } else { "" };
+        format!("{} {}{before}", part("id"), part("state"))
+    })?)
+}
+
+pub(super) fn run(client: &Client, output: Output, command: Message) -> Result<(), Failure> {
+    match command {
+        Message::Show { id } => {
+            let answer = client.get(&format!("/v1/messages/{id}"), &[])?;
+            output.show(&answer, render::object)?;
+        }
+        Message::List { state, limit } => {
+            let mut query = vec![("limit", limit.to_string())];
+            query.extend(state.map(|state| ("state", state)));
+            let answer = client.get("/v1/messages", &query)?;
+            output.show(&answer, |answer| render::rows(answer.get("messages"), COLUMNS, "no message"))?;
+        }
+        Message::Cancel { id } => {
+            let answer = client.delete(&format!("/v1/messages/{id}"))?;
+            output.show(&answer, |_| format!("{id} withdrawn"))?;
+        }
+    }
+    Ok(())
+}
+
+fn body(send: Send) -> Result<Value, Failure> {
+    let text = if send.text == "-" { text_from_stdin()? } else { send.text };
+    let mut body = Map::new();
+    body.insert("to".to_owned(), json!(send.to));
+    body.insert("text".to_owned(), json!(text));
+    body.insert("lane".to_owned(), json!(send.lane));
+    body.insert("flash".to_owned(), json!(send.flash));
+    body.insert("report".to_owned(), json!(!send.no_report));
+    if let Some(seconds) = send.lifetime {
+        body.insert("lifetime".to_owned(), json!(seconds));
+    }
+    if let Some(key) = send.idempotency_key {
+        body.insert("idempotency_key".to_owned(), json!(key));
+    }
+    Ok(Value::Object(body))
+}
+
+/// The line end that `echo` adds is not part of the message.
+fn text_from_stdin() -> Result<String, Failure> {
+    let mut octets = Vec::new();
+    std::io::stdin().lock().take(LONGEST_TEXT + 1).read_to_end(&mut octets)?;
+    if octets.len() as u64 > LONGEST_TEXT {
+        return Err(Failure::Data(format!("the text has more than {LONGEST_TEXT} octets")));
+    }
+    let text = String::from_utf8(octets).map_err(|_| Failure::Data("the text is not UTF-8".to_owned()))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    let plain = text.parse().ok();
+    plain
+        .or_else(|| config::duration(text).map(|duration| duration.as_secs()))
+        .filter(|seconds| *seconds > 0)
+        .ok_or_else(|| "write such as 90s, 5m, 2h, or whole seconds".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes_are_durations_or_seconds() {
+        assert_eq!(seconds("5m"), Ok(300));
+        assert_eq!(seconds("45"), Ok(45));
+        assert!(seconds("0").is_err() && seconds("soon").is_err() && seconds("-5m").is_err());
+    }
+
+    #[test]
+    fn what_is_not_given_is_not_sent() {
+        let send = Send {
+            to: "+491701234567".to_owned(),
+            text: "hello".to_owned(),
+            lane: "bulk".to_owned(),
+            lifetime: None,
+            flash: false,
+            no_report: true,
+            idempotency_key: None,
+        };
+        let expect =
+            json!({"to": "+491701234567", "text": "hello", "lane": "bulk", "flash": false, "report": false});
+        assert_eq!(body(send).unwrap(), expect);
+    }
+}

@@ -1,0 +1,143 @@
+//! `smsotpctl`: the operator's tool. It asks the daemon over its unix socket, and checks files and decodes traffic without one.
+//!
+//! Every command has `--json` and prints then what the API answered, unchanged; without it, tables for people. What goes
+//! wrong is one line on stderr and an exit code of sysexits, so that a script knows whether to try again (75), to start the daemon (69) or
+//! to mend its input (64, 65). No command takes part in the daemon's own work.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+mod at;
+mod client;
+mod config;
+mod failure;
+mod gsm7;
+mod lines;
+mod messages;
+mod modems;
+mod pdu;
+mod render;
+mod secret_input;
+mod status;
+mod tokens;
+
+use client::Client;
+use failure::Failure;
+use render::Output;
+
+/// Where the daemon listens unless it is told otherwise.
+const DEFAULT_SOCKET: &str = "/run/smsotpd/api.sock";
+/// Names another socket for a whole session; `--socket` goes before it.
+const SOCKET_VARIABLE: &str = "SMSOTPD_SOCKET";
+
+/// Operate smsotpd: messages, tokens, modems, configuration.
+#[derive(Debug, Parser)]
+#[command(name = "smsotpctl", version, about, max_term_width = 100)]
+struct Cli {
+    /// The daemon's socket [default: $SMSOTPD_SOCKET or /run/smsotpd/api.sock]
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Print the API's JSON instead of tables
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// How the daemon, its queue and its modems are
+    Status,
+    /// Send a message
+    Send(messages::Send),
+    /// Messages in the queue and after it
+    #[command(subcommand)]
+    Message(messages::Message),
+    /// Tokens: which phone belongs to whom
+    #[command(subcommand)]
+    Token(tokens::Token),
+    /// The modems
+    #[command(subcommand)]
+    Modem(modems::Modem),
+    /// The configuration file
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// SMS PDUs, without a daemon
+    #[command(subcommand)]
+    Pdu(pdu::PduCommand),
+    /// Recorded AT traffic, without a daemon
+    #[command(subcommand)]
+    At(at::AtCommand),
+    /// The GSM 7 bit alphabet, without a daemon
+    #[command(subcommand)]
+    Gsm7(gsm7::Gsm7Command),
+}
+
+/// Runs the tool with the arguments of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(told) => return usage(&told),
+    };
+    let json = cli.json;
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.tell(json),
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let Cli { socket, json, command } = cli;
+    let output = Output { json };
+    let client = || Client::new(socket.unwrap_or_else(socket_from_environment));
+    match command {
+        Command::Status => status::run(&client()?, output),
+        Command::Send(send) => messages::send(&client()?, output, send),
+        Command::Message(message) => messages::run(&client()?, output, message),
+        Command::Token(token) => tokens::run(&client()?, output, token),
+        Command::Modem(modem) => modems::run(&client()?, output, modem),
+        Command::Config(command) => config::run(output, command),
+        Command::Pdu(command) => pdu::run(output, command),
+        Command::At(command) => at::run(output, command),
+        Command::Gsm7(command) => gsm7::run(command),
+    }
+}
+
+fn socket_from_environment() -> PathBuf {
+    let named = std::env::var_os(SOCKET_VARIABLE).filter(|path| !path.is_empty());
+    named.map_or_else(|| DEFAULT_SOCKET.into(), PathBuf::from)
+}
+
+/// Help and version are no errors; everything else that clap finds is usage.
+fn usage(told: &clap::Error) -> ExitCode {
+    let printed = told.print();
+    match told.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if printed.is_ok() => ExitCode::SUCCESS,
+        _ => ExitCode::from(failure::EX_USAGE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_anywhere() {
+        let cli = Cli::try_parse_from(["smsotpctl", "message", "list", "--json", "--socket", "/s"]).unwrap();
+        assert!(cli.json);
+        assert_eq!(cli.socket, Some("/s".into()));
+    }
+}

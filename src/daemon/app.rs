@@ -1,0 +1,293 @@
+//! The daemon's parts, built in the order in which they need each other, run as tasks, and drained sources first.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::caller::CallerError;
+use crate::api::listen::ListenError;
+use crate::api::{self, InForce, Live};
+use crate::clock;
+use crate::config::Config;
+use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, settings};
+use crate::dispatch::{Dispatcher, Tally, inbox};
+use crate::modem::supervisor::{Fleet, PinMemory, Supervisor};
+use crate::otp::template::TemplateError;
+use crate::provider::gsm::{Gsm, Intake};
+use crate::provider::{Inbound, Provider};
+use crate::secret::Secret;
+use crate::store::engine::{self, OpenError, Store};
+use crate::store::seal::KeyError;
+use crate::store::{Operations, Recovered, StoreError};
+use crate::telemetry::metrics::{Metrics, put};
+use crate::validate::Validate;
+
+/// What comes in waits here for the inbox; behind it the modems keep their messages.
+const INBOUND_WAITING: usize = 64;
+/// The one realm that clients may name until directories bring others.
+const REALM: &str = "defrealm";
+/// The janitor's round: deadlines and lapsed leases are also checked where they matter, so this only tidies up.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// Requests in flight get this long to finish.
+const API_LIMIT: Duration = Duration::from_secs(5);
+/// Beyond the drivers' own limit, for what they said last to be stored.
+const DISPATCH_GRACE: Duration = Duration::from_secs(5);
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// No store.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store cannot be recovered.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A text of the configuration.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The SIM PIN cannot be read.
+    #[error("modem.pin-file {path}: {source}")]
+    PinFile {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A caller or group that the system does not know.
+    #[error(transparent)]
+    Caller(#[from] CallerError),
+    /// No socket.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+}
+
+impl StartError {
+    /// The sysexits code for it.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Key(_) | Self::Template(_) | Self::PinFile { .. } | Self::Caller(_) => EX_CONFIG,
+            Self::Open(_) => EX_CANTCREAT,
+            Self::Store(_) | Self::Listen(_) => EX_UNAVAILABLE,
+        }
+    }
+}
+
+/// Every part, made but not running.
+pub struct App {
+    store: Store,
+    stops: Stops,
+    supervisor: Supervisor,
+    intake: Intake,
+    dispatcher: Dispatcher,
+    inbound: mpsc::Receiver<Inbound>,
+    metrics: Arc<Metrics>,
+    server: api::Server,
+    live: Arc<Live>,
+    keep: Duration,
+}
+
+/// One token a stage, in the order of the end.
+#[derive(Clone, Default)]
+struct Stops {
+    api: CancellationToken,
+    dispatch: CancellationToken,
+    modems: CancellationToken,
+}
+
+/// Every part, running.
+pub struct Running {
+    store: Store,
+    stops: Stops,
+    live: Arc<Live>,
+    keep: watch::Sender<Duration>,
+    server: JoinHandle<()>,
+    dispatcher: JoinHandle<()>,
+    supervisor: JoinHandle<()>,
+    intake: JoinHandle<()>,
+    inbox: JoinHandle<()>,
+    janitor: JoinHandle<()>,
+}
+
+impl App {
+    /// Opens and recovers the store and makes every part; nothing is sent and nothing is answered yet.
+    ///
+    /// # Errors
+    /// The first part that cannot be made.
+    pub async fn build(config: &Config) -> Result<Self, StartError> {
+        let key = key::load(&config.key.path)?;
+        let pins = PinMemory::new(pin_file(config), Secret::new(key.mac("pin-memory", &[]).to_vec()));
+        let mut open = engine::Settings::new(&config.store.path, key);
+        open.commit_pause = bench_commit_pause();
+        let store = Store::open(open)?;
+        let recovered = store.recover(clock::wall()).await?;
+        if recovered != Recovered::default() {
+            tracing::warn!(?recovered, "recovered after an unclean end");
+        }
+
+        let stops = Stops::default();
+        let fleet = settings::fleet(config, sim_pin(config)?, pins);
+        let (supervisor, fleet, notices) = Supervisor::new(fleet, stops.modems.clone());
+        let (inbound_in, inbound) = mpsc::channel(INBOUND_WAITING);
+        let (gsm, intake) = Gsm::new(&fleet, notices, inbound_in);
+        let channels = gsm.channels();
+        let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)]);
+
+        let metrics = Arc::new(Metrics::default());
+        let live = Arc::new(Live::new(in_force(config, &store)?));
+        let parts = api::Parts {
+            store: store.clone(),
+            live: Arc::clone(&live),
+            metrics: Arc::clone(&metrics),
+            refresh: refresh(store.clone(), dispatcher.tally(), fleet.fleet()),
+            fleet: fleet.fleet(),
+            channels,
+            realm: REALM.to_owned(),
+            max_body: config.api.max_body,
+        };
+        let server = api::Server::bind(&settings::listen(config)?, parts)?;
+        let keep = config.store.keep;
+        Ok(Self { store, stops, supervisor, intake, dispatcher, inbound, metrics, server, live, keep })
+    }
+
+    /// Runs every part as a task.
+    #[must_use]
+    pub fn spawn(self) -> Running {
+        let Self { store, stops, supervisor, intake, dispatcher, inbound, metrics, server, live, keep } =
+            self;
+        let (keep, kept) = watch::channel(keep);
+        let tally = dispatcher.tally();
+        Running {
+            server: tokio::spawn(server.run(stops.api.clone())),
+            dispatcher: tokio::spawn(dispatcher.run(stops.dispatch.clone())),
+            supervisor: tokio::spawn(async move {
+                if let Err(error) = supervisor.run().await {
+                    tracing::error!(%error, "ports cannot be watched");
+                }
+            }),
+            intake: tokio::spawn(intake.run()),
+            inbox: tokio::spawn(inbox::run(store.clone(), inbound, tally, metrics)),
+            janitor: tokio::spawn(janitor(store.clone(), kept, stops.dispatch.clone())),
+            store,
+            stops,
+            live,
+            keep,
+        }
+    }
+}
+
+impl Running {
+    /// Puts in force what can change while running; nothing changes if any of it is wrong.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn reconfigure(&self, config: &Config) -> Result<(), StartError> {
+        self.live.replace(in_force(config, &self.store)?);
+        self.keep.send_replace(config.store.keep);
+        Ok(())
+    }
+
+    /// The name of the first task that ended although it should run for ever.
+    pub async fn ended(&mut self) -> &'static str {
+        tokio::select! {
+            _ = &mut self.server => "api",
+            _ = &mut self.dispatcher => "dispatcher",
+            _ = &mut self.supervisor => "supervisor",
+            _ = &mut self.intake => "intake",
+            _ = &mut self.inbox => "inbox",
+            _ = &mut self.janitor => "janitor",
+        }
+    }
+
+    /// Ends in order, sources first; each stage has a limit and says when it was exceeded.
+    pub async fn drain(self) {
+        self.stops.api.cancel();
+        within("requests", API_LIMIT, self.server).await;
+        self.stops.dispatch.cancel();
+        within("janitor", API_LIMIT, self.janitor).await;
+        // Sends in flight may end by themselves; the drivers end those that do not.
+        let mut dispatcher = self.dispatcher;
+        if tokio::time::timeout(settings::STOP_LIMIT, &mut dispatcher).await.is_err() {
+            tracing::warn!("sends in flight did not end in time; the modems are closed under them");
+        }
+        self.stops.modems.cancel();
+        within("modems", settings::STOP_LIMIT + DISPATCH_GRACE, self.supervisor).await;
+        if !dispatcher.is_finished() {
+            within("dispatcher", DISPATCH_GRACE, dispatcher).await;
+        }
+        within("intake", API_LIMIT, self.intake).await;
+        within("inbox", API_LIMIT, self.inbox).await;
+        self.store.close().await;
+    }
+}
+
+/// Waits for a stage to end, and aborts it aloud when it does not.
+async fn within(stage: &str, limit: Duration, mut task: JoinHandle<()>) {
+    if tokio::time::timeout(limit, &mut task).await.is_err() {
+        tracing::warn!(stage, ?limit, "did not end in time and is aborted");
+        task.abort();
+    }
+}
+
+/// Tidies up now and then: deadlines, lapsed leases, finished messages that are old enough.
+async fn janitor(store: Store, keep: watch::Receiver<Duration>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+            () = stop.cancelled() => return,
+        }
+        let keep = *keep.borrow();
+        if let Err(error) = store.sweep(clock::wall(), keep).await {
+            tracing::error!(%error, "the store could not be tidied up");
+        }
+    }
+}
+
+/// What a reload may replace, made anew as a whole.
+fn in_force(config: &Config, store: &Store) -> Result<InForce, StartError> {
+    let rules = Arc::new(settings::rules(config));
+    let validate = Validate::new(store.clone(), settings::validate(config)?, Arc::clone(&rules));
+    Ok(InForce { callers: settings::callers(config)?, rules, validate })
+}
+
+/// Copies totals that others count into the metrics, when somebody looks.
+fn refresh(
+    store: Store,
+    tally: watch::Receiver<Tally>,
+    fleet: watch::Receiver<Arc<Fleet>>,
+) -> Box<dyn Fn(&Metrics) + Send + Sync> {
+    Box::new(move |metrics| {
+        let (tally, stats) = (*tally.borrow(), store.stats());
+        put(&metrics.submitted, tally.submitted);
+        put(&metrics.failed, tally.refused);
+        put(&metrics.uncertain, tally.uncertain);
+        put(&metrics.commits, stats.commits);
+        put(&metrics.jobs, stats.jobs);
+        put(&metrics.at_noise, fleet.borrow().modems.iter().map(|modem| modem.counters.noise_lines).sum());
+    })
+}
+
+/// Beside the store, because it must outlive a restart as the store does.
+fn pin_file(config: &Config) -> PathBuf {
+    config.store.path.with_extension("pins")
+}
+
+fn sim_pin(config: &Config) -> Result<Option<Secret>, StartError> {
+    let Some(path) = &config.modem.pin_file else { return Ok(config.modem.pin.clone()) };
+    let text =
+        std::fs::read_to_string(path).map_err(|source| StartError::PinFile { path: path.clone(), source })?;
+    Ok(Some(Secret::from(text.trim())))
+}
+
+/// Only for the bench, which compares machines whose disks differ: microseconds to spin before each commit.
+fn bench_commit_pause() -> Option<Duration> {
+    let micros = std::env::var("SMSOTPD_BENCH_COMMIT_PAUSE_US").ok()?.parse().ok()?;
+    (micros > 0).then(|| Duration::from_micros(micros))
+}

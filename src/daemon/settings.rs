@@ -1,0 +1,119 @@
+//! From the configuration to the settings of each part: the only place where both are known.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::api::caller::{CallerError, Callers, Role, Rule, User, gid_of};
+use crate::api::listen;
+use crate::config::{self, Config};
+use crate::daemon::app::StartError;
+use crate::modem::supervisor::{FleetSettings, PinMemory, PortSettings};
+use crate::queue::admission::Rules;
+use crate::secret::Secret;
+use crate::telemetry::log;
+use crate::validate;
+
+/// A submit in flight gets this long to end when the daemon stops; then it is stored as uncertain.
+pub(super) const STOP_LIMIT: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// Format and levels of the log.
+pub(super) fn log(config: &Config) -> log::Settings {
+    let format = match config.log.format {
+        config::LogFormat::Text => log::Format::Text,
+        config::LogFormat::Json => log::Format::Json,
+    };
+    log::Settings { format, levels: levels(config) }
+}
+
+/// `info,smsotpd::modem=debug`.
+pub(super) fn levels(config: &Config) -> String {
+    let mut levels = config.log.level.as_str().to_owned();
+    for (target, level) in &config.log.targets {
+        // Writing to a string cannot fail.
+        let _ = write!(levels, ",{target}={}", level.as_str());
+    }
+    levels
+}
+
+/// What admission lets in.
+pub(super) fn rules(config: &Config) -> Rules {
+    let admission = &config.admission;
+    Rules {
+        default_country: admission.default_country.clone(),
+        allow: admission.allow.clone(),
+        max_segments: admission.max_segments,
+        lifetimes: [admission.lifetime_login, admission.lifetime_alert, admission.lifetime_bulk],
+        ..Rules::default()
+    }
+}
+
+/// What validation needs; the texts were checked when the configuration was read.
+pub(super) fn validate(config: &Config) -> Result<validate::Settings, crate::otp::template::TemplateError> {
+    let section = &config.validate;
+    Ok(validate::Settings {
+        lifetime: section.lifetime,
+        otp_length: section.otp_length,
+        max_failures: section.max_failures,
+        hash_permits: section.hash_permits,
+        ..validate::Settings::new(&section.text, &section.prompt)?
+    })
+}
+
+/// The modems.
+pub(super) fn fleet(config: &Config, pin: Option<Secret>, pins: PinMemory) -> FleetSettings {
+    let modem = &config.modem;
+    FleetSettings {
+        directory: modem.directory.clone(),
+        fixed: modem.ports.clone(),
+        default: PortSettings {
+            baud: modem.baud,
+            pin,
+            keep_alive: Some(modem.keep_alive),
+            submit_limit: Some(modem.submit_limit),
+            profile: None,
+        },
+        ports: BTreeMap::new(),
+        pins: Some(pins),
+        site_hook: None,
+        stop_limit: STOP_LIMIT,
+    }
+}
+
+/// The socket.
+pub(super) fn listen(config: &Config) -> Result<listen::Settings, StartError> {
+    let api = &config.api;
+    let group = match &api.group {
+        None => None,
+        Some(name) => {
+            let gid = gid_of(name).map_err(CallerError::Passwd)?;
+            Some(gid.ok_or_else(|| CallerError::Unknown(name.clone()))?)
+        }
+    };
+    Ok(listen::Settings {
+        path: api.socket.clone(),
+        mode: api.mode,
+        group,
+        max_connections: api.max_connections,
+    })
+}
+
+/// Who may do what; the daemon's own user is always admin.
+pub(super) fn callers(config: &Config) -> Result<Callers, CallerError> {
+    let rules: Vec<Rule> = config
+        .callers
+        .iter()
+        .map(|caller| Rule {
+            user: match &caller.user {
+                config::UserName::Uid(uid) => User::Uid(*uid),
+                config::UserName::Login(login) => User::Login(login.clone()),
+            },
+            role: match caller.role {
+                config::Role::Validate => Role::Validate,
+                config::Role::Send => Role::Send,
+                config::Role::Trigger => Role::Trigger,
+                config::Role::Admin => Role::Admin,
+            },
+        })
+        .collect();
+    Callers::new(&rules, rustix::process::geteuid().as_raw())
+}

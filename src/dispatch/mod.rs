@@ -1,0 +1,493 @@
+//! The dispatcher: leases the most urgent messages for free channels, begins attempts, and writes what became of them.
+//!
+//! One task owns all of it. A message is *held* (leased, not begun), then *in flight* (an attempt row is being committed
+//! while the channel already gets ready), then ended. What ended and what begins next on the freed channel go to the
+//! store as one turn, so a message costs one commit. Decisions are made elsewhere: [`route`] picks the channel,
+//! [`queue::rules`](crate::queue::rules) says what an outcome means.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::provider::{Attempt, BoxFuture, Channel, ChannelId, Durable, Outcome, Part, Provider};
+use crate::queue::message::{Lane, MessageId};
+use crate::queue::rules::{self, Ended, Next, Standing};
+use crate::route::{self, Candidate, Memory};
+use crate::store::engine::Store;
+use crate::store::{AttemptState, Begin, Begun, End, Leased, Operations, StoreError, Turn, Want};
+
+pub mod inbox;
+
+/// Refill when fewer are held: a fast line must not run dry while a lease is being committed.
+const HELD_LOW: usize = 8;
+/// Hold at most so many: the rest of a backlog stays in the store, not in memory.
+const HELD_HIGH: usize = 32;
+/// Long against any send (180 s is the hardest limit of `+CMGS`), short against an operator's patience.
+const LEASE: Duration = Duration::from_secs(300);
+/// A held message whose lease ends sooner than this is given back rather than begun.
+const LEASE_MARGIN: Duration = Duration::from_secs(200);
+/// After a commit failed, nothing is begun for this long: a full disk does not get better by asking at once.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Counts that the telemetry reads; written by the dispatcher alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Attempts that the network took.
+    pub submitted: u64,
+    /// Attempts that were refused.
+    pub refused: u64,
+    /// Attempts in doubt.
+    pub uncertain: u64,
+    /// Attempts given up before anything left.
+    pub abandoned: u64,
+    /// Turns that were committed.
+    pub turns: u64,
+}
+
+/// A demand standing in the store.
+type Demand = BoxFuture<Result<Vec<Leased>, StoreError>>;
+
+/// Leases, begins and records; see the module.
+pub struct Dispatcher {
+    store: Store,
+    providers: Vec<Source>,
+    held: BTreeMap<(Lane, MessageId), Leased>,
+    flights: HashMap<u64, Flight>,
+    next_flight: u64,
+    sends: JoinSet<(u64, Outcome)>,
+    turns: JoinSet<Turned>,
+    pending: Turn,
+    pending_keepers: Vec<(u64, oneshot::Sender<()>)>,
+    any: Option<Demand>,
+    urgent: Option<(Lane, Demand)>,
+    announcements: JoinSet<Option<watch::Receiver<Arc<[Channel]>>>>,
+    lines: HashMap<ChannelId, Line>,
+    paused_until: Option<Instant>,
+    tally: watch::Sender<Tally>,
+}
+
+/// A provider and the latest word on its channels.
+struct Source {
+    provider: Arc<dyn Provider>,
+    channels: watch::Receiver<Arc<[Channel]>>,
+}
+
+/// What the dispatcher remembers of a channel.
+#[derive(Default)]
+struct Line {
+    in_flight: u32,
+    last_begun: Option<Instant>,
+}
+
+/// One attempt under way.
+struct Flight {
+    message: Leased,
+    seq: u8,
+    channel: ChannelId,
+    stage: Stage,
+}
+
+/// What is known of the attempt's row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Committing,
+    Durable,
+    Refused,
+    StoreFailed,
+}
+
+/// A turn that came back from the store.
+struct Turned {
+    turn: Turn,
+    keepers: Vec<(u64, oneshot::Sender<()>)>,
+    result: Result<Vec<Begun>, StoreError>,
+}
+
+impl Dispatcher {
+    /// A dispatcher over these providers; nothing runs before [`Dispatcher::run`].
+    #[must_use]
+    pub fn new(store: Store, providers: Vec<Arc<dyn Provider>>) -> Self {
+        let providers = providers
+            .into_iter()
+            .map(|provider| Source { channels: provider.channels(), provider })
+            .collect();
+        Self {
+            store,
+            providers,
+            held: BTreeMap::new(),
+            flights: HashMap::new(),
+            next_flight: 0,
+            sends: JoinSet::new(),
+            turns: JoinSet::new(),
+            pending: Turn::default(),
+            pending_keepers: Vec::new(),
+            any: None,
+            urgent: None,
+            announcements: JoinSet::new(),
+            lines: HashMap::new(),
+            paused_until: None,
+            tally: watch::Sender::new(Tally::default()),
+        }
+    }
+
+    /// The running counts.
+    #[must_use]
+    pub fn tally(&self) -> watch::Receiver<Tally> {
+        self.tally.subscribe()
+    }
+
+    /// Runs until `stop`, then leases no more, gives back what it holds and waits for what is in flight.
+    pub async fn run(mut self, stop: CancellationToken) {
+        for source in &self.providers {
+            self.announcements.spawn(announced(source.channels.clone()));
+        }
+        while !stop.is_cancelled() {
+            self.begin_what_fits();
+            self.flush();
+            self.demand();
+            self.step(&stop).await;
+        }
+        self.drain().await;
+    }
+
+    /// Waits for the next thing to happen and takes it in.
+    async fn step(&mut self, stop: &CancellationToken) {
+        let paused = self.paused_until;
+        tokio::select! {
+            biased;
+            Some(Ok(turned)) = self.turns.join_next() => self.turned(turned),
+            Some(Ok((flight, outcome))) = self.sends.join_next() => self.ended(flight, outcome),
+            leased = ready(&mut self.any) => { self.any = None; self.take_in(leased); }
+            leased = ready_urgent(&mut self.urgent) => { self.urgent = None; self.take_in(leased); }
+            Some(Ok(Some(channels))) = self.announcements.join_next() => {
+                self.announcements.spawn(announced(channels));
+                self.channels_changed();
+            }
+            () = until(paused) => self.paused_until = None,
+            () = stop.cancelled() => {}
+        }
+    }
+
+    /// Begins attempts for held messages, most urgent first, while channels have free slots.
+    fn begin_what_fits(&mut self) {
+        if self.paused_until.is_some() {
+            return;
+        }
+        let mut free = self.free_channels();
+        let mut passed_over = BTreeMap::new();
+        while !free.is_empty() {
+            let Some((key, message)) = self.held.pop_first() else { break };
+            let now = clock::wall();
+            if message.deadline <= now || message.until.since(now) < LEASE_MARGIN {
+                self.give_back(vec![(message.id, message.epoch)]);
+                continue;
+            }
+            match self.choose(&free, &message) {
+                Some(at) => {
+                    let (source, id) = free.swap_remove(at);
+                    self.begin(source, id, message);
+                    free = self.free_channels();
+                }
+                None => {
+                    passed_over.insert(key, message);
+                }
+            }
+        }
+        self.held.append(&mut passed_over);
+    }
+
+    /// Channels with a free slot, with the place of their provider.
+    fn free_channels(&self) -> Vec<(usize, ChannelId)> {
+        let in_flight = |id: &ChannelId| self.lines.get(id).map_or(0, |line| line.in_flight);
+        let mut free = Vec::new();
+        for (source, entry) in self.providers.iter().enumerate() {
+            for channel in entry.channels.borrow().iter() {
+                if channel.ready && in_flight(&channel.id) < channel.slots {
+                    free.push((source, channel.id.clone()));
+                }
+            }
+        }
+        free
+    }
+
+    fn choose(&self, free: &[(usize, ChannelId)], message: &Leased) -> Option<usize> {
+        let candidates: Vec<Candidate<'_>> = free
+            .iter()
+            .map(|(_, id)| Candidate {
+                id: &id.0,
+                last_begun: self.lines.get(id).and_then(|line| line.last_begun),
+            })
+            .collect();
+        let memory = Memory {
+            bound: message.bound.as_ref().map(|id| &*id.0),
+            refused_by: message.refused_by.as_ref().map(|id| &*id.0),
+        };
+        route::choose(&candidates, memory)
+    }
+
+    /// Starts one attempt: the channel hears of it at once, its row goes into the pending turn.
+    fn begin(&mut self, source: usize, channel: ChannelId, message: Leased) {
+        let (Some(entry), Some(&seq)) = (self.providers.get(source), message.open.first()) else { return };
+        let (keeper, durable) = Durable::channel();
+        let attempt = Attempt {
+            to: message.to.clone(),
+            body: message.body.clone(),
+            part: Part { seq, total: message.segments, concat_ref: message.concat_ref },
+            flash: message.flash,
+            report: message.report,
+            deadline: message.deadline,
+            more: !self.held.is_empty() || message.open.len() > 1,
+            durable,
+        };
+        let flight = self.next_flight;
+        self.next_flight += 1;
+        let send = entry.provider.send(&channel, attempt);
+        self.sends.spawn(async move { (flight, send.await) });
+        let begin =
+            Begin { id: message.id, epoch: message.epoch, seq, channel: channel.clone(), at: clock::wall() };
+        self.pending.begun.push(begin);
+        self.pending_keepers.push((flight, keeper));
+        let line = self.lines.entry(channel.clone()).or_default();
+        line.in_flight += 1;
+        line.last_begun = Some(clock::monotonic());
+        self.flights.insert(flight, Flight { message, seq, channel, stage: Stage::Committing });
+    }
+
+    /// Sends the pending turn to the store, if there is anything in it and the store is well.
+    fn flush(&mut self) {
+        if self.paused_until.is_some() || (self.pending.ended.is_empty() && self.pending.begun.is_empty()) {
+            return;
+        }
+        let turn = std::mem::take(&mut self.pending);
+        let keepers = std::mem::take(&mut self.pending_keepers);
+        let store = self.store.clone();
+        self.turns.spawn(async move {
+            let result = store.turn(turn.clone()).await;
+            Turned { turn, keepers, result }
+        });
+    }
+
+    /// A turn came back: attempts may go on, or must be given up; what could not be written is kept for the next turn.
+    fn turned(&mut self, turned: Turned) {
+        match turned.result {
+            Ok(verdicts) => {
+                self.tally.send_modify(|tally| tally.turns += 1);
+                for ((flight, keeper), verdict) in turned.keepers.into_iter().zip(verdicts) {
+                    let durable = verdict == Begun::Durable;
+                    self.set_stage(flight, if durable { Stage::Durable } else { Stage::Refused });
+                    if durable {
+                        // The receiver may be gone: its channel hung up meanwhile, and says so in its outcome.
+                        let _ = keeper.send(());
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "an outcome could not be stored yet; nothing is sent until it is");
+                for (flight, _keeper) in turned.keepers {
+                    self.set_stage(flight, Stage::StoreFailed);
+                }
+                let newer = std::mem::replace(&mut self.pending.ended, turned.turn.ended);
+                self.pending.ended.extend(newer);
+                self.paused_until = Some(clock::monotonic() + STORE_PAUSE);
+            }
+        }
+    }
+
+    fn set_stage(&mut self, flight: u64, stage: Stage) {
+        if let Some(flight) = self.flights.get_mut(&flight) {
+            flight.stage = stage;
+        }
+    }
+
+    /// An attempt ended: the rules say what becomes of its message.
+    fn ended(&mut self, flight: u64, outcome: Outcome) {
+        let Some(Flight { mut message, seq, channel, stage }) = self.flights.remove(&flight) else { return };
+        if let Some(line) = self.lines.get_mut(&channel) {
+            line.in_flight = line.in_flight.saturating_sub(1);
+        }
+        self.count(&outcome);
+        let now = clock::wall();
+        let (result, reference, cause, next) = match outcome {
+            // Nothing was written and nothing left: the lease is still good, or it is lost and somebody else's now.
+            Outcome::Abandoned if stage == Stage::StoreFailed => {
+                self.held.insert((message.lane, message.id), message);
+                return;
+            }
+            Outcome::Abandoned if stage == Stage::Refused => return,
+            Outcome::Abandoned => (AttemptState::Abandoned, None, None, Next::Retry(now)),
+            Outcome::Submitted { reference } => {
+                (AttemptState::Submitted, reference, None, judge(Ended::Submitted, &message, now))
+            }
+            Outcome::Refused { disposition, cause } => {
+                message.refusals += 1;
+                let next = judge(Ended::Refused(disposition), &message, now);
+                (AttemptState::Refused, None, Some(cause), next)
+            }
+            Outcome::Uncertain { cause } => {
+                message.uncertain += 1;
+                (AttemptState::Uncertain, None, Some(cause), judge(Ended::Uncertain, &message, now))
+            }
+        };
+        if let Some(cause) = &cause {
+            tracing::warn!(message = %message.id, %channel, seq, cause, ?next, "attempt not confirmed");
+        }
+        self.pending.ended.push(End {
+            id: message.id,
+            epoch: message.epoch,
+            seq,
+            result,
+            reference,
+            cause,
+            at: now,
+            next,
+        });
+        if next == Next::Continue {
+            message.open.retain(|&open| open != seq);
+            message.bound = Some(channel);
+            self.held.insert((message.lane, message.id), message);
+        }
+    }
+
+    fn count(&self, outcome: &Outcome) {
+        self.tally.send_modify(|tally| match outcome {
+            Outcome::Submitted { .. } => tally.submitted += 1,
+            Outcome::Refused { .. } => tally.refused += 1,
+            Outcome::Uncertain { .. } => tally.uncertain += 1,
+            Outcome::Abandoned => tally.abandoned += 1,
+        });
+    }
+
+    /// Keeps demands standing in the store: for anything while little is held, for more urgent lanes always.
+    fn demand(&mut self) {
+        let channels = self.ready_channels();
+        if channels.is_empty() || self.paused_until.is_some() {
+            (self.any, self.urgent) = (None, None);
+            return;
+        }
+        if self.any.is_none() && self.held.len() < HELD_LOW {
+            self.any = Some(self.lease(HELD_HIGH - self.held.len(), Lane::Bulk, channels.clone()));
+        }
+        let more_urgent = match self.held.last_key_value().map(|((lane, _), _)| *lane) {
+            Some(Lane::Bulk) => Some(Lane::Alert),
+            Some(Lane::Alert) => Some(Lane::Login),
+            Some(Lane::Login) | None => None,
+        };
+        match more_urgent {
+            Some(lanes)
+                if self.any.is_none() && self.urgent.as_ref().is_none_or(|(asked, _)| *asked != lanes) =>
+            {
+                self.urgent = Some((lanes, self.lease(HELD_LOW, lanes, channels)));
+            }
+            _ => {}
+        }
+    }
+
+    fn lease(&self, most: usize, lanes: Lane, channels: Vec<ChannelId>) -> Demand {
+        let store = self.store.clone();
+        Box::pin(async move { store.lease(Want { most, lanes, channels, lease: LEASE }).await })
+    }
+
+    fn take_in(&mut self, leased: Result<Vec<Leased>, StoreError>) {
+        match leased {
+            Ok(rows) => {
+                self.held.extend(rows.into_iter().map(|message| ((message.lane, message.id), message)));
+            }
+            Err(error) => {
+                tracing::error!(%error, "no messages can be leased");
+                self.paused_until = Some(clock::monotonic() + STORE_PAUSE);
+            }
+        }
+    }
+
+    fn ready_channels(&self) -> Vec<ChannelId> {
+        let mut ready = Vec::new();
+        for source in &self.providers {
+            ready.extend(source.channels.borrow().iter().filter(|c| c.ready).map(|c| c.id.clone()));
+        }
+        ready
+    }
+
+    /// A demand names the ready channels, so it is made anew; with no channel left, what is held goes back to the queue.
+    fn channels_changed(&mut self) {
+        (self.any, self.urgent) = (None, None);
+        if self.ready_channels().is_empty() {
+            let leases =
+                std::mem::take(&mut self.held).into_values().map(|held| (held.id, held.epoch)).collect();
+            self.give_back(leases);
+        }
+    }
+
+    /// Gives leases back; should the store refuse, they lapse by themselves.
+    fn give_back(&mut self, leases: Vec<(MessageId, i64)>) {
+        if leases.is_empty() {
+            return;
+        }
+        let store = self.store.clone();
+        self.turns.spawn(async move {
+            let result = store.release(leases).await.map(|()| Vec::new());
+            Turned { turn: Turn::default(), keepers: Vec::new(), result }
+        });
+    }
+
+    /// Ends in order: no new attempt, held leases back, then every outcome stored.
+    async fn drain(mut self) {
+        (self.any, self.urgent) = (None, None);
+        let leases = std::mem::take(&mut self.held).into_values().map(|held| (held.id, held.epoch)).collect();
+        self.give_back(leases);
+        while !(self.flights.is_empty() && self.turns.is_empty() && self.pending.ended.is_empty()) {
+            self.flush();
+            let paused = self.paused_until;
+            tokio::select! {
+                Some(Ok(turned)) = self.turns.join_next() => self.turned(turned),
+                Some(Ok((flight, outcome))) = self.sends.join_next() => self.ended(flight, outcome),
+                () = until(paused) => self.paused_until = None,
+                else => break,
+            }
+        }
+    }
+}
+
+/// The rules' verdict, with the facts of the message filled in.
+fn judge(ended: Ended, message: &Leased, now: crate::units::UnixMs) -> Next {
+    let standing = Standing {
+        lane: message.lane,
+        deadline: message.deadline,
+        refusals: message.refusals,
+        uncertain: message.uncertain,
+        remaining: u8::try_from(message.open.len().saturating_sub(1)).unwrap_or(u8::MAX),
+    };
+    rules::after_attempt(ended, standing, now, fastrand::u8(..))
+}
+
+/// The demand's answer; never, while there is no demand.
+async fn ready(demand: &mut Option<Demand>) -> Result<Vec<Leased>, StoreError> {
+    match demand {
+        Some(demand) => demand.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn ready_urgent(demand: &mut Option<(Lane, Demand)>) -> Result<Vec<Leased>, StoreError> {
+    match demand {
+        Some((_, demand)) => demand.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The end of a pause; never, while there is none.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for the next announcement of one provider and hands its watch back.
+async fn announced(mut channels: watch::Receiver<Arc<[Channel]>>) -> Option<watch::Receiver<Arc<[Channel]>>> {
+    channels.changed().await.ok().map(|()| channels)
+}

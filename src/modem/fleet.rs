@@ -1,0 +1,280 @@
+//! The fleet as others see it: a snapshot for people, the links for providers, and the operator's commands.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::driver::DriverHandle;
+use super::machine::{Cause, Counters, Done, Failure, Phase, Status, Step};
+use super::trace::Trace;
+use crate::units::{Dbm, Iccid, Imei};
+
+/// All modems, by the name of their port.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Fleet {
+    /// One for each port, twins included.
+    pub modems: Vec<Modem>,
+}
+
+/// One port and what is behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Modem {
+    /// Name of the link.
+    pub port: String,
+    /// The device it leads to.
+    pub device: String,
+    /// What becomes of it.
+    pub state: State,
+    /// Why it is so, for people; the last error if the port cannot be opened.
+    pub cause: Option<String>,
+    /// An operator holds it back: it stays in service for what comes in, and sends nothing.
+    pub paused: bool,
+    /// The modem.
+    pub imei: Option<Imei>,
+    /// The SIM.
+    pub iccid: Option<Iccid>,
+    /// Manufacturer, model and revision as the modem gives them.
+    pub make: Option<String>,
+    /// The firmware note in force.
+    pub profile: Option<String>,
+    /// The operator's name or number.
+    pub operator: Option<String>,
+    /// Last signal.
+    pub signal: Option<Dbm>,
+    /// `<stat>` of `+CREG`.
+    pub registration: Option<u8>,
+    /// Sums since the driver began.
+    pub counters: Sums,
+    /// Times its driver was started anew since the link came.
+    pub restarts: u32,
+}
+
+/// What becomes of a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It is not open: see the cause; it is tried again.
+    Closed,
+    /// Another port of the same modem is in service.
+    Spare,
+    /// The modem is being set up.
+    Starting,
+    /// Set up, in no network.
+    Searching,
+    /// Messages can be submitted.
+    Ready,
+    /// A step of the health ladder is under way.
+    Recovering,
+    /// A person must act: see the cause.
+    Down,
+}
+
+/// See [`Counters`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the fields are those of `Counters`")]
+pub struct Sums {
+    pub submitted: u64,
+    pub rejected: u64,
+    pub uncertain: u64,
+    pub received: u64,
+    pub timeouts: u64,
+    pub noise_lines: u64,
+    pub bad_pdus: u64,
+    pub resyncs: u64,
+    pub ladder: [u32; 6],
+    pub restarts: u64,
+}
+
+/// A running driver, as providers see it.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// The way to it.
+    pub driver: DriverHandle,
+    /// The modem, once it told.
+    pub imei: Option<Imei>,
+    /// The SIM, once it told.
+    pub iccid: Option<Iccid>,
+    /// Whether it takes submits now.
+    pub ready: bool,
+}
+
+/// Why an operator's command was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// No port and no IMEI of this name.
+    #[error("there is no modem {0}")]
+    NoSuchModem(String),
+    /// It is there, but not open.
+    #[error("modem {0} is not in service")]
+    NotInService(String),
+    /// The modem did not do it.
+    #[error("the modem did not do it: {0}")]
+    Failed(Failure),
+    /// The daemon is stopping.
+    #[error("the modems are being closed")]
+    Closing,
+}
+
+/// What the supervisor itself is asked for.
+#[derive(Debug)]
+pub(super) enum Command {
+    Pause { modem: String, paused: bool, reply: oneshot::Sender<Result<(), CommandError>> },
+}
+
+/// The way to the fleet; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct FleetHandle {
+    pub(super) fleet: watch::Receiver<Arc<Fleet>>,
+    pub(super) links: watch::Receiver<Arc<[Link]>>,
+    pub(super) commands: mpsc::Sender<Command>,
+}
+
+impl FleetHandle {
+    /// The snapshot; readiness is told at once, figures at most five times a second.
+    #[must_use]
+    pub fn fleet(&self) -> watch::Receiver<Arc<Fleet>> {
+        self.fleet.clone()
+    }
+
+    /// The running drivers; told at once when one comes, goes, or changes its readiness or identity.
+    #[must_use]
+    pub fn links(&self) -> watch::Receiver<Arc<[Link]>> {
+        self.links.clone()
+    }
+
+    /// Holds a modem back from sending, by IMEI or port name, until [`resume`](Self::resume) or the end of the daemon.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub async fn pause(&self, modem: &str) -> Result<(), CommandError> {
+        self.set_paused(modem, true).await
+    }
+
+    /// Lets it send again.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub async fn resume(&self, modem: &str) -> Result<(), CommandError> {
+        self.set_paused(modem, false).await
+    }
+
+    /// Carries out a step of the health ladder now. A submit in flight ends as the machine sees fit.
+    ///
+    /// # Errors
+    /// There is none of that name, it is not open, or it did not do it.
+    pub async fn reset(&self, modem: &str, step: Step) -> Result<(), CommandError> {
+        match self.link(modem)?.driver.reset(step).await {
+            Ok(Done::Reset | Done::Submitted { .. }) => Ok(()),
+            Err(failure) => Err(CommandError::Failed(failure)),
+        }
+    }
+
+    /// The wire trace of a modem in service.
+    ///
+    /// # Errors
+    /// There is none of that name, or it is not open.
+    pub fn trace(&self, modem: &str) -> Result<Arc<Trace>, CommandError> {
+        self.link(modem).map(|link| Arc::clone(link.driver.trace()))
+    }
+
+    fn link(&self, modem: &str) -> Result<Link, CommandError> {
+        if let Some(link) = self.links.borrow().iter().find(|link| link.is(modem)) {
+            return Ok(link.clone());
+        }
+        let known = self.fleet.borrow().modems.iter().any(|one| one.is(modem));
+        let modem = modem.to_owned();
+        Err(if known { CommandError::NotInService(modem) } else { CommandError::NoSuchModem(modem) })
+    }
+
+    async fn set_paused(&self, modem: &str, paused: bool) -> Result<(), CommandError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Pause { modem: modem.to_owned(), paused, reply };
+        self.commands.send(command).await.map_err(|_| CommandError::Closing)?;
+        answer.await.unwrap_or(Err(CommandError::Closing))
+    }
+}
+
+impl Link {
+    /// What of it is announced when it changes.
+    pub(super) fn key(&self) -> (u64, Option<&Imei>, Option<&Iccid>, bool) {
+        (self.driver.serial(), self.imei.as_ref(), self.iccid.as_ref(), self.ready)
+    }
+
+    fn is(&self, modem: &str) -> bool {
+        **self.driver.port() == *modem || self.imei.as_ref().is_some_and(|imei| imei.as_str() == modem)
+    }
+}
+
+impl Modem {
+    pub(super) fn is(&self, modem: &str) -> bool {
+        self.port == modem || self.imei.as_ref().is_some_and(|imei| imei.as_str() == modem)
+    }
+
+    /// Takes over what the machine says.
+    pub(super) fn show(&mut self, status: &Status) {
+        let identity = &status.identity;
+        (self.state, self.cause) = state(&status.phase);
+        self.imei = identity.imei.clone().or(self.imei.take());
+        self.iccid.clone_from(&identity.iccid);
+        let make = [&identity.manufacturer, &identity.model, &identity.revision];
+        let make = make.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(" ");
+        self.make = Some(make).filter(|make| !make.is_empty());
+        self.profile = Some(identity.profile.clone()).filter(|profile| !profile.is_empty());
+        self.operator = status.operator.as_deref().map(str::to_owned);
+        self.signal = status.signal;
+        self.registration = status.registration.0;
+        self.counters = status.counters.into();
+    }
+}
+
+fn state(phase: &Phase) -> (State, Option<String>) {
+    match phase {
+        Phase::Starting => (State::Starting, None),
+        Phase::Searching => (State::Searching, Some(cause(&Cause::NoNetwork))),
+        Phase::Ready => (State::Ready, None),
+        Phase::Recovering(step) => (State::Recovering, Some(cause(&Cause::Recovering(*step)))),
+        Phase::Down(why) => (State::Down, Some(cause(why))),
+        Phase::Closed => (State::Closed, None),
+    }
+}
+
+/// Cause and, where a person must act, remedy.
+fn cause(cause: &Cause) -> String {
+    match cause {
+        Cause::Silent => "the modem does not answer".to_owned(),
+        Cause::Refused(result) => format!("the modem refused a command of its set-up: {result:?}"),
+        Cause::NoSim => "no SIM, or it cannot be read; check that it sits well".to_owned(),
+        Cause::PinWanted(_) => {
+            "the SIM wants a PIN that is not set or was tried before; set `pin`".to_owned()
+        }
+        Cause::PinWrong(_) => "the SIM refused the PIN; set the right one, it is not tried again".to_owned(),
+        Cause::PinLastTry(_) => {
+            "the SIM has one try left, which is left to a person; enter the PIN in a phone".to_owned()
+        }
+        Cause::Locked => "the SIM is locked and wants its PUK; unlock it in a phone".to_owned(),
+        Cause::NoNetwork => "registered in no network; check aerial, SIM contract and signal".to_owned(),
+        Cause::Recovering(step) => format!("recovering: {step:?}"),
+        Cause::Restarted => "the modem started anew by itself; check its power".to_owned(),
+    }
+}
+
+impl From<Counters> for Sums {
+    fn from(c: Counters) -> Self {
+        Self {
+            submitted: c.submitted,
+            rejected: c.rejected,
+            uncertain: c.uncertain,
+            received: c.received,
+            timeouts: c.timeouts,
+            noise_lines: c.noise_lines,
+            bad_pdus: c.bad_pdus,
+            resyncs: c.resyncs,
+            ladder: c.ladder,
+            restarts: c.restarts,
+        }
+    }
+}

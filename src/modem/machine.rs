@@ -1,0 +1,558 @@
+//! The modem machine: bytes, time and requests in; bytes, outcomes and events out. No I/O, no clock, no log.
+//!
+//! States: bring-up -> online (searching or ready) -> recovering -> bring-up ...; down (a person must help, looked at again
+//! now and then); closed (the port is gone). In each state `pump` chooses the next command when the line is free:
+//! acknowledgements first, then messages out, then messages in (which come after a few messages out at the latest),
+//! then the slow look at the registration.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::at::command::Domain;
+use crate::at::reply::PinState;
+use crate::at::urc::Ready;
+use crate::at::{Command, Disposition, Urc};
+use crate::modem::bringup::{BringUp, Card};
+use crate::modem::health::Health;
+use crate::modem::incoming::Incoming;
+use crate::modem::outgoing::Outgoing;
+use crate::modem::profile::Profile;
+use crate::modem::session::{Answer, Heard, Order, Purpose, Session};
+use crate::modem::timers::{Timer, Timers};
+
+pub use crate::modem::exchange::{
+    Cause, Counters, Done, Event, Failure, Identity, IncomingKind, Input, Kind, Noise, NotSent, Output,
+    Phase, PinPermission, Registration, Request, RequestId, Settings, Status, Step, TPDU_MAX, Token,
+    Uncertain,
+};
+
+/// Messages out, at most, while something on its way in waits for the line.
+const SENDS_BETWEEN: u8 = 4;
+/// Registration is asked for again after this, doubling up to [`SEARCH_POLL_MAX`]: a URC usually comes first.
+const SEARCH_POLL: Duration = Duration::from_secs(2);
+/// The slowest poll while searching.
+const SEARCH_POLL_MAX: Duration = Duration::from_secs(30);
+/// A modem that was restarted may be silent that long.
+const RESTART_PATIENCE: Duration = Duration::from_secs(60);
+/// The shortest keep-alive that settings may ask for.
+const KEEP_ALIVE_MIN: Duration = Duration::from_secs(1);
+
+/// One modem, seen from its port.
+pub struct Machine {
+    settings: Settings,
+    state: State,
+    session: Session,
+    timers: Timers,
+    outgoing: Outgoing,
+    incoming: Incoming,
+    health: Health,
+    status: Status,
+    told: Status,
+    /// Whether the last `Up` or `Down` told was an `Up`, and the cause of the last `Down`.
+    up: bool,
+    down: Option<Cause>,
+    pin_spent: bool,
+    /// The operator's reset that waits for the line, or is under way.
+    reset: Option<Reset>,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Debug)]
+enum State {
+    BringUp(BringUp),
+    Online(Online),
+    Recovering(Recovery),
+    Down,
+    Closed,
+}
+
+/// Set up.
+#[derive(Debug)]
+struct Online {
+    profile: Arc<Profile>,
+    /// Commands of the slow look that are still to be sent.
+    looks: VecDeque<Command>,
+    looking: Option<Command>,
+    rounds: u32,
+    search_poll: Duration,
+    sends: u8,
+    notified: bool,
+}
+
+/// A step of the ladder under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recovery {
+    /// The pause before the step.
+    Pausing(Step),
+    /// `+CFUN=0` is out.
+    RadioOff,
+    /// Between off and on.
+    RadioRest,
+    /// `+CFUN=1` is out.
+    RadioOn,
+    /// `+CFUN=1,1` is out.
+    Restarting,
+    /// The modem starts anew, or the driver works.
+    Waiting(Step),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reset {
+    id: RequestId,
+    step: Step,
+    begun: bool,
+}
+
+/// What the parts of the machine share for one input.
+pub(super) struct Turn<'a> {
+    pub(super) now: Instant,
+    pub(super) session: &'a mut Session,
+    pub(super) timers: &'a mut Timers,
+    pub(super) outputs: &'a mut VecDeque<Output>,
+    pub(super) counters: &'a mut Counters,
+}
+
+impl Turn<'_> {
+    pub(super) fn done(&mut self, id: RequestId, result: Result<Done, Failure>) {
+        self.outputs.push_back(Output::Done(id, result));
+    }
+
+    pub(super) fn noise(&mut self, noise: Noise) {
+        self.outputs.push_back(Output::Event(Event::Noise(noise)));
+    }
+
+    pub(super) fn bad_pdu(&mut self) {
+        self.counters.bad_pdus = self.counters.bad_pdus.saturating_add(1);
+        self.noise(Noise::BadPdu);
+    }
+}
+
+/// Lends the parts; a macro because it borrows fields one by one.
+macro_rules! turn {
+    ($machine:ident, $now:expr) => {
+        Turn {
+            now: $now,
+            session: &mut $machine.session,
+            timers: &mut $machine.timers,
+            outputs: &mut $machine.outputs,
+            counters: &mut $machine.status.counters,
+        }
+    };
+}
+
+/// The inside holds messages and PINs.
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+impl Machine {
+    /// A machine for a port that was just opened. It writes nothing before its first [`Input::Tick`], which is due at once.
+    #[must_use]
+    pub fn new(settings: Settings, now: Instant) -> Self {
+        let patience = settings.profile.clone().unwrap_or_else(Profile::generic).wake();
+        let status = Status {
+            phase: Phase::Starting,
+            identity: Arc::default(),
+            registration: Registration::default(),
+            operator: None,
+            signal: None,
+            counters: Counters::default(),
+        };
+        let mut timers = Timers::default();
+        timers.set(Timer::Pause, now, Duration::ZERO);
+        Self {
+            state: State::BringUp(BringUp::new(now, &settings, patience)),
+            session: Session::new(settings.submit_limit),
+            settings,
+            timers,
+            outgoing: Outgoing::new(),
+            incoming: Incoming::new(),
+            health: Health::default(),
+            told: status.clone(),
+            status,
+            up: false,
+            down: None,
+            pin_spent: false,
+            reset: None,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes one input. Afterwards [`poll`](Self::poll) is to be called until it gives `None`; that keeps the list of
+    /// outputs as short as what one read of the port can bring.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        if matches!(self.state, State::Closed) {
+            if let Input::Request(Request { id, .. }) = input {
+                self.outputs.push_back(Output::Done(id, Err(NotSent::HangUp.into())));
+            }
+            return;
+        }
+        match input {
+            Input::Bytes(bytes) => {
+                self.session.push(bytes);
+                self.listen(now);
+            }
+            Input::Tick => {
+                while let Some(timer) = self.timers.take_expired(now) {
+                    self.expired(now, timer);
+                }
+            }
+            Input::Request(request) => self.requested(now, request),
+            Input::Durable(id) => self.outgoing.durable(&mut turn!(self, now), id),
+            Input::Abandon(id) => self.abandoned(now, id),
+            Input::Stored(token) => self.incoming.stored(token),
+            Input::HangUp => self.hung_up(now),
+        }
+        self.pump(now);
+        self.tell();
+    }
+
+    /// The next thing to do, in order.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::Tick`] is due at the latest; `None` if only other input can change anything.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// The picture of the modem as it stands.
+    #[must_use]
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    fn tell(&mut self) {
+        self.outputs.extend(self.session.take_writes().into_iter().map(Output::Write));
+        if self.status != self.told {
+            self.told.clone_from(&self.status);
+            self.outputs.push_back(Output::Status(self.status.clone()));
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        matches!(self.state, State::Online(_)) && self.status.registration.carries_sms()
+    }
+
+    // What comes from outside.
+
+    fn requested(&mut self, now: Instant, Request { id, kind }: Request) {
+        let refused = match kind {
+            Kind::Submit { .. } if !self.is_ready() => Some(NotSent::NotReady),
+            Kind::Submit { tpdu, more } => self.outgoing.accept(id, tpdu, more).err(),
+            Kind::Reset(_) if self.reset.is_some() => Some(NotSent::Busy),
+            Kind::Reset(step) => {
+                self.reset = Some(Reset { id, step, begun: false });
+                None
+            }
+        };
+        if let Some(why) = refused {
+            turn!(self, now).done(id, Err(why.into()));
+        }
+    }
+
+    fn abandoned(&mut self, now: Instant, id: RequestId) {
+        match self.reset {
+            Some(reset) if reset.id == id && !reset.begun => {
+                self.reset = None;
+                turn!(self, now).done(id, Err(NotSent::Abandoned.into()));
+            }
+            _ => self.outgoing.abandon(&mut turn!(self, now), id),
+        }
+    }
+
+    fn hung_up(&mut self, now: Instant) {
+        self.session.close();
+        self.outputs.retain(|output| !matches!(output, Output::Write(_) | Output::Ladder(_)));
+        self.outgoing.end_all(&mut turn!(self, now), NotSent::HangUp, Uncertain::HangUp);
+        if let Some(Reset { id, begun, .. }) = self.reset.take() {
+            // A restart takes the port away: that is the step, not its failure.
+            let result = if begun { Ok(Done::Reset) } else { Err(NotSent::HangUp.into()) };
+            turn!(self, now).done(id, result);
+        }
+        self.timers.clear_all();
+        self.state = State::Closed;
+        self.status.phase = Phase::Closed;
+    }
+
+    fn expired(&mut self, now: Instant, timer: Timer) {
+        match timer {
+            Timer::Link => {
+                if let Some(heard) = self.session.expired(now, &mut self.timers) {
+                    self.heard(now, heard);
+                }
+            }
+            Timer::Durable => self.outgoing.durable_expired(&mut turn!(self, now)),
+            Timer::Idle => self.look(),
+            Timer::Grace | Timer::Retry => {}
+            Timer::Pause => match self.state {
+                State::Down => self.begin(now, None),
+                State::Recovering(recovery) => self.recover(now, recovery),
+                State::BringUp(_) | State::Online(_) | State::Closed => {}
+            },
+        }
+    }
+
+    // What is heard.
+
+    fn listen(&mut self, now: Instant) {
+        while let Some(heard) = self.session.next(now, &mut self.timers) {
+            // All of these bytes are judged before the next command leaves: none of them can be its answer.
+            self.heard(now, heard);
+        }
+    }
+
+    fn heard(&mut self, now: Instant, heard: Heard) {
+        match heard {
+            Heard::Prompt => self.outgoing.prompted(&mut turn!(self, now)),
+            Heard::Reference(reference) => {
+                self.health.submitted();
+                self.outgoing.referenced(&mut turn!(self, now), reference);
+            }
+            Heard::LateReference(reference) => {
+                if !self.outgoing.late(&mut turn!(self, now), reference) {
+                    self.count_noise();
+                }
+            }
+            Heard::Answer(purpose, answer) => self.answered(now, purpose, &answer),
+            Heard::TimedOut(purpose) => self.timed_out(now, purpose),
+            Heard::InStep => {
+                self.status.counters.resyncs = self.status.counters.resyncs.saturating_add(1);
+                self.outgoing.in_step();
+                self.poked(now);
+            }
+            Heard::Silent => self.silent(now),
+            Heard::Unsolicited(urc) => self.unsolicited(now, urc),
+            Heard::Direct { report, pdu } => self.incoming.direct(&mut turn!(self, now), report, &pdu),
+            Heard::Noise => self.count_noise(),
+        }
+    }
+
+    fn count_noise(&mut self) {
+        self.status.counters.noise_lines = self.status.counters.noise_lines.saturating_add(1);
+    }
+
+    fn answered(&mut self, now: Instant, purpose: Purpose, answer: &Answer) {
+        match purpose {
+            Purpose::BringUp => {
+                if let State::BringUp(bringup) = &mut self.state {
+                    let card = Card { settings: &self.settings, pin_spent: &mut self.pin_spent };
+                    let progress = bringup.answered(now, &card, answer);
+                    self.progress(now, progress);
+                }
+            }
+            Purpose::Submit => {
+                let holding = self.outgoing.is_holding();
+                let disposition = answer.result.disposition();
+                let refused = self.outgoing.answered(&mut turn!(self, now), answer.result.clone());
+                let helps = matches!(disposition, Some(Disposition::LocalReset | Disposition::Unknown));
+                if holding {
+                    self.health.answered();
+                } else if !(refused && helps) {
+                    self.health.submitted();
+                } else if let Some((step, pause)) = self.health.refused() {
+                    self.climb(now, step, pause);
+                }
+            }
+            Purpose::Incoming => {
+                self.health.answered();
+                let selected = self.incoming.answered(&mut turn!(self, now), answer);
+                // A selected store is half of a job: its other half is not left waiting behind messages out.
+                if let State::Online(online) = &mut self.state
+                    && selected
+                {
+                    online.sends = SENDS_BETWEEN;
+                }
+            }
+            Purpose::Idle => {
+                self.health.answered();
+                self.looked(now, answer);
+            }
+            Purpose::Ladder => self.stepped(now),
+        }
+    }
+
+    fn timed_out(&mut self, now: Instant, purpose: Purpose) {
+        self.status.counters.timeouts = self.status.counters.timeouts.saturating_add(1);
+        let mut submit = false;
+        match purpose {
+            Purpose::BringUp => {
+                if let State::BringUp(bringup) = &mut self.state {
+                    if bringup.may_be_silent(now) {
+                        return;
+                    }
+                    bringup.timed_out();
+                }
+            }
+            Purpose::Submit => submit = self.outgoing.timed_out(&mut turn!(self, now)),
+            Purpose::Incoming => self.incoming.timed_out(&mut turn!(self, now)),
+            Purpose::Idle => {
+                if let State::Online(online) = &mut self.state {
+                    online.looking = None;
+                }
+            }
+            Purpose::Ladder => return self.stepped(now),
+        }
+        turn!(self, now).noise(Noise::Timeout);
+        self.strike(now, submit);
+    }
+
+    /// No probe was answered.
+    fn silent(&mut self, now: Instant) {
+        self.outgoing.in_step();
+        match &self.state {
+            State::BringUp(bringup) if bringup.may_be_silent(now) => {
+                self.session.resync(now, &mut self.timers, true);
+            }
+            State::BringUp(_) | State::Online(_) => {
+                self.poked(now);
+                // Not ready until it answers again: the next look at the registration tells.
+                self.status.registration = Registration::default();
+                if matches!(self.state, State::Online(_)) {
+                    self.status.phase = Phase::Searching;
+                }
+                self.timers.clear(Timer::Idle);
+                self.outgoing.end_waiting(&mut turn!(self, now), NotSent::NotReady);
+                self.go_down(Cause::Silent);
+                self.strike(now, false);
+            }
+            State::Recovering(_) | State::Down | State::Closed => {}
+        }
+    }
+
+    fn unsolicited(&mut self, now: Instant, urc: Urc) {
+        match urc {
+            Urc::Cmti { store, index } | Urc::Cdsi { store, index } => self.incoming.stored_in(store, index),
+            Urc::Registration(read) if read.domain == Domain::Circuit => {
+                // Newer than the answer that is just coming in.
+                if self.session.has_reply()
+                    && let State::Online(online) = &mut self.state
+                    && matches!(online.looking, Some(Command::RegistrationRead(_)))
+                {
+                    online.looking = None;
+                }
+                self.registered(now, Registration(Some(read.code)));
+            }
+            Urc::StoreFull => {
+                turn!(self, now).noise(Noise::StoreFull);
+                self.incoming.look();
+            }
+            Urc::Ready(Ready::Started) => self.restarted(now),
+            // The card is ready: no need to wait for the end of the pause.
+            Urc::Ready(Ready::Sms) if matches!(self.state, State::BringUp(_)) => {
+                self.timers.clear(Timer::Pause);
+            }
+            Urc::Pin(PinState::Ready | PinState::SimPin2 | PinState::SimPuk2) => {}
+            Urc::Pin(_) if matches!(self.state, State::Online(_)) => self.restarted(now),
+            Urc::Noise | Urc::Power(_) => self.count_noise(),
+            _ => {}
+        }
+    }
+
+    /// The modem started anew, or its card changed: all settings are gone.
+    fn restarted(&mut self, now: Instant) {
+        match &self.state {
+            State::Online(_) => {
+                self.status.counters.restarts = self.status.counters.restarts.saturating_add(1);
+                self.outgoing.end_all(&mut turn!(self, now), NotSent::Reset, Uncertain::Restart);
+                self.go_down(Cause::Restarted);
+            }
+            State::Recovering(Recovery::Waiting(_)) => {}
+            State::BringUp(bringup) if !bringup.may_be_silent(now) => {}
+            _ => return,
+        }
+        self.session.rebooted(&mut self.timers);
+        self.begin(now, Some(RESTART_PATIENCE));
+    }
+
+    /// Sends what is next, if the line is free.
+    fn pump(&mut self, now: Instant) {
+        while self.session.is_idle() {
+            if self.begin_reset(now) {
+                continue;
+            }
+            let (purpose, order) = match &mut self.state {
+                State::BringUp(bringup) if !self.timers.is_set(Timer::Pause) => {
+                    let mut card = Card { settings: &self.settings, pin_spent: &mut self.pin_spent };
+                    match bringup.order(&mut card) {
+                        Ok(order) => (Purpose::BringUp, order),
+                        Err(progress) => {
+                            self.progress(now, progress);
+                            continue;
+                        }
+                    }
+                }
+                State::Online(_) => match self.online_order(now) {
+                    Some(next) => next,
+                    None => return self.rest(now),
+                },
+                State::BringUp(_) | State::Recovering(_) | State::Down | State::Closed => return,
+            };
+            self.session.send(now, &mut self.timers, purpose, order);
+        }
+    }
+
+    fn online_order(&mut self, now: Instant) -> Option<(Purpose, Order)> {
+        if let Some(order) = self.incoming.acknowledgement() {
+            return Some((Purpose::Incoming, order));
+        }
+        let ready = self.is_ready();
+        let State::Online(online) = &mut self.state else { return None };
+        let sends_first = online.sends < SENDS_BETWEEN;
+        if sends_first
+            && ready
+            && let Some(order) = self.outgoing.order(now, online.profile.cmms.value)
+        {
+            online.sends = online.sends.saturating_add(1);
+            return Some((Purpose::Submit, order));
+        }
+        if self.timers.is_set(Timer::Grace) {
+            return None;
+        }
+        online.sends = 0;
+        if let Some(order) = self.incoming.order(&turn!(self, now)) {
+            return Some((Purpose::Incoming, order));
+        }
+        if !sends_first
+            && ready
+            && let Some(order) = self.outgoing.order(now, online.profile.cmms.value)
+        {
+            return Some((Purpose::Submit, order));
+        }
+        let look = online.looks.pop_front()?;
+        online.looking = Some(look.clone());
+        Some((Purpose::Idle, look.into()))
+    }
+
+    /// Nothing to do: the next look is set, unless it is.
+    fn rest(&mut self, now: Instant) {
+        let State::Online(online) = &mut self.state else { return };
+        if self.timers.is_set(Timer::Idle) {
+            return;
+        }
+        let wait = if self.up {
+            self.settings.keep_alive.unwrap_or_else(|| online.profile.keep_alive()).max(KEEP_ALIVE_MIN)
+        } else {
+            let poll = online.search_poll;
+            online.search_poll = poll.saturating_mul(2).min(SEARCH_POLL_MAX);
+            poll
+        };
+        self.timers.set(Timer::Idle, now, wait);
+    }
+}
+
+mod ladder;
+mod lookout;
+
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod storm;
+#[cfg(test)]
+mod tests;

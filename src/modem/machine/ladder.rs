@@ -1,0 +1,192 @@
+//! The machine's ways down and up again: bring-up and its end, strikes, the steps of the health ladder, the operator's reset.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{
+    Cause, Done, Identity, Machine, NotSent, Online, Output, Phase, RESTART_PATIENCE, Recovery, Registration,
+    SEARCH_POLL, State, Step, Turn, Uncertain,
+};
+use crate::at::Command;
+use crate::modem::bringup::{BringUp, Progress, SetUp};
+use crate::modem::profile::Profile;
+use crate::modem::session::Purpose;
+use crate::modem::timers::Timer;
+
+/// A modem that needs a person is looked at again after this.
+const DOWN_PAUSE: Duration = Duration::from_secs(60);
+/// After `+CFUN=1,1` the port goes, or the modem is deaf for 5 to 40 s.
+const RESTART_PAUSE: Duration = Duration::from_secs(10);
+/// After the driver's steps: unplugging, plugging in, start of the firmware.
+const DRIVER_STEP_PAUSE: Duration = Duration::from_secs(30);
+/// The radio needs a moment between off and on.
+const RADIO_PAUSE: Duration = Duration::from_secs(2);
+/// After the bring-up messages out have the line for themselves, so long: the driver hands the first one over within that, and a
+/// listing of a full store would block it for seconds.
+const FIRST_MESSAGE_GRACE: Duration = Duration::from_millis(500);
+
+impl Machine {
+    /// Begins a bring-up. `patience`: after a restart; otherwise the profile's, and a modem that was down stays so until it is up.
+    pub(super) fn begin(&mut self, now: Instant, patience: Option<Duration>) {
+        let again = matches!(self.state, State::Down);
+        let profile = self.settings.profile.clone().unwrap_or_else(Profile::generic);
+        self.timers.clear_all();
+        self.session.resync(now, &mut self.timers, true);
+        if !again {
+            self.status.phase = Phase::Starting;
+        }
+        let bringup = BringUp::new(now, &self.settings, patience.unwrap_or_else(|| profile.wake()));
+        self.state = State::BringUp(bringup);
+        self.reset_done(now);
+    }
+
+    pub(super) fn progress(&mut self, now: Instant, progress: Progress) {
+        match progress {
+            Progress::Ask => {}
+            Progress::Pause(pause) => self.timers.set(Timer::Pause, now, pause),
+            Progress::Resync => self.session.resync(now, &mut self.timers, false),
+            Progress::Failed(cause) => {
+                self.show_identity();
+                self.timers.set(Timer::Pause, now, DOWN_PAUSE);
+                self.status.phase = Phase::Down(cause.clone());
+                self.state = State::Down;
+                self.go_down(cause);
+            }
+            Progress::Finished => {
+                self.show_identity();
+                match std::mem::replace(&mut self.state, State::Closed) {
+                    State::BringUp(bringup) => {
+                        let (setup, profile, _) = bringup.finish();
+                        self.online(now, &setup, profile);
+                    }
+                    other => self.state = other,
+                }
+            }
+        }
+    }
+
+    /// What the bring-up learned; another card than before has other messages in its slots.
+    pub(super) fn show_identity(&mut self) {
+        let State::BringUp(bringup) = &self.state else { return };
+        let fresh = bringup.identity();
+        let known = &self.status.identity;
+        let same_card = known.iccid == fresh.iccid;
+        if !same_card && known.iccid.is_some() {
+            self.incoming = self.incoming.for_other_card();
+        }
+        let kept = |field: &Option<String>| field.clone().filter(|_| same_card && known.imei == fresh.imei);
+        self.status.identity =
+            Arc::new(Identity { imsi: kept(&known.imsi), revision: kept(&known.revision), ..fresh.clone() });
+    }
+
+    pub(super) fn online(&mut self, now: Instant, setup: &SetUp, profile: Arc<Profile>) {
+        self.incoming.begin(setup, profile.list.value);
+        self.state = State::Online(Online {
+            profile,
+            looks: VecDeque::new(),
+            looking: None,
+            rounds: 0,
+            search_poll: SEARCH_POLL,
+            sends: 0,
+            notified: setup.notify.is_some(),
+        });
+        self.timers.set(Timer::Grace, now, FIRST_MESSAGE_GRACE);
+        self.up = false;
+        self.registered(now, setup.registration);
+    }
+
+    pub(super) fn strike(&mut self, now: Instant, submit: bool) {
+        let (step, pause) = self.health.struck(submit);
+        self.climb(now, step, pause);
+    }
+
+    /// Takes a step of the ladder after a pause.
+    pub(super) fn climb(&mut self, now: Instant, step: Step, pause: Duration) {
+        if let Some(count) = self.status.counters.ladder.get_mut(step as usize) {
+            *count = count.saturating_add(1);
+        }
+        if step == Step::Poke {
+            if self.session.is_idle() {
+                self.session.resync(now, &mut self.timers, true);
+            }
+            return;
+        }
+        self.outgoing.end_all(&mut turn!(self, now), NotSent::Reset, Uncertain::Restart);
+        self.session.restart(&mut self.timers);
+        self.timers.clear_all();
+        self.timers.set(Timer::Pause, now, pause);
+        self.state = State::Recovering(Recovery::Pausing(step));
+        self.status.phase = Phase::Recovering(step);
+        self.status.registration = Registration::default();
+        self.go_down(Cause::Recovering(step));
+    }
+
+    /// The pause of a recovery is over.
+    pub(super) fn recover(&mut self, now: Instant, recovery: Recovery) {
+        let (next, order) = match recovery {
+            Recovery::Pausing(Step::Poke | Step::Reinitialise) | Recovery::RadioOff | Recovery::RadioOn => {
+                return self.begin(now, None);
+            }
+            Recovery::Pausing(Step::CfunCycle) => (Recovery::RadioOff, Command::Cfun(0)),
+            Recovery::RadioRest => (Recovery::RadioOn, Command::Cfun(1)),
+            Recovery::Pausing(Step::CfunReset) => (Recovery::Restarting, Command::CfunReset),
+            Recovery::Pausing(step) => {
+                self.outputs.push_back(Output::Ladder(step));
+                self.reset_done(now);
+                self.timers.set(Timer::Pause, now, DRIVER_STEP_PAUSE);
+                self.state = State::Recovering(Recovery::Waiting(step));
+                return;
+            }
+            Recovery::Restarting | Recovery::Waiting(_) => return self.begin(now, Some(RESTART_PATIENCE)),
+        };
+        self.state = State::Recovering(next);
+        self.session.restart(&mut self.timers);
+        self.session.send(now, &mut self.timers, Purpose::Ladder, order.into());
+    }
+
+    /// The command of a step was answered, or was not: both lead on.
+    pub(super) fn stepped(&mut self, now: Instant) {
+        self.session.restart(&mut self.timers);
+        let State::Recovering(recovery) = &mut self.state else { return };
+        match recovery {
+            Recovery::RadioOff => {
+                *recovery = Recovery::RadioRest;
+                self.timers.set(Timer::Pause, now, RADIO_PAUSE);
+            }
+            Recovery::RadioOn => self.begin(now, None),
+            Recovery::Restarting => {
+                *recovery = Recovery::Waiting(Step::CfunReset);
+                self.reset_done(now);
+                self.timers.set(Timer::Pause, now, RESTART_PAUSE);
+            }
+            Recovery::Pausing(_) | Recovery::RadioRest | Recovery::Waiting(_) => {}
+        }
+    }
+
+    /// The operator's reset begins when no message is in flight. Says whether it did.
+    pub(super) fn begin_reset(&mut self, now: Instant) -> bool {
+        if self.outgoing.is_busy() {
+            return false;
+        }
+        let Some(reset) = self.reset.as_mut().filter(|reset| !reset.begun) else { return false };
+        reset.begun = true;
+        let step = reset.step;
+        self.climb(now, step, Duration::ZERO);
+        true
+    }
+
+    pub(super) fn poked(&mut self, now: Instant) {
+        if self.reset.is_some_and(|reset| reset.step == Step::Poke) {
+            self.reset_done(now);
+        }
+    }
+
+    pub(super) fn reset_done(&mut self, now: Instant) {
+        if self.reset.is_some_and(|reset| reset.begun)
+            && let Some(reset) = self.reset.take()
+        {
+            turn!(self, now).done(reset.id, Ok(Done::Reset));
+        }
+    }
+}

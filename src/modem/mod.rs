@@ -1,0 +1,32 @@
+//! One modem at one port: the pure machine that decides, and (layer 3) the tasks that carry it out.
+//!
+//! `machine` is driven by three verbs, `handle`, `poll` and `deadline`; it reads no clock, writes nowhere and logs nothing, so
+//! thousands of hours of faults run in a second of a test. `session` knows lines and the one command in flight;
+//! `bringup`, `outgoing`, `incoming` and `health` each decide for one concern which command comes next.
+
+pub mod exchange;
+pub mod machine;
+pub mod profile;
+
+mod bringup;
+mod health;
+mod incoming;
+mod outgoing;
+mod session;
+mod timers;
+
+pub mod discover;
+pub mod driver;
+pub mod fleet;
+pub mod supervisor;
+pub mod trace;
+
+mod handle;
+mod pin_memory;
+mod port;
+mod power;
+mod serve;
+mod wake;
+
+#[cfg(test)]
+pub(crate) mod pty;

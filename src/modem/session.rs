@@ -1,0 +1,597 @@
+//! The line discipline of one port: one command in flight, its answer told apart from everything else, and the way back
+//! into step when an answer is missing.
+//!
+//! States: idle; awaiting an answer (with a prompt in between for `+CMGS`); resync; closed. A line is judged with the command
+//! in flight at hand: its echo, its expected prefix (once, and by arity where an unsolicited result has the same name), its
+//! final result, and only then as unsolicited. During a resync answers and results are dropped until our own probe is
+//! answered and the line is quiet, so that a late answer never satisfies the next command.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use zeroize::Zeroizing;
+
+use crate::at::command::{CMGS_ANSWER, Domain};
+use crate::at::reply::{CmgsReply, Registration};
+use crate::at::{Chunk, Command, Expect, Final, Info, Lines, Urc};
+use crate::modem::profile::VendorCommand;
+use crate::modem::timers::{Timer, Timers};
+use crate::units::MessageRef;
+
+/// Lines of one answer kept: a list of 255 stored messages has twice as many.
+const REPLY_LINES_MAX: usize = 600;
+/// Quiet before a probe: the rest of an answer of a hanging modem comes in one piece, if at all.
+const QUIET: Duration = Duration::from_millis(300);
+/// A line that is never quiet is probed anyway after this.
+const QUIET_MAX: Duration = Duration::from_secs(3);
+/// Quiet after the probe's answer: a late answer that overtook it brings a second `OK` within milliseconds.
+const SETTLE: Duration = Duration::from_millis(200);
+/// A slow modem gives the results that it still owes at the pace at which it was asked: the time limit of most commands, then
+/// [`QUIET`] and every [`PROBE_LIMIT`] a probe. So wait longer than those for each.
+const OWED_PATIENCE: Duration = Duration::from_secs(6);
+/// `AT` is answered within 300 ms by manuals.
+const PROBE_LIMIT: Duration = Duration::from_secs(3);
+/// Probes before the modem counts as silent.
+const PROBES_MAX: u8 = 3;
+/// Wavecom answers `+CPIN?` without `OK`: after its line that much patience is left.
+const NO_OK_GRACE: Duration = Duration::from_secs(1);
+/// The `OK` behind `+CMGS` comes with it; without one nothing is lost but the step.
+const OK_GRACE: Duration = Duration::from_secs(5);
+/// Ctrl-Z ends the PDU.
+const CTRL_Z: u8 = 0x1a;
+/// ESC leaves the prompt.
+const ESC: u8 = 0x1b;
+
+/// What can be sent: a typed command, or a vendor's from a firmware note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Order {
+    Known(Command),
+    Vendor(VendorCommand),
+    /// How often the PIN may still be entered; TS 27.007 8.65.
+    PinTries,
+}
+
+impl From<Command> for Order {
+    fn from(command: Command) -> Self {
+        Self::Known(command)
+    }
+}
+
+/// The first `AT` of a bring-up: a modem that is awake answers within 300 ms, one that hangs in a prompt needs the ESC
+/// of the resync.
+const WAKE_LIMIT: Duration = Duration::from_secs(1);
+/// Vendor commands are local switches.
+const VENDOR_LIMIT: Duration = Duration::from_secs(5);
+
+impl Order {
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Known(command) => command.encode(),
+            Self::Vendor(vendor) => format!("AT{}\r", vendor.as_str()).into_bytes(),
+            Self::PinTries => b"AT+CPINR=\"SIM PIN\"\r".to_vec(),
+        }
+    }
+
+    fn limit(&self) -> Duration {
+        match self {
+            Self::Known(Command::At) => WAKE_LIMIT,
+            Self::Known(command) => command.limit(),
+            Self::Vendor(_) | Self::PinTries => VENDOR_LIMIT,
+        }
+    }
+
+    fn expect(&self) -> Expect {
+        match self {
+            Self::Known(command) => command.reply(),
+            Self::Vendor(_) => Expect::None,
+            Self::PinTries => Expect::Prefix("+CPINR"),
+        }
+    }
+
+    fn is_cmgs(&self) -> bool {
+        matches!(self, Self::Known(Command::Cmgs { .. }))
+    }
+
+    /// Whether its missing answer may mean that the modem waits for a PDU.
+    fn may_hang_in_prompt(&self) -> bool {
+        matches!(self, Self::Known(Command::Cmgs { .. } | Command::At))
+    }
+}
+
+/// For whom a command was sent; comes back with its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    BringUp,
+    Submit,
+    Incoming,
+    Idle,
+    Ladder,
+}
+
+/// The whole answer to a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// Expected lines in order; PDUs stand after their header.
+    pub(super) lines: Vec<String>,
+    pub(super) result: Final,
+}
+
+impl Answer {
+    /// The first line as information, if there is one.
+    pub(super) fn info(&self) -> Option<Info> {
+        self.lines.first().and_then(|line| Info::parse(line))
+    }
+}
+
+/// Something heard on the line, fully judged.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// `+CMGS` asks for the PDU.
+    Prompt,
+    Answer(Purpose, Answer),
+    /// No answer in time; a resync has begun.
+    TimedOut(Purpose),
+    /// The resync is done; the next command may go.
+    InStep,
+    /// No probe was answered.
+    Silent,
+    /// `+CMGS: <mr>` for the PDU in flight; its `OK` is still to come.
+    Reference(MessageRef),
+    /// `+CMGS: <mr>` that no command in flight can have.
+    LateReference(MessageRef),
+    Unsolicited(Urc),
+    /// The second line of `+CMT` (true: `+CDS`).
+    Direct {
+        report: bool,
+        pdu: String,
+    },
+    /// Nothing that anybody expected.
+    Noise,
+}
+
+/// Where the prompt of the command in flight stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Prompt {
+    /// The command has none.
+    None,
+    Awaited,
+    /// Not wanted any more: ESC when it comes.
+    Cancelled,
+    Open,
+    /// PDU and Ctrl-Z have left.
+    Answered,
+}
+
+#[derive(Debug)]
+struct Awaiting {
+    order: Order,
+    purpose: Purpose,
+    prompt: Prompt,
+    lines: Vec<String>,
+    /// A list header came; its PDU is due.
+    pdu_due: bool,
+    /// What the modem may echo: the command, then the PDU.
+    echo: Zeroizing<String>,
+}
+
+#[derive(Debug)]
+enum Resync {
+    /// Waiting for silence on the line.
+    Quiet { since: Instant },
+    /// `AT` is out; `late` results are expected before its own.
+    Probing { probes: u8, late: bool },
+    /// `AT` was answered.
+    Settling,
+}
+
+#[derive(Debug)]
+enum State {
+    Idle,
+    Awaiting(Awaiting),
+    Resync(Resync),
+    Closed,
+}
+
+/// One port's dialogue.
+#[derive(Debug)]
+pub(super) struct Session {
+    lines: Lines,
+    state: State,
+    /// A `+CMT`, `+CDS` or `+CBM` header came; its second line is due.
+    direct: Option<Urc>,
+    /// Results of commands and probes given up, which may still come.
+    owed: u8,
+    /// How long the answer to a PDU may take.
+    submit_limit: Duration,
+    writes: Vec<Bytes>,
+}
+
+impl Session {
+    pub(super) fn new(submit_limit: Option<Duration>) -> Self {
+        let submit_limit = submit_limit.unwrap_or(CMGS_ANSWER);
+        Self {
+            lines: Lines::new(),
+            state: State::Idle,
+            direct: None,
+            owed: 0,
+            submit_limit,
+            writes: Vec::new(),
+        }
+    }
+
+    /// Whether the next command may go.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    /// Whether the command in flight had a line of its answer.
+    pub(super) fn has_reply(&self) -> bool {
+        matches!(&self.state, State::Awaiting(awaiting) if !awaiting.lines.is_empty())
+    }
+
+    /// What to write since the last call.
+    pub(super) fn take_writes(&mut self) -> Vec<Bytes> {
+        std::mem::take(&mut self.writes)
+    }
+
+    /// Sends a command. Only when idle.
+    pub(super) fn send(&mut self, now: Instant, timers: &mut Timers, purpose: Purpose, order: Order) {
+        debug_assert!(self.is_idle(), "one command in flight");
+        let bytes = order.encode();
+        timers.set(Timer::Link, now, order.limit());
+        self.state = State::Awaiting(Awaiting {
+            prompt: if order.is_cmgs() { Prompt::Awaited } else { Prompt::None },
+            echo: Zeroizing::new(String::from_utf8_lossy(&bytes).trim_end().to_owned()),
+            order,
+            purpose,
+            lines: Vec::new(),
+            pdu_due: false,
+        });
+        self.writes.push(bytes.into());
+    }
+
+    /// Gives the PDU and Ctrl-Z. Only when the prompt is open.
+    pub(super) fn give_pdu(&mut self, now: Instant, timers: &mut Timers, hex: String) {
+        let State::Awaiting(awaiting) = &mut self.state else { return };
+        if awaiting.prompt != Prompt::Open {
+            return;
+        }
+        let mut bytes = hex.clone().into_bytes();
+        bytes.push(CTRL_Z);
+        awaiting.prompt = Prompt::Answered;
+        awaiting.echo = Zeroizing::new(hex);
+        timers.set(Timer::Link, now, self.submit_limit);
+        self.writes.push(bytes.into());
+    }
+
+    /// The `+CMGS` in flight is not wanted any more: ESC now or when its prompt comes. Not after Ctrl-Z.
+    pub(super) fn cancel(&mut self, now: Instant, timers: &mut Timers) {
+        if let State::Awaiting(awaiting) = &mut self.state {
+            match awaiting.prompt {
+                Prompt::Open => self.resync(now, timers, true),
+                Prompt::Awaited => awaiting.prompt = Prompt::Cancelled,
+                Prompt::None | Prompt::Cancelled | Prompt::Answered => {}
+            }
+        }
+    }
+
+    /// Forgets the command in flight and brings the line into step.
+    pub(super) fn resync(&mut self, now: Instant, timers: &mut Timers, escape: bool) {
+        if escape {
+            self.writes.push(Bytes::from_static(&[ESC]));
+        }
+        self.give_up();
+        self.state = State::Resync(Resync::Quiet { since: now });
+        timers.set(Timer::Link, now, QUIET);
+    }
+
+    /// A command in flight that is given up may be answered yet.
+    fn give_up(&mut self) {
+        if let State::Awaiting(awaiting) = &self.state
+            && awaiting.prompt != Prompt::Open
+        {
+            self.owed = self.owed.saturating_add(1);
+        }
+    }
+
+    /// Forgets all that is under way: the modem started anew, or nothing can be waited for.
+    pub(super) fn restart(&mut self, timers: &mut Timers) {
+        self.give_up();
+        self.state = State::Idle;
+        self.direct = None;
+        timers.clear(Timer::Link);
+    }
+
+    /// The modem started anew: it owes nothing.
+    pub(super) fn rebooted(&mut self, timers: &mut Timers) {
+        self.restart(timers);
+        self.owed = 0;
+    }
+
+    pub(super) fn close(&mut self) {
+        self.state = State::Closed;
+        self.direct = None;
+        self.lines.clear();
+        self.writes.clear();
+    }
+
+    /// Takes bytes; [`next`](Self::next) is to be called until it gives `None`.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.lines.push(bytes);
+    }
+
+    /// The next thing heard. One at a time, because what the machine does in between decides how the next line reads.
+    pub(super) fn next(&mut self, now: Instant, timers: &mut Timers) -> Option<Heard> {
+        loop {
+            let prompt_expected = matches!(
+                &self.state,
+                State::Awaiting(Awaiting { prompt: Prompt::Awaited | Prompt::Cancelled, .. })
+            );
+            let heard = match self.lines.next(prompt_expected)? {
+                Chunk::Prompt => self.prompted(now, timers),
+                Chunk::Line(line) => self.judge(now, timers, line),
+                Chunk::TooLong { .. } => Some(Heard::Noise),
+            };
+            if heard.is_some() {
+                return heard;
+            }
+        }
+    }
+
+    /// The link's wait ended.
+    pub(super) fn expired(&mut self, now: Instant, timers: &mut Timers) -> Option<Heard> {
+        match &mut self.state {
+            State::Idle | State::Closed => None,
+            State::Awaiting(awaiting) => {
+                let purpose = awaiting.purpose;
+                if awaiting.order == Order::Known(Command::CpinRead) && !awaiting.lines.is_empty() {
+                    return self.finish(timers, Final::Ok);
+                }
+                let escape = awaiting.order.may_hang_in_prompt();
+                self.resync(now, timers, escape);
+                Some(Heard::TimedOut(purpose))
+            }
+            State::Resync(Resync::Quiet { .. }) => {
+                self.probe(now, timers, 1);
+                None
+            }
+            State::Resync(Resync::Probing { probes, .. }) if *probes < PROBES_MAX => {
+                let next = probes.saturating_add(1);
+                self.probe(now, timers, next);
+                None
+            }
+            State::Resync(Resync::Probing { .. }) => {
+                self.state = State::Idle;
+                Some(Heard::Silent)
+            }
+            State::Resync(Resync::Settling) => {
+                self.state = State::Idle;
+                self.owed = 0;
+                Some(Heard::InStep)
+            }
+        }
+    }
+
+    fn probe(&mut self, now: Instant, timers: &mut Timers, probes: u8) {
+        self.writes.push(Command::At.encode().into());
+        self.owed = self.owed.saturating_add(1);
+        self.state = State::Resync(Resync::Probing { probes, late: false });
+        timers.set(Timer::Link, now, PROBE_LIMIT);
+    }
+
+    fn prompted(&mut self, now: Instant, timers: &mut Timers) -> Option<Heard> {
+        let State::Awaiting(awaiting) = &mut self.state else { return None };
+        if awaiting.prompt == Prompt::Cancelled {
+            self.resync(now, timers, true);
+            return None;
+        }
+        awaiting.prompt = Prompt::Open;
+        timers.clear(Timer::Link);
+        Some(Heard::Prompt)
+    }
+
+    fn finish(&mut self, timers: &mut Timers, result: Final) -> Option<Heard> {
+        timers.clear(Timer::Link);
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Awaiting(awaiting) => {
+                Some(Heard::Answer(awaiting.purpose, Answer { lines: awaiting.lines, result }))
+            }
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
+    fn judge(&mut self, now: Instant, timers: &mut Timers, line: String) -> Option<Heard> {
+        if let Some(header) = self.direct.take()
+            && is_hex(&line)
+        {
+            return match header {
+                Urc::Cmt { .. } => Some(Heard::Direct { report: false, pdu: line }),
+                Urc::Cds { .. } => Some(Heard::Direct { report: true, pdu: line }),
+                _ => None,
+            };
+        }
+        match &mut self.state {
+            State::Closed => None,
+            State::Idle if is_echo_of_any(&line) => None,
+            State::Idle => Some(self.unsolicited(&line)),
+            State::Resync(resync) => {
+                let wait = drop_in_resync(resync, &mut self.owed, &line, now);
+                if let Some(wait) = wait {
+                    timers.set(Timer::Link, now, wait);
+                }
+                let heard = self.unsolicited(&line);
+                (heard != Heard::Noise).then_some(heard)
+            }
+            State::Awaiting(awaiting) => {
+                if awaiting.is_echo(&line) {
+                    return None;
+                }
+                if let Some(result) = command_final(&line) {
+                    return self.concluded(now, timers, result);
+                }
+                if awaiting.takes(&line) {
+                    if let Some(mr) = reference(&line).filter(|_| awaiting.order.is_cmgs()) {
+                        timers.set(Timer::Link, now, OK_GRACE);
+                        return Some(Heard::Reference(mr));
+                    }
+                    if awaiting.order == Order::Known(Command::CpinRead) {
+                        timers.set(Timer::Link, now, NO_OK_GRACE);
+                    }
+                    return None;
+                }
+                Some(self.unsolicited(&line))
+            }
+        }
+    }
+
+    /// A final result for the command in flight.
+    fn concluded(&mut self, now: Instant, timers: &mut Timers, result: Final) -> Option<Heard> {
+        let State::Awaiting(awaiting) = &self.state else { return None };
+        match awaiting.prompt {
+            // Before the prompt nothing can be finished well: such an OK belongs to nobody.
+            Prompt::Awaited | Prompt::Cancelled | Prompt::Open if result.is_ok() => Some(Heard::Noise),
+            // The prompt is open and the modem says something final: it has left the prompt or not, so be sure.
+            Prompt::Open => {
+                let purpose = awaiting.purpose;
+                self.resync(now, timers, true);
+                Some(Heard::Answer(purpose, Answer { lines: Vec::new(), result }))
+            }
+            _ => self.finish(timers, result),
+        }
+    }
+
+    fn unsolicited(&mut self, line: &str) -> Heard {
+        if let Some(reference) = reference(line) {
+            return Heard::LateReference(reference);
+        }
+        match Urc::parse(line) {
+            Some(urc) if urc.needs_body() => {
+                self.direct = Some(urc.clone());
+                Heard::Unsolicited(urc)
+            }
+            Some(urc) => Heard::Unsolicited(urc),
+            None => Heard::Noise,
+        }
+    }
+}
+
+impl Awaiting {
+    fn is_echo(&self, line: &str) -> bool {
+        let line = line.trim_start_matches(['>', ' ']).trim_end_matches([char::from(CTRL_Z), ' ']);
+        line.eq_ignore_ascii_case(&self.echo) || line.is_empty() || line == "\u{1b}"
+    }
+
+    /// Whether the line belongs to the answer; it is kept then.
+    fn takes(&mut self, line: &str) -> bool {
+        let wanted = match self.order.expect() {
+            Expect::None => false,
+            Expect::Prefix("+CMGS") => {
+                self.prompt == Prompt::Answered && self.lines.is_empty() && reference(line).is_some()
+            }
+            Expect::Prefix(name) => self.lines.is_empty() && is_reply(line, name),
+            Expect::Bare(name) => {
+                self.lines.is_empty() && Urc::parse(line).is_none() && is_bare(line, name, &self.order)
+            }
+            Expect::List(name) => self.takes_of_list(line, name),
+        };
+        if wanted && self.lines.len() < REPLY_LINES_MAX {
+            self.lines.push(line.to_owned());
+        }
+        wanted
+    }
+
+    fn takes_of_list(&mut self, line: &str, name: &str) -> bool {
+        if Info::parse(line).is_some_and(|info| info.name == name) {
+            self.pdu_due = true;
+            return true;
+        }
+        let pdu = self.pdu_due && is_hex(line);
+        self.pdu_due &= !pdu;
+        pdu
+    }
+}
+
+/// During a resync answers are dropped; returns the new wait, if the line changes it.
+fn drop_in_resync(resync: &mut Resync, owed: &mut u8, line: &str, now: Instant) -> Option<Duration> {
+    let result = command_final(line);
+    if result.is_some() {
+        *owed = owed.saturating_sub(1);
+    }
+    let settle = if *owed > 0 { OWED_PATIENCE } else { SETTLE };
+    match resync {
+        Resync::Quiet { since } => {
+            let left = QUIET_MAX.saturating_sub(now.saturating_duration_since(*since));
+            Some(QUIET.min(left))
+        }
+        // The answer of the command that timed out: the result that follows is its own, not the probe's.
+        Resync::Probing { late, .. } if reference(line).is_some() => {
+            *late = true;
+            None
+        }
+        Resync::Probing { late, .. } if result == Some(Final::Ok) => {
+            if std::mem::take(late) {
+                return None;
+            }
+            *resync = Resync::Settling;
+            Some(settle)
+        }
+        Resync::Probing { .. } => None,
+        Resync::Settling => result.map(|_| settle),
+    }
+}
+
+/// Results that end one of our commands; `NO CARRIER` and its kin tell of calls.
+fn command_final(line: &str) -> Option<Final> {
+    Final::parse(line).filter(|result| {
+        matches!(
+            result,
+            Final::Ok | Final::Error | Final::Cme(_) | Final::Cms(_) | Final::NotSupported | Final::ModemBusy
+        )
+    })
+}
+
+fn reference(line: &str) -> Option<MessageRef> {
+    Info::parse(line).and_then(|info| CmgsReply::parse(&info)).map(|reply| reply.mr)
+}
+
+/// Whether an information line answers the command of that name; a registration without `<n>` is unsolicited.
+fn is_reply(line: &str, name: &str) -> bool {
+    let Some(info) = Info::parse(line).filter(|info| info.name == name) else { return false };
+    Domain::from_name(name).is_none() || Registration::parse(&info).is_some_and(|read| read.n.is_some())
+}
+
+/// Whether a line may be the bare answer (an identity). Numbers must look like numbers, so that an unknown word of
+/// the modem is never taken for the IMEI.
+fn is_bare(line: &str, name: &str, order: &Order) -> bool {
+    if Info::parse(line)
+        .is_some_and(|info| info.name != name && info.name.starts_with(['+', '^', '#', '*', '%']))
+    {
+        return false;
+    }
+    let digits = line.bytes().filter(u8::is_ascii_digit).count();
+    match order {
+        Order::Known(Command::Cgsn | Command::Cimi) => digits >= IDENTITY_DIGITS_MIN,
+        Order::Known(Command::Ccid(_)) => digits >= ICCID_DIGITS_MIN,
+        _ => true,
+    }
+}
+
+/// An IMSI has at least 6 digits, an IMEI 14; ITU-T E.212, TS 23.003.
+const IDENTITY_DIGITS_MIN: usize = 6;
+/// An ICCID has at least 18 digits; ITU-T E.118.
+const ICCID_DIGITS_MIN: usize = 18;
+/// No PDU is shorter: service centre length, first octet, reference.
+const PDU_DIGITS_MIN: usize = 4;
+
+fn is_hex(line: &str) -> bool {
+    let line = line.trim();
+    line.len() >= PDU_DIGITS_MIN && line.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// With no command in flight: the late echo of one, on a modem that takes its time over `ATE0`.
+fn is_echo_of_any(line: &str) -> bool {
+    line.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("AT"))
+}

@@ -1,0 +1,394 @@
+//! The supervisor: owns the set of ports. It starts a task for each link that comes, stops it when the link goes, keeps
+//! one port of each modem in service, and publishes what it sees.
+//!
+//! A task that serves a port mends itself ([`super::serve`]); the supervisor only decides which ports are served. Two links of one
+//! modem are told by its IMEI: the one that works stays, the other rests as a spare until that one fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::discover::{CHANGES_WAITING, Discovery, PortChange};
+use super::driver::{DriverHandle, Notice};
+use super::fleet::{Command, CommandError, Link, Modem, State, Sums};
+pub use super::fleet::{Fleet, FleetHandle};
+use super::machine::Phase;
+pub use super::pin_memory::PinMemory;
+use super::serve::{Report, Serve, Stage};
+use super::trace::Trace;
+use super::wake::Wake;
+use crate::clock;
+use crate::secret::Secret;
+use crate::units::Imei;
+
+/// Figures are shown at most this often: counters change with every message.
+const FIGURES_EVERY: Duration = Duration::from_millis(200);
+/// Received messages that wait for their taker over all modems; behind it each driver has its own backlog.
+const NOTICES_WAITING: usize = 64;
+/// Reports of port tasks that wait.
+const REPORTS_WAITING: usize = 32;
+/// Operators' commands that wait.
+const COMMANDS_WAITING: usize = 8;
+/// After `stop_limit` a driver has only its last words left to say.
+const CLOSE_GRACE: Duration = Duration::from_secs(3);
+
+/// What the modems need to know.
+#[derive(Debug, Clone)]
+pub struct FleetSettings {
+    /// Where the links are.
+    pub directory: PathBuf,
+    /// Ports that no link leads to, served for ever and opened when they are there.
+    pub fixed: Vec<PathBuf>,
+    /// For ports that `ports` does not name.
+    pub default: PortSettings,
+    /// By the name of the link.
+    pub ports: BTreeMap<String, PortSettings>,
+    /// Without it no PIN is ever tried.
+    pub pins: Option<PinMemory>,
+    /// Run with port and IMEI when nothing else has helped.
+    pub site_hook: Option<PathBuf>,
+    /// How long submits in flight may take to finish at the end.
+    pub stop_limit: Duration,
+}
+
+/// What one port needs to know.
+#[derive(Debug, Clone)]
+pub struct PortSettings {
+    /// Bits a second; of no meaning on USB.
+    pub baud: u32,
+    /// PIN of the SIM.
+    pub pin: Option<Secret>,
+    /// How often an idle modem is asked; the firmware note's value if `None`.
+    pub keep_alive: Option<Duration>,
+    /// How long the answer to a PDU may take; 180 s if `None`.
+    pub submit_limit: Option<Duration>,
+    /// Name of the firmware note; found by the modem's identity if `None`.
+    pub profile: Option<String>,
+}
+
+impl Default for PortSettings {
+    fn default() -> Self {
+        Self { baud: 115_200, pin: None, keep_alive: None, submit_limit: None, profile: None }
+    }
+}
+
+/// What the steps from outside and the end need to know.
+#[derive(Debug)]
+pub(super) struct Outside {
+    pub(super) site_hook: Option<PathBuf>,
+    pub(super) stop_limit: Duration,
+}
+
+/// The set of ports, before it runs.
+pub struct Supervisor {
+    settings: FleetSettings,
+    outside: Arc<Outside>,
+    entries: BTreeMap<u64, Entry>,
+    tasks: JoinSet<u64>,
+    next_id: u64,
+    /// IMEIs, or port names of modems that have told none.
+    paused: BTreeSet<String>,
+    fleet: watch::Sender<Arc<Fleet>>,
+    links: watch::Sender<Arc<[Link]>>,
+    commands: mpsc::Receiver<Command>,
+    notices: mpsc::Sender<Notice>,
+    reports_in: mpsc::Sender<Report>,
+    reports: mpsc::Receiver<Report>,
+    wake: Arc<Wake>,
+    stop: CancellationToken,
+}
+
+/// One served port.
+struct Entry {
+    modem: Modem,
+    driver: Option<DriverHandle>,
+    drivers: u32,
+    wanted: watch::Sender<bool>,
+    stop: CancellationToken,
+    /// The link went; the task is on its way out.
+    leaving: bool,
+}
+
+/// What one wait brought.
+enum Turn {
+    Stop,
+    Port(PortChange),
+    Report(Report),
+    Command(Command),
+    Ended(u64),
+    Stale,
+    Figures,
+}
+
+impl Supervisor {
+    /// A supervisor, the way to it, and what its modems receive. Must be made and run in a runtime.
+    #[must_use]
+    pub fn new(
+        settings: FleetSettings,
+        stop: CancellationToken,
+    ) -> (Self, FleetHandle, mpsc::Receiver<Notice>) {
+        let (fleet_in, fleet) = watch::channel(Arc::new(Fleet::default()));
+        let (links_in, links) = watch::channel(Arc::<[Link]>::from([]));
+        let (commands_in, commands) = mpsc::channel(COMMANDS_WAITING);
+        let (notices, received) = mpsc::channel(NOTICES_WAITING);
+        let (reports_in, reports) = mpsc::channel(REPORTS_WAITING);
+        let outside =
+            Arc::new(Outside { site_hook: settings.site_hook.clone(), stop_limit: settings.stop_limit });
+        let supervisor = Self {
+            settings,
+            outside,
+            entries: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            next_id: 1,
+            paused: BTreeSet::new(),
+            fleet: fleet_in,
+            links: links_in,
+            commands,
+            notices,
+            reports_in,
+            reports,
+            wake: Arc::default(),
+            stop,
+        };
+        (supervisor, FleetHandle { fleet, links, commands: commands_in }, received)
+    }
+
+    /// Serves all ports until `stop`, then until all are closed.
+    ///
+    /// # Errors
+    /// Ports cannot be watched for: the system has no descriptors left.
+    pub async fn run(mut self) -> Result<(), std::io::Error> {
+        for path in std::mem::take(&mut self.settings.fixed) {
+            self.serve(path.display().to_string(), path);
+        }
+        let (tell, mut changes) = mpsc::channel(CHANGES_WAITING);
+        let discovery = Discovery::new(self.settings.directory.clone());
+        let mut discovery = tokio::spawn(discovery.run(tell, self.stop.clone()));
+        let mut figures: Option<Instant> = None;
+        let ended = loop {
+            let turn = tokio::select! {
+                () = self.stop.cancelled() => Turn::Stop,
+                ended = &mut discovery => break ended.unwrap_or_else(|join| Err(std::io::Error::other(join))),
+                Some(change) = changes.recv() => Turn::Port(change),
+                Some(report) = self.reports.recv() => Turn::Report(report),
+                Some(command) = self.commands.recv() => Turn::Command(command),
+                Some(Ok(id)) = self.tasks.join_next() => Turn::Ended(id),
+                () = self.wake.urgent() => Turn::Stale,
+                () = self.wake.lazy(), if figures.is_none() => {
+                    figures = Some(Instant::from_std(clock::monotonic()) + FIGURES_EVERY);
+                    continue;
+                }
+                () = until(figures) => Turn::Figures,
+            };
+            match turn {
+                Turn::Stop => break Ok(()),
+                Turn::Port(change) => self.port(change),
+                Turn::Report(report) => self.report(report),
+                Turn::Command(command) => self.command(command),
+                Turn::Ended(id) => drop(self.entries.remove(&id)),
+                Turn::Stale => {}
+                Turn::Figures => figures = None,
+            }
+            self.refresh();
+        };
+        self.stop.cancel();
+        self.close().await;
+        ended
+    }
+
+    fn port(&mut self, change: PortChange) {
+        match change {
+            PortChange::Came { name, target } => self.serve(name, target),
+            PortChange::Went { name } => {
+                info!(port = name, "port went");
+                for entry in self.entries.values_mut().filter(|entry| entry.modem.port == name) {
+                    entry.leaving = true;
+                    entry.stop.cancel();
+                }
+            }
+        }
+    }
+
+    fn serve(&mut self, name: String, target: PathBuf) {
+        info!(port = name, device = %target.display(), "port came");
+        let id = self.next_id;
+        self.next_id += 1;
+        let (wanted_in, wanted) = watch::channel(true);
+        let stop = self.stop.child_token();
+        let serve = Serve {
+            id,
+            name: Arc::from(name.as_str()),
+            target: target.clone(),
+            settings: self.settings.ports.get(&name).unwrap_or(&self.settings.default).clone(),
+            pins: self.settings.pins.clone(),
+            outside: Arc::clone(&self.outside),
+            reports: self.reports_in.clone(),
+            notices: self.notices.clone(),
+            wake: Arc::clone(&self.wake),
+            wanted,
+            stop: stop.clone(),
+            trace: Arc::new(Trace::default()),
+        };
+        self.tasks.spawn(async move {
+            serve.run().await;
+            id
+        });
+        let modem = unopened(name, target.display().to_string());
+        let entry = Entry { modem, driver: None, drivers: 0, wanted: wanted_in, stop, leaving: false };
+        self.entries.insert(id, entry);
+    }
+
+    fn report(&mut self, report: Report) {
+        let Some(entry) = self.entries.get_mut(&report.id) else { return };
+        match report.what {
+            Stage::Driven(driver) => {
+                entry.driver = Some(driver);
+                entry.drivers = entry.drivers.saturating_add(1);
+                entry.modem.restarts = entry.drivers.saturating_sub(1);
+            }
+            Stage::Closed(why) => {
+                if let Some(why) = &why {
+                    warn!(port = entry.modem.port, why, "port closed");
+                }
+                entry.driver = None;
+                let modem = &mut entry.modem;
+                (modem.state, modem.cause) = (State::Closed, why);
+                (modem.signal, modem.registration, modem.operator) = (None, None, None);
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        let Command::Pause { modem, paused, reply } = command;
+        let found = self.entries.values().find(|entry| entry.modem.is(&modem));
+        let answer = found.map(|entry| entry.modem.name().to_owned()).ok_or(CommandError::NoSuchModem(modem));
+        let answer = answer.map(|name| {
+            if paused {
+                self.paused.insert(name)
+            } else {
+                self.paused.remove(&name)
+            };
+        });
+        // The operator may have gone; the wish stands.
+        let _ = reply.send(answer);
+    }
+
+    /// Takes the picture anew, decides about twins, and publishes what changed.
+    fn refresh(&mut self) {
+        self.wake.taken();
+        for entry in self.entries.values_mut() {
+            if let Some(driver) = &entry.driver {
+                entry.modem.show(&driver.status().borrow());
+            }
+        }
+        self.separate_twins();
+        for entry in self.entries.values_mut() {
+            entry.modem.paused = self.paused.contains(entry.modem.name());
+        }
+        let links: Arc<[Link]> = self.entries.values().filter_map(Entry::link).collect();
+        self.links.send_if_modified(|old| {
+            let changed = !old.iter().map(Link::key).eq(links.iter().map(Link::key));
+            if changed {
+                *old = links;
+            }
+            changed
+        });
+        let mut modems: Vec<_> =
+            self.entries.values().filter(|entry| !entry.leaving).map(|entry| entry.modem.clone()).collect();
+        modems.sort_by(|a, b| a.port.cmp(&b.port));
+        self.fleet.send_if_modified(|old| {
+            let changed = old.modems != modems;
+            if changed {
+                *old = Arc::new(Fleet { modems });
+            }
+            changed
+        });
+    }
+
+    /// Of all open ports with one IMEI the one that works keeps its driver; spares without such a one are wanted again.
+    fn separate_twins(&mut self) {
+        let mut first: BTreeSet<Imei> = BTreeSet::new();
+        let mut serving: Vec<_> = self.entries.values_mut().filter(|entry| entry.in_service()).collect();
+        // Stable, so among equals the port that came first.
+        serving.sort_by_key(|entry| entry.modem.state != State::Ready);
+        for entry in serving {
+            let Some(imei) = &entry.modem.imei else { continue };
+            if !first.insert(imei.clone()) {
+                info!(port = entry.modem.port, %imei, "another port of this modem is in service; this one rests");
+                entry.wanted.send_replace(false);
+            }
+        }
+        for entry in self.entries.values_mut().filter(|entry| !*entry.wanted.borrow()) {
+            let covered = entry.modem.imei.as_ref().is_some_and(|imei| first.contains(imei));
+            if covered {
+                (entry.modem.state, entry.modem.cause) = (State::Spare, None);
+            } else {
+                entry.wanted.send_replace(true);
+            }
+        }
+    }
+
+    async fn close(mut self) {
+        self.links.send_replace(Arc::from([]));
+        // Nobody reads reports any more; tasks must not wait for that.
+        self.reports.close();
+        let limit = self.outside.stop_limit + CLOSE_GRACE;
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(limit, all).await.is_err() {
+            warn!(ports = self.tasks.len(), ?limit, "ports were not closed within their limit");
+        }
+    }
+}
+
+impl Entry {
+    fn in_service(&self) -> bool {
+        self.driver.is_some() && !self.leaving && *self.wanted.borrow()
+    }
+
+    fn link(&self) -> Option<Link> {
+        let driver = self.driver.clone().filter(|_| self.in_service())?;
+        let ready = driver.status().borrow().phase == Phase::Ready && !self.modem.paused;
+        let (imei, iccid) = (self.modem.imei.clone(), self.modem.iccid.clone());
+        Some(Link { driver, imei, iccid, ready })
+    }
+}
+
+impl Modem {
+    /// By what it is paused: the modem if it is known, else the port.
+    fn name(&self) -> &str {
+        self.imei.as_ref().map_or(&self.port, Imei::as_str)
+    }
+}
+
+fn unopened(port: String, device: String) -> Modem {
+    Modem {
+        port,
+        device,
+        state: State::Closed,
+        cause: None,
+        paused: false,
+        imei: None,
+        iccid: None,
+        make: None,
+        profile: None,
+        operator: None,
+        signal: None,
+        registration: None,
+        counters: Sums::default(),
+        restarts: 0,
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,137 @@
+//! The last wire events of one modem, always on: who said what and when, line by line.
+//!
+//! Nothing secret is ever put in: the user data of PDUs becomes its length, PINs become stars, and long numbers keep
+//! their beginning and their last two digits. So a trace can be shown, saved and sent to a vendor as it is.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+use crate::units::UnixMs;
+
+mod mask;
+
+/// Lines kept: about forty messages, or a whole bring-up and what came before it.
+pub const LINES_KEPT: usize = 256;
+/// Lines that a slow subscriber may be behind before it misses some.
+const SUBSCRIBER_BEHIND: usize = 256;
+/// Longest line kept; longer ones (binary noise, a flood) are cut, and say so by their ending.
+const LINE_MAX: usize = 480;
+
+/// Which way a line went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// To the modem.
+    Sent,
+    /// From the modem.
+    Received,
+    /// Neither: the port was opened or closed.
+    Note,
+}
+
+/// One line on the wire, masked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WireEvent {
+    /// When it was complete.
+    pub at: UnixMs,
+    /// Which way.
+    pub direction: Direction,
+    /// What; control characters are shown as `<ESC>`, `<^Z>` or `\xNN`.
+    pub line: Arc<str>,
+}
+
+/// The ring of one modem. The lock is held for the push of one line, never across an await.
+#[derive(Debug)]
+pub struct Trace {
+    inner: Mutex<Ring>,
+    subscribers: broadcast::Sender<WireEvent>,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    lines: VecDeque<WireEvent>,
+    /// Octets received since the last line end.
+    partial: Vec<u8>,
+    /// Whether the partial line was longer than [`LINE_MAX`].
+    cut: bool,
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self { inner: Mutex::default(), subscribers: broadcast::Sender::new(SUBSCRIBER_BEHIND) }
+    }
+}
+
+impl Trace {
+    /// The lines kept, oldest first.
+    #[must_use]
+    pub fn lines(&self) -> Vec<WireEvent> {
+        self.lock().lines.iter().cloned().collect()
+    }
+
+    /// Lines from now on. Whoever is too slow misses some and is told how many.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<WireEvent> {
+        self.subscribers.subscribe()
+    }
+
+    /// Octets that left; whole commands.
+    pub(super) fn sent(&self, at: UnixMs, octets: &[u8]) {
+        let mut ring = self.lock();
+        self.end_partial(&mut ring, at);
+        for command in octets.split_inclusive(|b| matches!(b, b'\r' | 0x1a | 0x1b)) {
+            self.push(&mut ring, at, Direction::Sent, &mask::line(command.trim_ascii()));
+        }
+    }
+
+    /// Octets that came, in any chunks.
+    pub(super) fn received(&self, at: UnixMs, octets: &[u8]) {
+        let mut ring = self.lock();
+        for &octet in octets {
+            if matches!(octet, b'\r' | b'\n') {
+                self.end_partial(&mut ring, at);
+            } else if ring.partial.len() < LINE_MAX {
+                ring.partial.push(octet);
+            } else {
+                ring.cut = true;
+            }
+        }
+    }
+
+    /// Something that happened to the port.
+    pub(super) fn note(&self, at: UnixMs, text: &str) {
+        let mut ring = self.lock();
+        self.end_partial(&mut ring, at);
+        self.push(&mut ring, at, Direction::Note, text);
+    }
+
+    fn end_partial(&self, ring: &mut Ring, at: UnixMs) {
+        if ring.partial.is_empty() {
+            return;
+        }
+        let mut line = mask::line(&ring.partial);
+        if std::mem::take(&mut ring.cut) {
+            line.push_str("...");
+        }
+        ring.partial.clear();
+        self.push(ring, at, Direction::Received, &line);
+    }
+
+    fn push(&self, ring: &mut Ring, at: UnixMs, direction: Direction, line: &str) {
+        let event = WireEvent { at, direction, line: Arc::from(line) };
+        if self.subscribers.receiver_count() > 0 {
+            let _ = self.subscribers.send(event.clone());
+        }
+        if ring.lines.len() == LINES_KEPT {
+            ring.lines.pop_front();
+        }
+        ring.lines.push_back(event);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Ring> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

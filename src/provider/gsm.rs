@@ -1,0 +1,366 @@
+//! SIM cards as channels: a text becomes SMS-SUBMIT, a `+CMS ERROR` becomes a disposition, what the network sends becomes
+//! [`Inbound`].
+//!
+//! One channel is one SIM (`gsm:<ICCID>`), wherever it sits. A received message is released in its modem only when the
+//! store has it; one that cannot be decoded is stored as it came, because left in the modem it would block the others.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use data_encoding::HEXUPPER;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tracing::warn;
+
+use super::{Attempt, BoxFuture, Channel, ChannelId, Inbound, Outcome, Provider, Received, Verdict};
+use crate::at::codes;
+use crate::clock;
+use crate::modem::driver::{DriverHandle, Notice};
+use crate::modem::fleet::{FleetHandle, Link};
+use crate::modem::machine::{Done, Event, Failure, IncomingKind, NotSent, RequestId, Token, Uncertain};
+use crate::number::Number;
+use crate::pdu::{self, Pdu, PduError, SubmitOptions};
+use crate::queue::rules::Disposition;
+use crate::secret::Secret;
+use crate::units::{Iccid, Imei, MessageRef};
+
+/// A SIM sends one message at a time; the next one's prompt is asked for as soon as the last one is answered.
+const SLOTS: u32 = 1;
+/// Submits in doubt that a late `+CMGS` may still settle; a modem has one at most, and forgets it with the next.
+const DOUBTS_MAX: usize = 128;
+
+/// The provider for all modems of the fleet.
+#[derive(Debug)]
+pub struct Gsm {
+    links: watch::Receiver<Arc<[Link]>>,
+    channels: watch::Receiver<Arc<[Channel]>>,
+    shared: Arc<Shared>,
+}
+
+/// The other half of [`Gsm`], to be run as a task: follows the fleet and takes in what modems receive.
+#[derive(Debug)]
+pub struct Intake {
+    links: watch::Receiver<Arc<[Link]>>,
+    channels: watch::Sender<Arc<[Channel]>>,
+    notices: mpsc::Receiver<Notice>,
+    inbound: mpsc::Sender<Inbound>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    doubts: Mutex<Doubts>,
+    undecodable: AtomicU64,
+}
+
+/// The name of a submit over all drivers: the driver's serial number and its request.
+type SubmitName = (u64, RequestId);
+
+/// Submits in doubt, and confirmations that overtook the news of the doubt.
+#[derive(Debug, Default)]
+struct Doubts {
+    open: VecDeque<(SubmitName, Number)>,
+    early: VecDeque<(SubmitName, MessageRef)>,
+}
+
+impl Gsm {
+    /// A provider for `fleet`, whose modems give `notices`; what comes in goes to `inbound`.
+    #[must_use]
+    pub fn new(
+        fleet: &FleetHandle,
+        notices: mpsc::Receiver<Notice>,
+        inbound: mpsc::Sender<Inbound>,
+    ) -> (Self, Intake) {
+        let links = fleet.links();
+        let shared = Arc::<Shared>::default();
+        let (channels_in, channels) = watch::channel(channels(&links.borrow()));
+        let intake = Intake {
+            links: links.clone(),
+            channels: channels_in,
+            notices,
+            inbound,
+            shared: Arc::clone(&shared),
+        };
+        (Self { links, channels, shared }, intake)
+    }
+
+    /// Received PDUs so far that could not be decoded.
+    #[must_use]
+    pub fn undecodable(&self) -> u64 {
+        self.shared.undecodable.load(Ordering::Relaxed)
+    }
+
+    fn driver(&self, channel: &ChannelId) -> Option<DriverHandle> {
+        let links = self.links.borrow();
+        let mut of_channel = links.iter().filter(|link| channel_of(link).as_ref() == Some(channel));
+        of_channel.find(|link| link.ready).map(|link| link.driver.clone())
+    }
+}
+
+impl Provider for Gsm {
+    fn channels(&self) -> watch::Receiver<Arc<[Channel]>> {
+        self.channels.clone()
+    }
+
+    fn send(&self, channel: &ChannelId, attempt: Attempt) -> BoxFuture<Outcome> {
+        let driver = self.driver(channel);
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let Some(driver) = driver else {
+                return refused(Disposition::ChannelFault, "the modem is not in service");
+            };
+            let tpdu = match tpdu(&attempt) {
+                Ok(tpdu) => tpdu,
+                Err(cause) => return refused(Disposition::Permanent, cause),
+            };
+            let verdict = attempt.durable.wait();
+            let ended = driver.submit(tpdu, attempt.more, verdict, attempt.deadline).await;
+            match ended.result {
+                Err(Failure::Uncertain(cause)) => {
+                    shared.doubt((driver.serial(), ended.id), attempt.to, cause)
+                }
+                result => outcome(result),
+            }
+        })
+    }
+}
+
+impl Intake {
+    /// Until the supervisor has ended and all that it received is handed on.
+    pub async fn run(self) {
+        let Self { links, channels, notices, inbound, shared } = self;
+        // The fleet outlives its notices by nothing: when they end, there is nothing to follow either.
+        tokio::select! {
+            () = follow(links, &channels) => {}
+            () = take_in(notices, &inbound, &shared) => {}
+        }
+        channels.send_replace(Arc::from([]));
+    }
+}
+
+async fn follow(mut links: watch::Receiver<Arc<[Link]>>, told: &watch::Sender<Arc<[Channel]>>) {
+    loop {
+        let now = channels(&links.borrow_and_update());
+        told.send_if_modified(|old| {
+            let changed = **old != *now;
+            if changed {
+                *old = now;
+            }
+            changed
+        });
+        if links.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}
+
+async fn take_in(mut notices: mpsc::Receiver<Notice>, inbound: &mpsc::Sender<Inbound>, shared: &Shared) {
+    // One small task for each message that is not stored yet; every machine bounds how many those are.
+    let mut releases = JoinSet::new();
+    loop {
+        let notice = tokio::select! {
+            notice = notices.recv() => notice,
+            Some(_) = releases.join_next() => continue,
+        };
+        let Some(Notice { modem, event }) = notice else { return };
+        let (what, token) = match event {
+            Event::Incoming { token, kind, octets } => (shared.read(&modem, kind, &octets), Some(token)),
+            Event::Settled { id, reference } => match shared.settle((modem.serial(), id), reference) {
+                Some(recipient) => (Received::Settled { recipient, reference }, None),
+                None => continue,
+            },
+            Event::Up(_) | Event::Down(_) | Event::Noise(_) => continue,
+        };
+        let (stored, is_stored) = oneshot::channel();
+        let channel = channel_of_driver(&modem);
+        if inbound.send(Inbound { channel, what, stored }).await.is_err() {
+            return;
+        }
+        if let Some(token) = token {
+            releases.spawn(release(modem, token, is_stored));
+        }
+    }
+}
+
+/// Lets the modem forget what the store has.
+async fn release(modem: DriverHandle, token: Token, is_stored: oneshot::Receiver<()>) {
+    if is_stored.await.is_ok() {
+        modem.stored(token).await;
+    }
+}
+
+impl Shared {
+    /// The end of a submit in doubt, unless its confirmation is already there.
+    fn doubt(&self, name: SubmitName, to: Number, cause: Uncertain) -> Outcome {
+        if cause == Uncertain::NoReference {
+            return Outcome::Submitted { reference: None };
+        }
+        let mut doubts = self.doubts();
+        if let Some(at) = doubts.early.iter().position(|(early, _)| *early == name) {
+            return Outcome::Submitted { reference: doubts.early.remove(at).map(|(_, reference)| reference) };
+        }
+        push_bounded(&mut doubts.open, (name, to));
+        Outcome::Uncertain { cause: cause.to_string() }
+    }
+
+    /// To whom the late confirmation belongs.
+    fn settle(&self, name: SubmitName, reference: MessageRef) -> Option<Number> {
+        let mut doubts = self.doubts();
+        let Some(at) = doubts.open.iter().position(|(open, _)| *open == name) else {
+            push_bounded(&mut doubts.early, (name, reference));
+            return None;
+        };
+        doubts.open.remove(at).map(|(_, to)| to)
+    }
+
+    fn read(&self, modem: &DriverHandle, kind: IncomingKind, octets: &[u8]) -> Received {
+        read(kind, octets).unwrap_or_else(|error| {
+            self.undecodable.fetch_add(1, Ordering::Relaxed);
+            warn!(port = %modem.port(), %error, ?kind, octets = octets.len(), "a received PDU cannot be decoded");
+            message(String::new(), Secret::new(Vec::new()), octets)
+        })
+    }
+
+    fn doubts(&self) -> std::sync::MutexGuard<'_, Doubts> {
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn push_bounded<T>(queue: &mut VecDeque<T>, item: T) {
+    if queue.len() == DOUBTS_MAX {
+        queue.pop_front();
+    }
+    queue.push_back(item);
+}
+
+/// All channels; a modem whose SIM is not known yet has none, unless it is ready without telling.
+fn channels(links: &[Link]) -> Arc<[Channel]> {
+    let known = links.iter().filter(|link| link.iccid.is_some() || link.ready);
+    let mut channels: Vec<Channel> = known
+        .filter_map(|link| {
+            let id = channel_of(link)?;
+            Some(Channel { id, ready: link.ready, slots: SLOTS })
+        })
+        .collect();
+    // A SIM that was moved may be seen at its old and its new place for a moment: one channel, ready if any is.
+    channels.sort_by(|a, b| a.id.cmp(&b.id).then(b.ready.cmp(&a.ready)));
+    channels.dedup_by(|a, b| a.id == b.id);
+    channels.into()
+}
+
+fn channel_of(link: &Link) -> Option<ChannelId> {
+    channel_id(link.iccid.as_ref(), link.imei.as_ref())
+}
+
+fn channel_of_driver(modem: &DriverHandle) -> ChannelId {
+    let identity = Arc::clone(&modem.status().borrow().identity);
+    channel_id(identity.iccid.as_ref(), identity.imei.as_ref())
+        .unwrap_or_else(|| ChannelId(format!("gsm:port-{}", modem.port()).into()))
+}
+
+fn channel_id(iccid: Option<&Iccid>, imei: Option<&Imei>) -> Option<ChannelId> {
+    let id = match (iccid, imei) {
+        (Some(iccid), _) => format!("gsm:{iccid}"),
+        (None, Some(imei)) => format!("gsm:imei-{imei}"),
+        (None, None) => return None,
+    };
+    Some(ChannelId(id.into()))
+}
+
+/// The TPDU of the attempt's part.
+fn tpdu(attempt: &Attempt) -> Result<Vec<u8>, &'static str> {
+    let text = attempt.body.expose_str().ok_or("the text is not UTF-8")?;
+    let plan = pdu::plan(text).map_err(|_| "the text is too long")?;
+    if plan.segments() != attempt.part.total {
+        return Err("the message has another number of parts than it was admitted with");
+    }
+    let options = SubmitOptions {
+        concat_ref: attempt.part.concat_ref,
+        validity: Some(attempt.deadline.since(clock::wall())),
+        status_report: attempt.report,
+        reject_duplicates: false,
+        class0: attempt.flash,
+    };
+    let at = usize::from(attempt.part.seq).checked_sub(1).ok_or("parts are counted from 1")?;
+    let submit = plan.submits(&attempt.to, &options).into_iter().nth(at);
+    submit.map(|submit| submit.encode()).ok_or("the message has no such part")
+}
+
+fn read(kind: IncomingKind, octets: &[u8]) -> Result<Received, PduError> {
+    let kind = match kind {
+        IncomingKind::Deliver => pdu::Kind::Deliver,
+        IncomingKind::StatusReport => pdu::Kind::StatusReport,
+    };
+    Ok(match pdu::decode(octets, true, Some(kind))?.pdu {
+        Pdu::StatusReport(report) => Received::Report {
+            reference: report.reference,
+            recipient: report.recipient.text(),
+            status: report.status.0,
+            verdict: match report.status.verdict() {
+                pdu::Verdict::Delivered => Verdict::Delivered,
+                pdu::Verdict::Trying => Verdict::Trying,
+                _ => Verdict::Failed,
+            },
+        },
+        Pdu::Deliver(deliver) => {
+            let body = deliver.user_data.text(deliver.dcs).unwrap_or_else(|| Secret::new(Vec::new()));
+            message(deliver.originator.text(), body, octets)
+        }
+        // Asked for by kind, so it cannot come; if it does, it is kept as it is.
+        Pdu::Submit(_) => message(String::new(), Secret::new(Vec::new()), octets),
+    })
+}
+
+fn message(from: String, body: Secret, octets: &[u8]) -> Received {
+    Received::Message { from, body, pdu: Secret::from(HEXUPPER.encode(octets)) }
+}
+
+fn outcome(result: Result<Done, Failure>) -> Outcome {
+    match result {
+        Ok(Done::Submitted { reference }) => Outcome::Submitted { reference: Some(reference) },
+        Ok(Done::Reset) => refused(Disposition::ChannelFault, "the modem took the message for a reset"),
+        Err(Failure::Uncertain(cause)) => Outcome::Uncertain { cause: cause.to_string() },
+        Err(Failure::NotSent(NotSent::Abandoned)) => Outcome::Abandoned,
+        Err(Failure::NotSent(why)) => {
+            let disposition = match why {
+                NotSent::Length(_) => Disposition::Permanent,
+                NotSent::Busy | NotSent::DurableTimeout => Disposition::RetryLater,
+                _ => Disposition::ChannelFault,
+            };
+            refused(disposition, why.to_string())
+        }
+        Err(Failure::Rejected(result)) => {
+            let cause = format!("the modem refused the message: {}", describe(&result));
+            match result.disposition() {
+                Some(codes::Disposition::Duplicate) => Outcome::Submitted { reference: None },
+                disposition => refused(disposition.map_or(Disposition::RetryLater, meaning), cause),
+            }
+        }
+    }
+}
+
+fn describe(result: &crate::at::Final) -> String {
+    match result {
+        crate::at::Final::Cms(error) => error.describe(),
+        crate::at::Final::Cme(error) => error.describe(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// What an error of the modem means for the queue.
+fn meaning(disposition: codes::Disposition) -> Disposition {
+    use codes::Disposition as Code;
+    match disposition {
+        Code::Transient | Code::SimBusy | Code::Unknown | Code::Harmless | Code::Duplicate => {
+            Disposition::RetryLater
+        }
+        Code::NetworkRefused | Code::Unsupported => Disposition::NextRoute,
+        Code::Permanent => Disposition::Permanent,
+        Code::Local | Code::LocalReset => Disposition::ChannelFault,
+    }
+}
+
+fn refused(disposition: Disposition, cause: impl Into<String>) -> Outcome {
+    Outcome::Refused { disposition, cause: cause.into() }
+}

@@ -1,0 +1,252 @@
+//! The real `smsotpctl`: exit codes, one line on stderr, and line tools that answer line by line.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot set up shall end it, in its helper functions too"
+)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+
+use serde_json::{Value, json};
+
+fn ctl() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_smsotpctl"));
+    command.env_remove("SMSOTPD_SOCKET").stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    ctl().args(arguments).output().unwrap()
+}
+
+fn text(octets: &[u8]) -> &str {
+    std::str::from_utf8(octets).unwrap()
+}
+
+#[test]
+fn a_daemon_that_is_down_is_one_line_and_69() {
+    let directory = tempfile::tempdir().unwrap();
+    let nowhere = directory.path().join("api.sock");
+    let stale = directory.path().join("stale.sock");
+    drop(UnixListener::bind(&stale).unwrap());
+    for socket in [nowhere, stale] {
+        let socket = socket.to_str().unwrap();
+        for command in
+            [&["status"][..], &["send", "+491701234567", "hi"], &["token", "list"], &["modem", "list"]]
+        {
+            let ran = ctl().arg("--socket").arg(socket).args(command).output().unwrap();
+            assert_eq!(ran.status.code(), Some(69), "{command:?}: {ran:?}");
+            assert_eq!(text(&ran.stdout), "");
+            let told = text(&ran.stderr);
+            assert_eq!(told.lines().count(), 1, "{told}");
+            assert!(told.contains(socket) && told.contains("systemctl start smsotpd"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn the_environment_names_the_socket_and_the_option_goes_before() {
+    let told =
+        |command: &mut Command| String::from_utf8(command.arg("status").output().unwrap().stderr).unwrap();
+    assert!(told(ctl().env("SMSOTPD_SOCKET", "/nonexistent/env")).contains("/nonexistent/env"));
+    let both =
+        told(ctl().env("SMSOTPD_SOCKET", "/nonexistent/env").args(["--socket", "/nonexistent/option"]));
+    assert!(both.contains("/nonexistent/option"), "{both}");
+}
+
+#[test]
+fn a_wrong_command_line_is_64_and_help_is_0() {
+    for arguments in [
+        &["bogus"][..],
+        &[],
+        &["send", "+49"],
+        &["message", "show", "no-uuid"],
+        &["message", "list", "--state", "x"],
+    ] {
+        assert_eq!(run(arguments).status.code(), Some(64), "{arguments:?}");
+    }
+    assert_eq!(run(&["--help"]).status.code(), Some(0));
+    assert_eq!(run(&["--version"]).status.code(), Some(0));
+}
+
+#[test]
+fn config_check_tells_every_finding_and_78() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("smsotpd.toml");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, "[store]\nkeep = \"soon\"\n[api]\nsoket = \"/x\"\n").unwrap();
+    let ran = run(&["config", "check", path]);
+    assert_eq!(ran.status.code(), Some(78));
+    let told = text(&ran.stdout);
+    assert!(
+        told.contains(&format!("{path}:2: `store.keep`")) && told.contains(&format!("{path}:4: `api.soket`")),
+        "{told}"
+    );
+    assert!(told.contains("did you mean `socket`?"), "{told}");
+    assert_eq!(text(&ran.stderr).lines().count(), 1);
+
+    let answer: Value = serde_json::from_slice(&run(&["config", "check", path, "--json"]).stdout).unwrap();
+    assert_eq!(answer["ok"], false);
+    assert_eq!(answer["findings"][1]["line"], 4);
+
+    std::fs::write(&file, "[store]\nkeep = \"7d\"\n").unwrap();
+    let ran = run(&["config", "check", path, "--json"]);
+    assert_eq!(ran.status.code(), Some(0));
+    let answer: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!((&answer["ok"], &answer["values"]["store.keep"]), (&json!(true), &json!("\"7d\"")));
+
+    assert_eq!(run(&["config", "check", "/nonexistent/smsotpd.toml"]).status.code(), Some(66));
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/smsotpd.toml");
+    assert_eq!(run(&["config", "check", shipped]).status.code(), Some(0));
+}
+
+/// Feeds lines one by one and reads the answer to each before the next: a tool that waited for more would hang here.
+fn dialogue(arguments: &[&str], lines: &[&str]) -> Vec<Value> {
+    let mut child = ctl().args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut answers = Vec::new();
+    for line in lines {
+        writeln!(input, "{line}").unwrap();
+        let mut answer = String::new();
+        output.read_line(&mut answer).unwrap();
+        answers.push(serde_json::from_str(&answer).unwrap());
+    }
+    drop(input);
+    assert_eq!(output.read_to_end(&mut Vec::new()).unwrap(), 0, "one answer a line");
+    assert_eq!(child.wait().unwrap().code(), Some(0), "a bad line is no failure");
+    answers
+}
+
+#[test]
+fn pdu_decode_answers_line_by_line() {
+    let submit = "010105912143F500000BC8329BFD06DDDF723619";
+    let good = json!({"id": 1, "pdu": submit, "smsc": false}).to_string();
+    let as_deliver = json!({"id": 3, "pdu": submit, "smsc": false, "type": "deliver"}).to_string();
+    let answers = dialogue(&["pdu", "decode", "--jsonl"], &[&good, "{broken", &as_deliver, "", &good]);
+    assert_eq!(answers[0]["got"]["text"], "Hello world");
+    assert_eq!((&answers[1]["id"], &answers[1]["got"]["error"]), (&Value::Null, &json!(true)));
+    assert_ne!(answers[2]["got"]["type"], "submit", "the line's type goes before the indicator");
+    assert_eq!(answers[3]["got"]["error"], true);
+    assert_eq!(answers[4], answers[0]);
+}
+
+#[test]
+fn at_parse_reads_the_pdus_of_an_exchange() {
+    let pdu = "0791198904100161240C911979099137640000511090718303220BC8B4421174CFD175D014";
+    let row = json!({"id": "a", "send": "AT+CMGR=7\r", "recv": format!("+CMGR: 0,,29\r\n{pdu}\r\nOK\r\n")})
+        .to_string();
+    let answers = dialogue(&["at", "parse", "--jsonl"], &["[]", &row]);
+    assert_eq!(answers[0]["got"]["error"], true);
+    assert_eq!(answers[1]["got"]["final"], "OK");
+    assert_eq!(answers[1]["got"]["items"][0]["sms"]["sender"], "+919790197346");
+}
+
+#[test]
+fn gsm7_goes_both_ways() {
+    let text = json!({"id": 1, "kind": "pack", "fill": 0, "text": "hellohello"}).to_string();
+    let answers = dialogue(&["gsm7", "encode", "--jsonl"], &[&text, r#"{"id":2,"text":"漢"}"#]);
+    assert_eq!(answers[0]["got"], json!({"packed": "E8329BFD4697D9EC37", "count": 10}));
+    assert_eq!(answers[1]["got"]["error"], true);
+    let packed = json!({"id": 1, "packed": "E8329BFD4697D9EC37", "fill": 0, "count": 10}).to_string();
+    assert_eq!(dialogue(&["gsm7", "decode", "--jsonl"], &[&packed])[0]["got"], json!({"text": "hellohello"}));
+}
+
+#[test]
+fn a_bad_pdu_on_the_command_line_is_65() {
+    let ran = run(&["pdu", "decode", "zz"]);
+    assert_eq!(ran.status.code(), Some(65));
+    let ran = run(&["pdu", "decode", "--tpdu", "010105912143F500000BC8329BFD06DDDF723619", "--json"]);
+    assert_eq!(ran.status.code(), Some(0));
+    assert_eq!(serde_json::from_slice::<Value>(&ran.stdout).unwrap()["recipient"], "+12345");
+}
+
+/// Serves one connection with a fixed answer and gives back the request.
+fn one_answer(status: &str, body: &str, arguments: &[&str]) -> (Output, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("api.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let answer = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        let mut chunk = [0; 4096];
+        loop {
+            let read = stream.read(&mut chunk).unwrap();
+            request.extend(chunk.iter().take(read));
+            let seen = String::from_utf8_lossy(&request).to_lowercase();
+            let Some((head, rest)) = seen.split_once("\r\n\r\n") else { continue };
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if rest.len() >= length.map_or(0, |length| length.parse().unwrap()) {
+                break;
+            }
+        }
+        stream.write_all(answer.as_bytes()).unwrap();
+        String::from_utf8(request).unwrap()
+    });
+    let ran = ctl().arg("--socket").arg(&socket).args(arguments).output().unwrap();
+    (ran, server.join().unwrap())
+}
+
+#[test]
+fn a_message_is_sent_as_the_api_wants_it() {
+    let id = "0192d3f4-0000-7000-8000-000000000001";
+    let body = json!({"id": id, "state": "queued"}).to_string();
+    let arguments =
+        ["send", "+491701234567", "hi there", "--lane", "bulk", "--lifetime", "5m", "--idempotency-key", "k"];
+    let (ran, request) = one_answer("202 Accepted", &body, &arguments);
+    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    assert_eq!(text(&ran.stdout), format!("{id} queued\n"));
+    assert!(request.starts_with("POST /v1/messages HTTP/1.1\r\n"), "{request}");
+    let sent: Value = serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!(
+        (&sent["to"], &sent["lane"], &sent["lifetime"]),
+        (&json!("+491701234567"), &json!("bulk"), &json!(300))
+    );
+}
+
+#[test]
+fn refusals_keep_their_words_and_get_their_code() {
+    let problem =
+        json!({"title": "Refused", "status": 422, "detail": "the number is national", "code": "number"})
+            .to_string();
+    let (ran, _) = one_answer("422 Unprocessable Entity", &problem, &["send", "0170", "hi"]);
+    assert_eq!(ran.status.code(), Some(65));
+    assert_eq!(text(&ran.stderr), "smsotpctl: the number is national (number)\n");
+    let busy =
+        json!({"title": "Busy", "status": 503, "detail": "the store is busy", "code": "busy"}).to_string();
+    assert_eq!(one_answer("503 Service Unavailable", &busy, &["status"]).0.status.code(), Some(75));
+    let theirs =
+        json!({"result": {"status": false, "error": {"code": 303, "message": "ERR303: no"}}}).to_string();
+    assert_eq!(one_answer("403 Forbidden", &theirs, &["token", "list"]).0.status.code(), Some(77));
+}
+
+#[test]
+fn tokens_are_enrolled_with_a_pin_from_stdin() {
+    let body =
+        json!({"result": {"status": true, "value": true}, "detail": {"serial": "PISM00000001"}}).to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let pin = directory.path().join("pin");
+    std::fs::write(&pin, "4711 + x\n").unwrap();
+    let arguments =
+        ["token", "add", "--user", "ann", "--phone", "+491701234567", "--pin-file", pin.to_str().unwrap()];
+    let (ran, request) = one_answer("200 OK", &body, &arguments);
+    assert_eq!(text(&ran.stdout), "PISM00000001 added\n");
+    assert!(request.starts_with("POST /token/init "), "{request}");
+    assert!(request.contains("user=ann") && request.contains("pin=4711+%2B+x"), "{request}");
+}
+
+#[test]
+fn a_strangers_text_cannot_steer_the_terminal() {
+    let body =
+        json!({"messages": [{"id": "1", "state": "failed", "cause": "\u{1b}[2J\u{7}boom"}]}).to_string();
+    let (ran, _) = one_answer("200 OK", &body, &["message", "list"]);
+    let shown = text(&ran.stdout);
+    assert!(shown.contains("boom") && !shown.contains('\u{1b}'), "{shown:?}");
+}

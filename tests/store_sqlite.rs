@@ -1,0 +1,274 @@
+//! What only the embedded engine promises: commits counted, one file that nobody else reads, keys refused by name, a full disk.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use smsotpd::clock;
+use smsotpd::number::Number;
+use smsotpd::provider::ChannelId;
+use smsotpd::queue::message::{Lane, MessageId, NewMessage, State};
+use smsotpd::queue::rules::Next;
+use smsotpd::secret::Secret;
+use smsotpd::store::engine::{OpenError, Settings, Store};
+use smsotpd::store::seal::Keyring;
+use smsotpd::store::*;
+use smsotpd::units::MessageRef;
+
+fn message(n: u16) -> NewMessage {
+    let now = clock::wall();
+    let [high, low] = n.to_be_bytes();
+    NewMessage {
+        id: MessageId::new(now, [high, low, 0, 0, 0, 0, 0, 0, high, low]),
+        lane: Lane::Login,
+        to: Number::parse("+491701234567", None).unwrap(),
+        body: Secret::new(vec![b'x'; 400]),
+        flash: false,
+        report: false,
+        segments: 1,
+        created: now,
+        deadline: now.plus(Duration::from_secs(600)),
+        caller: "portal".to_owned(),
+        idempotency: None,
+    }
+}
+
+fn channel() -> ChannelId {
+    ChannelId("gsm:89490200001005155450".into())
+}
+
+fn want(most: usize) -> Want {
+    Want { most, lanes: Lane::Bulk, channels: vec![channel()], lease: Duration::from_secs(60) }
+}
+
+fn begin(l: &Leased) -> Begin {
+    Begin { id: l.id, epoch: l.epoch, seq: 1, channel: channel(), at: clock::wall() }
+}
+
+fn submitted(l: &Leased) -> End {
+    End {
+        id: l.id,
+        epoch: l.epoch,
+        seq: 1,
+        result: AttemptState::Submitted,
+        reference: Some(MessageRef(1)),
+        cause: None,
+        at: clock::wall(),
+        next: Next::Rest(State::Submitted),
+    }
+}
+
+fn open(path: &Path, key: &Path) -> Result<Store, OpenError> {
+    Store::open(Settings::new(path, Keyring::read(key).unwrap()))
+}
+
+/// A directory with a key file and a place for the store.
+fn place() -> (tempfile::TempDir, std::path::PathBuf, std::path::PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, key) = (dir.path().join("store.db"), dir.path().join("key"));
+    Keyring::write_new(&key).unwrap();
+    (dir, path, key)
+}
+
+#[tokio::test]
+async fn acceptance_and_lease_share_a_commit() {
+    let (_dir, path, key) = place();
+    let store = open(&path, &key).unwrap();
+    for n in 0..10 {
+        let asking = store.clone();
+        let demand = tokio::spawn(async move { asking.lease(want(1)).await.unwrap() });
+        tokio::task::yield_now().await;
+        let before = store.stats().commits;
+        store.accept(vec![message(n)]).await.unwrap();
+        let leased = demand.await.unwrap();
+        assert_eq!(leased.len(), 1);
+        assert_eq!(store.stats().commits, before + 1);
+    }
+}
+
+#[tokio::test]
+async fn waiting_jobs_share_a_commit() {
+    let (_dir, path, key) = place();
+    let settings = Settings::new(&path, Keyring::read(&key).unwrap());
+    // While the first commit dawdles, the others gather.
+    let store = Store::open(Settings { commit_pause: Some(Duration::from_millis(50)), ..settings }).unwrap();
+    let tasks: Vec<_> = (0..64)
+        .map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move { store.accept(vec![message(n)]).await.unwrap() })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let stats = store.stats();
+    assert_eq!(stats.jobs, 64);
+    assert!(stats.commits <= 4, "{stats:?}");
+}
+
+#[tokio::test]
+async fn too_many_acceptances_are_told_to_come_again() {
+    let (_dir, path, key) = place();
+    let settings = Settings::new(&path, Keyring::read(&key).unwrap());
+    let store = Store::open(Settings { commit_pause: Some(Duration::from_millis(100)), ..settings }).unwrap();
+    let tasks: Vec<_> = (0..1000)
+        .map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move { store.accept(vec![message(n)]).await })
+        })
+        .collect();
+    let (mut accepted, mut busy) = (0, 0);
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(_) => accepted += 1,
+            Err(StoreError::Busy(_)) => busy += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(accepted >= 500 && busy > 0, "{accepted} accepted, {busy} busy");
+    let counts = store.counts().await.unwrap();
+    assert_eq!(counts.iter().map(|count| count.messages).sum::<u64>(), accepted);
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_restart() {
+    let (_dir, path, key) = place();
+    let store = open(&path, &key).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let log = fs::metadata(path.with_extension("db-wal")).unwrap().len();
+    assert!(log >= 4 << 20, "the log was grown to {log} only");
+    assert!(fs::metadata(&path).unwrap().len() < 1 << 20, "the database was not");
+    let m = message(1);
+    store.accept(vec![m.clone()]).await.unwrap();
+    let standing = store.clone();
+    let standing = tokio::spawn(async move { standing.lease(Want { lanes: Lane::Login, ..want(1) }).await });
+    let leased = standing.await.unwrap().unwrap();
+    let unmet = store.clone();
+    let unmet = tokio::spawn(async move { unmet.lease(want(1)).await });
+    tokio::task::yield_now().await;
+    store.turn(Turn { ended: vec![], begun: vec![begin(&leased[0])] }).await.unwrap();
+    store.close().await;
+    assert!(matches!(unmet.await.unwrap(), Err(StoreError::Closed)));
+    assert!(matches!(store.accept(vec![message(2)]).await, Err(StoreError::Closed)));
+    assert!(matches!(store.counts().await, Err(StoreError::Closed)));
+    drop(store);
+    let store = open(&path, &key).unwrap();
+    assert_eq!(store.recover(clock::wall()).await.unwrap().repeated, 1);
+    let read = store.message(m.id).await.unwrap().unwrap();
+    assert_eq!((read.state, read.body), (State::Queued, m.body));
+    assert_eq!(read.attempts[0].state, AttemptState::Uncertain);
+}
+
+#[tokio::test]
+async fn a_store_that_is_not_ours_is_refused_by_name() {
+    let (dir, path, key) = place();
+    let store = open(&path, &key).unwrap();
+    store.close().await;
+    drop(store);
+    let other = dir.path().join("other");
+    Keyring::write_new(&other).unwrap();
+    let id = Keyring::read(&key).unwrap().active_id();
+    match open(&path, &other) {
+        Err(OpenError::UnknownKey { key, .. }) => assert_eq!(key, id),
+        other => panic!("{other:?}"),
+    }
+    let rotated = Keyring::read(&other).unwrap().with_older(Keyring::read(&key).unwrap());
+    drop(Store::open(Settings::new(&path, rotated)).unwrap());
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    assert!(matches!(open(&path, &key), Err(OpenError::Newer { found: 99, .. })));
+    fs::write(dir.path().join("text"), "this is not a database, but long enough to be looked at as one")
+        .unwrap();
+    assert!(matches!(open(&dir.path().join("text"), &key), Err(OpenError::Engine { .. })));
+}
+
+#[tokio::test]
+async fn a_text_moved_to_another_row_does_not_open() {
+    let (_dir, path, key) = place();
+    let store = open(&path, &key).unwrap();
+    let (a, b, c) = (message(1), message(2), message(3));
+    store.accept(vec![a.clone(), b.clone(), c.clone()]).await.unwrap();
+    let intruder = rusqlite::Connection::open(&path).unwrap();
+    let clear: i64 = intruder
+        .query_row("SELECT count(*) FROM message WHERE instr(body, CAST('xxxx' AS BLOB)) > 0", [], |r| {
+            r.get(0)
+        })
+        .unwrap();
+    assert_eq!(clear, 0, "no text lies in the clear");
+    let swap = "UPDATE message SET body = (SELECT body FROM message WHERE id = ?1) WHERE id = ?2";
+    intruder.execute(swap, [a.id.as_bytes(), b.id.as_bytes()]).unwrap();
+    assert!(matches!(store.message(b.id).await, Err(StoreError::Sealed(_))));
+    assert!(store.message(a.id).await.unwrap().is_some());
+    let leased = store.lease(want(9)).await.unwrap();
+    assert_eq!(leased.iter().map(|l| l.id).collect::<Vec<_>>(), [a.id, c.id], "the others still go");
+    let failed = Filter { state: Some(State::Failed), most: 9, ..Filter::default() };
+    assert!(matches!(store.messages(failed).await, Err(StoreError::Sealed(_))));
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_overcome() {
+    let (_dir, path, key) = place();
+    let settings = Settings::new(&path, Keyring::read(&key).unwrap());
+    let store = Store::open(Settings { most_pages: Some(120), ..settings }).unwrap();
+    let mut stored = 0;
+    let full = loop {
+        match store.accept(vec![message(stored)]).await {
+            Ok(_) => stored += 1,
+            Err(full) => break full,
+        }
+        assert!(stored < 2000, "the disk never fills");
+    };
+    assert!(matches!(full, StoreError::Unwritable(_)), "{full:?}");
+    let (one, two) = tokio::join!(store.accept(vec![message(3000)]), store.accept(vec![message(3001)]));
+    assert!(matches!((one, two), (Err(StoreError::Unwritable(_)), Err(StoreError::Unwritable(_)))));
+    let counts = store.counts().await.unwrap();
+    assert_eq!(counts.iter().map(|count| count.messages).sum::<u64>(), u64::from(stored), "nothing is lost");
+    let later = clock::wall().plus(Duration::from_secs(700));
+    store.sweep(later, Duration::from_secs(3600)).await.unwrap();
+    store.sweep(later.plus(Duration::from_secs(1)), Duration::ZERO).await.unwrap();
+    store.accept(vec![message(4000)]).await.expect("there is room again");
+    assert_eq!(store.lease(want(1)).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_lease_query_reads_only_its_index() {
+    let (_dir, path, key) = place();
+    drop(open(&path, &key).unwrap());
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    let plan: String = conn
+        .query_row(
+            "EXPLAIN QUERY PLAN SELECT id, due, deadline, channel FROM message INDEXED BY message_queue
+             WHERE state = 0 AND lane = 0 AND due <= 5 ORDER BY lane, due, id",
+            [],
+            |row| row.get(3),
+        )
+        .unwrap();
+    assert!(plan.contains("COVERING INDEX message_queue (lane=? AND due<?)"), "{plan}");
+}
+
+/// The whole way of a thousand messages in the store; prints what one costs without any disk wait.
+#[tokio::test]
+async fn a_message_costs_little() {
+    let (_dir, path, key) = place();
+    let store = open(&path, &key).unwrap();
+    let begun = clock::monotonic();
+    for round in 0..5 {
+        store.accept((0..200).map(|n| message(round * 200 + n)).collect()).await.unwrap();
+        let leased = store.lease(want(200)).await.unwrap();
+        let turn = Turn { ended: vec![], begun: leased.iter().map(begin).collect() };
+        assert!(store.turn(turn).await.unwrap().iter().all(|begun| *begun == Begun::Durable));
+        store.turn(Turn { ended: leased.iter().map(submitted).collect(), begun: vec![] }).await.unwrap();
+    }
+    println!("{:?} a message in batches of 200", clock::monotonic().duration_since(begun) / 1000);
+    let counts = store.counts().await.unwrap();
+    let done = counts.iter().find(|count| count.lane == Lane::Login && count.state == State::Submitted);
+    assert_eq!(done.map(|count| count.messages), Some(1000));
+}
