@@ -19,7 +19,7 @@ use super::problem::{self, Problem, Refused, json, malformed};
 use super::records::Message;
 use super::{Api, BATCH_FACTOR, params};
 use crate::clock;
-use crate::queue::admission::{self, Refusal, Submission};
+use crate::queue::admission::{self, Refusal, Rules, Submission};
 use crate::queue::message::{Lane, MessageId, NewMessage, State};
 use crate::store::{Accepted, Filter, Operations, StoreError, Withdrawn};
 use crate::units::UnixMs;
@@ -131,11 +131,11 @@ async fn submitted(api: &Api, caller: &Caller, request: Request) -> Result<Respo
 
 /// All of them, or each refusal with its place.
 fn admitted(api: &Api, caller: &Caller, asks: &[Ask<'_>], many: bool) -> Result<Vec<NewMessage>, Problem> {
-    let now = clock::wall();
+    let (live, now) = (api.parts.live.now(), clock::wall());
     let mut messages = Vec::with_capacity(asks.len());
     let mut refused = Vec::new();
     for (index, ask) in asks.iter().enumerate() {
-        match admit(api, caller, ask, now) {
+        match admit(&live.rules, caller, ask, now) {
             Ok(message) => messages.push(message),
             Err(problem) if many => {
                 refused.push(Refused { index, code: problem.code, detail: problem.detail });
@@ -151,7 +151,7 @@ fn admitted(api: &Api, caller: &Caller, asks: &[Ask<'_>], many: bool) -> Result<
     Err(Problem::new(status, "batch-refused", detail).with(refused))
 }
 
-fn admit(api: &Api, caller: &Caller, ask: &Ask<'_>, now: UnixMs) -> Result<NewMessage, Problem> {
+fn admit(rules: &Rules, caller: &Caller, ask: &Ask<'_>, now: UnixMs) -> Result<NewMessage, Problem> {
     let random = clock::entropy().map_err(|error| {
         tracing::error!(%error, "no message id could be made");
         let detail = error.to_string();
@@ -167,7 +167,7 @@ fn admit(api: &Api, caller: &Caller, ask: &Ask<'_>, now: UnixMs) -> Result<NewMe
         caller: &caller.name,
         idempotency: ask.idempotency_key.as_deref(),
     };
-    admission::admit(&submission, &api.parts.live.now().rules, now, MessageId::new(now, random))
+    admission::admit(&submission, rules, now, MessageId::new(now, random))
         .map_err(|refusal: Refusal| Problem::from(&refusal))
 }
 

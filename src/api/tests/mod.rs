@@ -29,8 +29,8 @@ use crate::validate::{self, Validate};
 pub(super) struct House {
     dir: TempDir,
     pub(super) store: Store,
-    live: Arc<Live>,
     pub(super) channels: watch::Sender<Arc<[Channel]>>,
+    live: Arc<Live>,
     stop: CancellationToken,
     served: JoinHandle<()>,
 }
@@ -64,15 +64,16 @@ impl House {
             lifetime,
             ..validate::Settings::new(validate::TEXT, validate::PROMPT).unwrap()
         };
-        let channels = watch::Sender::new(Arc::from([]));
         let validate = Validate::new(store.clone(), settings, Arc::clone(&rules));
-        let live = Arc::new(Live::new(InForce { callers: Callers::only(role), rules, validate }));
+        let in_force = InForce { callers: Callers::only(role), rules, validate };
+        let live = Arc::new(Live::new(in_force));
+        let channels = watch::Sender::new(Arc::from([]));
         let parts = Parts {
             store: store.clone(),
             live: Arc::clone(&live),
             metrics: Arc::default(),
             refresh: Box::new(|_| {}),
-            fleet: watch::Sender::default().subscribe(),
+            fleet: watch::Sender::new(Arc::<Fleet>::default()).subscribe(),
             channels: channels.subscribe(),
             realm: "realm1".to_owned(),
             max_body: 65_536,
@@ -81,7 +82,7 @@ impl House {
         let server = Server::bind(&listening, parts).unwrap();
         let stop = CancellationToken::new();
         let served = tokio::spawn(server.run(stop.clone()));
-        Self { dir, store, live, channels, stop, served }
+        Self { dir, store, channels, live, stop, served }
     }
 
     pub(super) fn new(role: Role) -> Self {
@@ -213,20 +214,19 @@ async fn metrics_count_requests_and_name_nobody() {
 #[tokio::test]
 async fn a_stale_socket_is_replaced_and_a_live_one_is_left() {
     let house = House::new(Role::Admin);
-    let live = &house.live;
-    let again = Gate::bind(&listen::Settings::new(house.socket()), Arc::clone(live));
+    let again = Gate::bind(&listen::Settings::new(house.socket()), Arc::clone(&house.live));
     assert!(matches!(again, Err(ListenError::InUse(_))), "{again:?}");
     let stale = house.dir.path().join("stale.sock");
     drop(std::os::unix::net::UnixListener::bind(&stale).unwrap());
     assert!(stale.exists());
-    let gate = Gate::bind(&listen::Settings::new(&stale), Arc::clone(live)).unwrap();
+    let gate = Gate::bind(&listen::Settings::new(&stale), Arc::clone(&house.live)).unwrap();
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&stale).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o660);
     drop(gate);
     assert!(!stale.exists());
     let file = house.dir.path().join("file");
     std::fs::write(&file, "precious").unwrap();
-    let refused = Gate::bind(&listen::Settings::new(&file), Arc::clone(live));
+    let refused = Gate::bind(&listen::Settings::new(&file), Arc::clone(&house.live));
     assert!(matches!(refused, Err(ListenError::NotASocket(_))), "{refused:?}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
     house.close().await;
@@ -250,5 +250,62 @@ async fn requests_in_progress_finish_when_the_daemon_stops() {
     let mut all = String::new();
     stream.read_to_string(&mut all).await.unwrap();
     assert!(all.starts_with("HTTP/1.1 200") && all.contains("wrong otp pin"), "{all}");
+    house.close().await;
+}
+
+/// Time jumps to the next timer whenever nobody has anything to do, so that patience is measured without waiting.
+#[tokio::test(start_paused = true)]
+async fn slow_and_silent_connections_are_closed() {
+    let house = House::new(Role::Admin);
+    for (sent, limit) in [("GET /v1/health/live HTTP/1.1\r\nHost:", 30), ("", 75)] {
+        let mut stream = UnixStream::connect(house.socket()).await.unwrap();
+        let began = tokio::time::Instant::now();
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+        assert_eq!(began.elapsed().as_secs(), limit, "{sent:?}");
+    }
+    let mut stream = UnixStream::connect(house.socket()).await.unwrap();
+    let began = tokio::time::Instant::now();
+    for octet in b"GET /v1/health/live HTTP/1.1\r\nX-Trickle: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx".iter() {
+        if stream.write_all(&[*octet]).await.is_err() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+    let elapsed = began.elapsed().as_secs();
+    assert!((30..=32).contains(&elapsed), "a trickle prolonged it to {elapsed} s");
+    house.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_connections_than_permits_wait() {
+    let house = House::new(Role::Admin);
+    let mut held = Vec::new();
+    for _ in 0..64 {
+        held.push(UnixStream::connect(house.socket()).await.unwrap());
+    }
+    let patience = std::time::Duration::from_secs(5);
+    let refused = tokio::time::timeout(patience, house.get("/v1/health/live")).await;
+    assert!(refused.is_err(), "the sixty-fifth was served: {refused:?}");
+    held.pop();
+    let served = tokio::time::timeout(patience, house.get("/v1/health/live")).await.unwrap();
+    assert_eq!(served.status, 200);
+    drop(held);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_reload_counts_from_the_next_connection_on() {
+    let house = House::new(Role::Admin);
+    assert_eq!(house.get("/v1/status").await.status, 200);
+    let settings = validate::Settings::new(validate::TEXT, validate::PROMPT).unwrap();
+    let rules = Arc::new(Rules { allow: vec!["+43".to_owned()], ..Rules::default() });
+    let validate = Validate::new(house.store.clone(), settings.clone(), Arc::clone(&rules));
+    house.live.replace(InForce { callers: Callers::only(Role::Send), rules: Arc::clone(&rules), validate });
+    let answer = house.post("/v1/messages", &json!({"to": PHONE, "text": "x"})).await;
+    assert_eq!((answer.status, &answer.json()["code"]), (422, &json!("number-not-allowed")));
+    let validate = Validate::new(house.store.clone(), settings, Arc::clone(&rules));
+    house.live.replace(InForce { callers: Callers::only(Role::Validate), rules, validate });
+    assert_eq!(house.get("/v1/status").await.status, 403);
     house.close().await;
 }
