@@ -57,8 +57,8 @@ fn house(ground: &Ground, modems: usize, options: &[&str]) -> House {
     let simulator = Simulator::start(&links(&place, modems), options);
     let daemon = start(ground, &place, &config);
     let until = Instant::now() + Duration::from_secs(20);
-    while metric(&daemon, "smotp_channels_ready") < modems as f64 {
-        assert!(Instant::now() < until, "the modems get ready");
+    while metric(&daemon, "smsotp_channels_ready") < modems as f64 {
+        assert!(Instant::now() < until, "the modems do not get ready: {}", crate::rig::read_log(&place));
         std::thread::sleep(Duration::from_millis(5));
     }
     House { simulator, daemon, _place: place }
@@ -83,7 +83,7 @@ fn metric(daemon: &Daemon, name: &str) -> f64 {
 }
 
 fn submitted(daemon: &Daemon) -> f64 {
-    metric(daemon, "smotp_submitted_total")
+    metric(daemon, "smsotp_submitted_total")
 }
 
 fn message(n: usize) -> Value {
@@ -116,7 +116,7 @@ fn post_by_batch(daemon: &Daemon, count: usize) {
 fn throughput(ground: &Ground, modems: usize, latency: &str, count: usize, by_batch: bool) -> (f64, String) {
     let house = house(ground, modems, &["--latency", latency]);
     let daemon = &house.daemon;
-    let commits = metric(daemon, "smotp_store_commits_total");
+    let commits = metric(daemon, "smsotp_store_commits_total");
     let start = Instant::now();
     let post = if by_batch { post_by_batch } else { post_by_clients };
     post(daemon, count);
@@ -126,7 +126,7 @@ fn throughput(ground: &Ground, modems: usize, latency: &str, count: usize, by_ba
         std::thread::sleep(Duration::from_millis(10));
     }
     let all = start.elapsed().as_secs_f64();
-    let commits = metric(daemon, "smotp_store_commits_total") - commits;
+    let commits = metric(daemon, "smsotp_store_commits_total") - commits;
     let beside = format!(
         "accepted {:.0}/s, {:.0} commits/s, {:.2} messages a commit",
         count as f64 / accepted.as_secs_f64(),
