@@ -150,6 +150,8 @@ impl Shell {
             let (host, rung) = self.wait(now);
             if rung {
                 self.mailbox.hush();
+                // What the network brought before an order comes before it.
+                self.modem.tick(clock::monotonic());
                 while let Some(order) = self.mailbox.take() {
                     if order == Order::Stop {
                         return;
