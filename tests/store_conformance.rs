@@ -25,7 +25,7 @@ const TO: &str = "+491701234567";
 fn message(lane: Lane, random: u8) -> NewMessage {
     let now = UnixMs(clock::wall().0 - 1000);
     NewMessage {
-        id: MessageId::new(UnixMs(now.0 + i64::from(random)), [random; 10]),
+        id: MessageId::new(UnixMs(now.0 + i64::from(random)), 0, [random; 8]),
         lane,
         to: Number::parse(TO, None).unwrap(),
         body: Secret::from("your code is 123456"),

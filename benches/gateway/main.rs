@@ -1,4 +1,5 @@
-//! How fast the main job is, by the real daemon against the simulated modem: `cargo bench --bench gateway [-- --quick]`.
+//! How fast the main job is, by the real daemon against the simulated modem: `cargo bench --bench gateway [-- --quick] [--only
+//! throughput|latency|memory|idle|start]`.
 //!
 //! Every run is made twice: on the disk of the target directory, and on a memory-backed directory with 200 microseconds
 //! spun for each commit, so that a figure can be compared between machines whose disks differ. Probes of the raw disk and
@@ -80,6 +81,8 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
     let quick = has("--quick");
+    let only =
+        arguments.iter().position(|argument| argument == "--only").and_then(|at| arguments.get(at + 1));
     let grounds = [
         Ground { name: "disk", dir: target_dir(), commit_pause_us: 0, judged: false },
         Ground {
@@ -91,7 +94,7 @@ fn main() {
     ];
     let mut report = Vec::new();
     for ground in &grounds {
-        let figures = scenes::all(ground, quick);
+        let figures = scenes::all(ground, quick, only.map(String::as_str));
         print_table(ground, &figures);
         report.push(
             json!({"ground": ground.name, "figures": figures.iter().map(Figure::json).collect::<Vec<_>>()}),

@@ -135,7 +135,7 @@ fn admitted(api: &Api, caller: &Caller, asks: &[Ask<'_>], many: bool) -> Result<
     let mut messages = Vec::with_capacity(asks.len());
     let mut refused = Vec::new();
     for (index, ask) in asks.iter().enumerate() {
-        match admit(&live.rules, caller, ask, now) {
+        match admit(&live.rules, caller, ask, now, index) {
             Ok(message) => messages.push(message),
             Err(problem) if many => {
                 refused.push(Refused { index, code: problem.code, detail: problem.detail });
@@ -151,7 +151,14 @@ fn admitted(api: &Api, caller: &Caller, asks: &[Ask<'_>], many: bool) -> Result<
     Err(Problem::new(status, "batch-refused", detail).with(refused))
 }
 
-fn admit(rules: &Rules, caller: &Caller, ask: &Ask<'_>, now: UnixMs) -> Result<NewMessage, Problem> {
+fn admit(
+    rules: &Rules,
+    caller: &Caller,
+    ask: &Ask<'_>,
+    now: UnixMs,
+    place: usize,
+) -> Result<NewMessage, Problem> {
+    let place = u16::try_from(place).unwrap_or(u16::MAX);
     let random = clock::entropy().map_err(|error| {
         tracing::error!(%error, "no message id could be made");
         let detail = error.to_string();
@@ -167,7 +174,7 @@ fn admit(rules: &Rules, caller: &Caller, ask: &Ask<'_>, now: UnixMs) -> Result<N
         caller: &caller.name,
         idempotency: ask.idempotency_key.as_deref(),
     };
-    admission::admit(&submission, rules, now, MessageId::new(now, random))
+    admission::admit(&submission, rules, now, MessageId::new(now, place, random))
         .map_err(|refusal: Refusal| Problem::from(&refusal))
 }
 

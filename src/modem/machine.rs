@@ -504,7 +504,9 @@ impl Machine {
         }
         let ready = self.is_ready();
         let State::Online(online) = &mut self.state else { return None };
-        let sends_first = online.sends < SENDS_BETWEEN;
+        // Until the grace is over there is nothing to give way to.
+        let grace = self.timers.is_set(Timer::Grace);
+        let sends_first = grace || online.sends < SENDS_BETWEEN;
         if sends_first
             && ready
             && let Some(order) = self.outgoing.order(now, online.profile.cmms.value)
@@ -512,7 +514,7 @@ impl Machine {
             online.sends = online.sends.saturating_add(1);
             return Some((Purpose::Submit, order));
         }
-        if self.timers.is_set(Timer::Grace) {
+        if grace {
             return None;
         }
         online.sends = 0;

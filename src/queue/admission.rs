@@ -169,7 +169,7 @@ mod tests {
     }
 
     fn admit_it(submission: &Submission<'_>, rules: &Rules) -> Result<NewMessage, Refusal> {
-        admit(submission, rules, NOW, MessageId::new(NOW, [0; 10]))
+        admit(submission, rules, NOW, MessageId::new(NOW, 0, [0; 8]))
     }
 
     #[test]

@@ -49,11 +49,15 @@ pub struct NewMessage {
 pub struct MessageId(Uuid);
 
 impl MessageId {
-    /// A new id from the time of acceptance and ten random octets.
+    /// A new id from the time of acceptance, the place in its batch (0..=4095, so that a batch keeps its order within a
+    /// millisecond; RFC 9562 6.2 method 1) and eight random octets.
     #[must_use]
-    pub fn new(now: UnixMs, random: [u8; 10]) -> Self {
+    pub fn new(now: UnixMs, place: u16, random: [u8; 8]) -> Self {
         let millis = u64::try_from(now.0).unwrap_or(0);
-        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+        let [high, low] = place.to_be_bytes();
+        let [a, b, c, d, e, f, g, h] = random;
+        let tail = [high, low, a, b, c, d, e, f, g, h];
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid())
     }
 
     /// The sixteen octets, as stored.
@@ -209,9 +213,10 @@ mod tests {
 
     #[test]
     fn ids_sort_by_time_and_survive_text_and_octets() {
-        let early = MessageId::new(UnixMs(1_000), [0xff; 10]);
-        let late = MessageId::new(UnixMs(1_001), [0; 10]);
+        let early = MessageId::new(UnixMs(1_000), 7, [0xff; 8]);
+        let late = MessageId::new(UnixMs(1_001), 0, [0; 8]);
         assert!(early < late);
+        assert!(early < MessageId::new(UnixMs(1_000), 8, [0; 8]), "a batch keeps its order");
         assert_eq!(early.to_string().parse::<MessageId>().unwrap(), early);
         assert_eq!(MessageId::from_slice(early.as_bytes()), Some(early));
         assert_eq!(MessageId::from_slice(&[1, 2]), None);

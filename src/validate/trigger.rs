@@ -24,7 +24,7 @@ impl Validate {
         let transaction = token::transaction(clock::entropy()?);
         let (mut triggers, mut opened, mut unsent) = (Vec::new(), Vec::new(), 0);
         for token in places.iter().filter_map(|place| loaded.tokens.get(*place)) {
-            let id = MessageId::new(now, clock::entropy()?);
+            let id = MessageId::new(now, 0, clock::entropy()?);
             match self.prepare(check, token, &transaction, id, now) {
                 Ok(trigger) => {
                     opened.push(self.open(token, trigger.challenge.expires));

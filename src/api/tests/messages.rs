@@ -114,7 +114,7 @@ async fn roles_end_where_they_end() {
         idempotency: None,
     };
     let now = clock::wall();
-    let id = crate::queue::message::MessageId::new(now, [7; 10]);
+    let id = crate::queue::message::MessageId::new(now, 0, [7; 8]);
     let others = crate::queue::admission::admit(&others, &Rules::default(), now, id).unwrap();
     send.store.accept(vec![others]).await.unwrap();
     let own = send.post("/v1/messages", &json!({"to": PHONE, "text": "mine"})).await.json();

@@ -47,6 +47,21 @@ fn the_first_message_does_not_wait_for_the_drain() {
 }
 
 #[test]
+fn many_messages_go_on_end_before_the_drain() {
+    let mut bench = Bench::new();
+    while bench.machine.status().phase != Phase::Ready {
+        bench.run(MS);
+    }
+    for id in 1..=20 {
+        bench.submit(id);
+        bench.durable(id);
+        bench.run(10 * MS);
+        assert_eq!(bench.done(id), Some(TAKEN), "message {id} waits for nothing");
+    }
+    assert_eq!(bench.heard("AT+CMGL"), 0, "the grace is not over yet");
+}
+
+#[test]
 fn nothing_secret_is_shown_by_debug() {
     let output = Output::Write(bytes::Bytes::from_static(b"AT+CPIN=\"1234\"\r"));
     assert_eq!(format!("{output:?}"), "Write(15 octets)");

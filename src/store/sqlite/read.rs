@@ -182,7 +182,7 @@ impl View<'_> {
         after: Option<MessageId>,
     ) -> Result<Vec<MessageId>, StoreError> {
         // Nothing accepted later than `before` can be outlived, and ids begin with the time of acceptance.
-        let end = MessageId::new(before, [0; 10]);
+        let end = MessageId::new(before, 0, [0; 8]);
         let after: &[u8] = after.as_ref().map_or(&[], |id| id.as_bytes());
         self.ids(
             "SELECT id FROM message WHERE id > ?1 AND id < ?2 AND state NOT IN (0, 1) AND changed < ?3
