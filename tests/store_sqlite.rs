@@ -22,7 +22,7 @@ fn message(n: u16) -> NewMessage {
     let now = clock::wall();
     let [high, low] = n.to_be_bytes();
     NewMessage {
-        id: MessageId::new(now, [high, low, 0, 0, 0, 0, 0, 0, high, low]),
+        id: MessageId::new(now, 0, [high, low, 0, 0, 0, 0, high, low]),
         lane: Lane::Login,
         to: Number::parse("+491701234567", None).unwrap(),
         body: Secret::new(vec![b'x'; 400]),
