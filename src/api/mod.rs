@@ -63,7 +63,7 @@ pub struct Parts {
     pub channels: watch::Receiver<Arc<[Channel]>>,
     /// The one realm that privacyIDEA's clients may name.
     pub realm: String,
-    /// Octets of a form's body at most; a batch of messages may have [`BATCH_FACTOR`] times as many.
+    /// Octets of a form's body at most; a batch of messages may have 16 times as many.
     pub max_body: usize,
 }
 

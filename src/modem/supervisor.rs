@@ -1,7 +1,7 @@
 //! The supervisor: owns the set of ports. It starts a task for each link that comes, stops it when the link goes, keeps
 //! one port of each modem in service, and publishes what it sees.
 //!
-//! A task that serves a port mends itself ([`super::serve`]); the supervisor only decides which ports are served. Two links of one
+//! A task that serves a port mends itself (`serve`); the supervisor only decides which ports are served. Two links of one
 //! modem are told by its IMEI: the one that works stays, the other rests as a spare until that one fails.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -13,6 +13,7 @@ mod kill;
 mod login;
 #[allow(dead_code, reason = "shared with the bench, which uses the rest of it")]
 mod rig;
+mod service;
 
 /// A long count: all of it in a full run, a tenth (at least one) otherwise.
 fn long_count(full: usize) -> usize {
