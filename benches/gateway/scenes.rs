@@ -278,7 +278,7 @@ fn start_up(ground: &Ground, count: usize) -> Vec<Figure> {
         value: spread.p50.as_secs_f64() * 1e3,
         unit: "ms",
         wanted: ground.judged.then_some(Wanted::Below(line)),
-        beside: format!("p50/worst {spread} of {count}"),
+        beside: format!("p50/p99 {spread} of {count}"),
     };
     vec![
         figure("exec to listening", Spread::of(listening), 50.0),

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::daemon::app::{App, Running};
 use crate::daemon::{EX_SOFTWARE, EX_UNAVAILABLE, runtime};
 use crate::simulator::{Event, Kinds, Network, Scenario, Shown, Simulator, Watch, What};
+use crate::store::seal::{KeyError, Keyring};
 use crate::telemetry::log;
 use crate::{clock, daemon::signals};
 
@@ -35,6 +36,8 @@ pub(super) enum DemoError {
     Start(#[from] super::StartError),
     #[error("the demo's own configuration is wrong:\n{0}")]
     Config(#[from] crate::config::Findings),
+    #[error(transparent)]
+    Key(#[from] KeyError),
     #[error("no answer: {0}")]
     Http(#[from] reqwest::Error),
     #[error("{what} did not come within {PATIENCE:?}")]
@@ -72,6 +75,7 @@ async fn play(keep: bool) -> Result<(), DemoError> {
     std::fs::create_dir(&ports)?;
     let (events, seen) = mpsc::channel(EVENTS_WAITING);
     let _modems = modems(&ports, &events)?;
+    Keyring::write_new(&place.path().join("key"))?;
     let app = App::build(&Config::parse(&configuration(place.path()), "demo")?).await?;
     let mut running = app.spawn();
     let socket = place.path().join("api.sock");
@@ -107,7 +111,9 @@ fn modems(ports: &Path, events: &mpsc::Sender<Event>) -> Result<Vec<Simulator>, 
     for (index, number) in [(0_usize, 0_u32), (1, 1)] {
         let scenario = Scenario { latency: LATENCY, ..Scenario::of_seed(SEED, number) };
         let events = events.clone();
-        let kinds = Kinds::AT.and(Kinds::REPLY).and(Kinds::CTRL_Z).and(Kinds::PHONE);
+        let kinds = [Kinds::REPLY, Kinds::PROMPT, Kinds::CTRL_Z, Kinds::PHONE]
+            .into_iter()
+            .fold(Kinds::AT, Kinds::and);
         // An onlooker that is too slow misses a line of the dialogue; the modem does not wait for it.
         let watch = Watch { kinds, sink: Box::new(move |event| drop(events.try_send(event))) };
         let link = ports.join(format!("modem{index}"));
@@ -144,23 +150,27 @@ struct Onlooker {
 }
 
 impl Onlooker {
-    /// Prints the AT dialogue in brief until a phone shows a text for `number`, and gives that text.
+    /// Prints the AT dialogue of one message in brief, and gives what the phone with this number shows.
     async fn phone(&mut self, number: &str) -> Result<Shown, DemoError> {
         let watch = async {
-            let mut sending = false;
-            while let Some(event) = self.seen.recv().await {
-                match event.what {
+            let (mut phone, mut answered) = (None, false);
+            while phone.is_none() || !answered {
+                let Event { modem, what, .. } = self.seen.recv().await?;
+                match what {
                     What::AtReceived(line) if line.starts_with("AT+CMGS") => {
-                        sending = true;
-                        println!("   modem{} -> {line}", event.modem);
+                        println!("   modem{modem} -> {line}")
                     }
-                    What::CtrlZ { .. } if sending => println!("   modem{} -> <PDU> Ctrl-Z", event.modem),
-                    What::AtSent(line) if sending => println!("   modem{} <- {line}", event.modem),
-                    What::PhoneShows(shown) if shown.number == number => return Some(shown),
+                    What::PromptGiven { .. } => println!("   modem{modem} <- >"),
+                    What::CtrlZ { .. } => println!("   modem{modem} -> <PDU> Ctrl-Z"),
+                    What::AtSent(line) if line.starts_with("+CMGS") => {
+                        println!("   modem{modem} <- {line}");
+                        answered = true;
+                    }
+                    What::PhoneShows(shown) if shown.number == number => phone = Some(shown),
                     _ => {}
                 }
             }
-            None
+            phone
         };
         let late = DemoError::Late { what: "the text" };
         tokio::time::timeout(PATIENCE, watch).await.ok().flatten().ok_or(late)
