@@ -11,6 +11,7 @@ mod faults;
 mod http;
 mod kill;
 mod login;
+mod operator;
 #[allow(dead_code, reason = "shared with the bench, which uses the rest of it")]
 mod rig;
 mod service;
