@@ -158,7 +158,7 @@ impl Onlooker {
                 let Event { modem, what, .. } = self.seen.recv().await?;
                 match what {
                     What::AtReceived(line) if line.starts_with("AT+CMGS") => {
-                        println!("   modem{modem} -> {line}")
+                        println!("   modem{modem} -> {line}");
                     }
                     What::PromptGiven { .. } => println!("   modem{modem} <- >"),
                     What::CtrlZ { .. } => println!("   modem{modem} -> <PDU> Ctrl-Z"),
