@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::at::Final;
 use crate::at::command::Pin;
@@ -336,8 +337,9 @@ impl Registration {
     }
 }
 
-/// Sums since the machine was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Sums since the machine was made; shown to people and tools as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Counters {
     /// Messages that the network took.
     pub submitted: u64,

@@ -47,7 +47,7 @@ pub struct Modem {
     /// `<stat>` of `+CREG`.
     pub registration: Option<u8>,
     /// Sums since the driver began.
-    pub counters: Sums,
+    pub counters: Counters,
     /// Times its driver was started anew since the link came.
     pub restarts: u32,
 }
@@ -70,23 +70,6 @@ pub enum State {
     Recovering,
     /// A person must act: see the cause.
     Down,
-}
-
-/// See [`Counters`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the fields are those of `Counters`")]
-pub struct Sums {
-    pub submitted: u64,
-    pub rejected: u64,
-    pub uncertain: u64,
-    pub received: u64,
-    pub timeouts: u64,
-    pub noise_lines: u64,
-    pub bad_pdus: u64,
-    pub resyncs: u64,
-    pub ladder: [u32; 6],
-    pub restarts: u64,
 }
 
 /// A running driver, as providers see it.
@@ -227,7 +210,7 @@ impl Modem {
         self.operator = status.operator.as_deref().map(str::to_owned);
         self.signal = status.signal;
         self.registration = status.registration.0;
-        self.counters = status.counters.into();
+        self.counters = status.counters;
     }
 }
 
@@ -259,22 +242,5 @@ fn cause(cause: &Cause) -> String {
         Cause::NoNetwork => "registered in no network; check aerial, SIM contract and signal".to_owned(),
         Cause::Recovering(step) => format!("recovering: {step:?}"),
         Cause::Restarted => "the modem started anew by itself; check its power".to_owned(),
-    }
-}
-
-impl From<Counters> for Sums {
-    fn from(c: Counters) -> Self {
-        Self {
-            submitted: c.submitted,
-            rejected: c.rejected,
-            uncertain: c.uncertain,
-            received: c.received,
-            timeouts: c.timeouts,
-            noise_lines: c.noise_lines,
-            bad_pdus: c.bad_pdus,
-            resyncs: c.resyncs,
-            ladder: c.ladder,
-            restarts: c.restarts,
-        }
     }
 }

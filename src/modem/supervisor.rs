@@ -17,9 +17,9 @@ use tracing::{info, warn};
 
 use super::discover::{CHANGES_WAITING, Discovery, PortChange};
 use super::driver::{DriverHandle, Notice};
-use super::fleet::{Command, CommandError, Link, Modem, State, Sums};
+use super::fleet::{Command, CommandError, Link, Modem, State};
 pub use super::fleet::{Fleet, FleetHandle};
-use super::machine::Phase;
+use super::machine::{Counters, Phase};
 pub use super::pin_memory::PinMemory;
 use super::serve::{Report, Serve, Stage};
 use super::trace::Trace;
@@ -381,7 +381,7 @@ fn unopened(port: String, device: String) -> Modem {
         operator: None,
         signal: None,
         registration: None,
-        counters: Sums::default(),
+        counters: Counters::default(),
         restarts: 0,
     }
 }
