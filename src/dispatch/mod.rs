@@ -162,8 +162,8 @@ impl Dispatcher {
             biased;
             Some(Ok(turned)) = self.turns.join_next() => self.turned(turned),
             Some(Ok((flight, outcome))) = self.sends.join_next() => self.ended(flight, outcome),
-            leased = ready(&mut self.any) => { self.any = None; self.take_in(leased); }
-            leased = ready_urgent(&mut self.urgent) => { self.urgent = None; self.take_in(leased); }
+            leased = ready(self.any.as_mut()) => { self.any = None; self.take_in(leased); }
+            leased = ready(self.urgent.as_mut().map(|(_, demand)| demand)) => { self.urgent = None; self.take_in(leased); }
             Some(Ok(Some(channels))) = self.announcements.join_next() => {
                 self.announcements.spawn(announced(channels));
                 self.channels_changed();
@@ -465,16 +465,9 @@ fn judge(ended: Ended, message: &Leased, now: crate::units::UnixMs) -> Next {
 }
 
 /// The demand's answer; never, while there is no demand.
-async fn ready(demand: &mut Option<Demand>) -> Result<Vec<Leased>, StoreError> {
+async fn ready(demand: Option<&mut Demand>) -> Result<Vec<Leased>, StoreError> {
     match demand {
         Some(demand) => demand.await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn ready_urgent(demand: &mut Option<(Lane, Demand)>) -> Result<Vec<Leased>, StoreError> {
-    match demand {
-        Some((_, demand)) => demand.await,
         None => std::future::pending().await,
     }
 }
