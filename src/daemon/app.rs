@@ -146,7 +146,7 @@ impl App {
             store: store.clone(),
             live: Arc::clone(&live),
             metrics: Arc::clone(&metrics),
-            refresh: refresh(store.clone(), dispatcher.tally(), fleet.fleet()),
+            refresh: refresh(dispatcher.tally(), fleet.fleet()),
             fleet: fleet.fleet(),
             channels,
             realm: REALM.to_owned(),
@@ -259,17 +259,14 @@ fn in_force(config: &Config, store: &Store) -> Result<InForce, StartError> {
 
 /// Copies totals that others count into the metrics, when somebody looks.
 fn refresh(
-    store: Store,
     tally: watch::Receiver<Tally>,
     fleet: watch::Receiver<Arc<Fleet>>,
 ) -> Box<dyn Fn(&Metrics) + Send + Sync> {
     Box::new(move |metrics| {
-        let (tally, stats) = (*tally.borrow(), store.stats());
+        let tally = *tally.borrow();
         put(&metrics.submitted, tally.submitted);
         put(&metrics.failed, tally.refused);
         put(&metrics.uncertain, tally.uncertain);
-        put(&metrics.commits, stats.commits);
-        put(&metrics.jobs, stats.jobs);
         put(&metrics.at_noise, fleet.borrow().modems.iter().map(|modem| modem.counters.noise_lines).sum());
     })
 }

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::store::seal::Keyring;
 use crate::telemetry;
 
@@ -104,7 +104,7 @@ fn keygen(path: &std::path::Path) -> ExitCode {
 }
 
 fn run(path: Option<PathBuf>) -> ExitCode {
-    let config = match load(path.as_deref()) {
+    let config = match Config::load_or_default(path.as_deref()) {
         Ok(config) => config,
         Err(findings) => {
             eprintln!("{findings}");
@@ -132,16 +132,6 @@ fn run(path: Option<PathBuf>) -> ExitCode {
     // A blocking read that hangs on a dead disk must not hold the end up.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     ExitCode::from(code)
-}
-
-/// The configuration at `path`, or the one where the packages put it if it exists, or the defaults.
-fn load(path: Option<&std::path::Path>) -> Result<Config, config::Findings> {
-    let standard = std::path::Path::new(config::DEFAULT_PATH);
-    match path {
-        Some(path) => Config::load(path),
-        None if standard.exists() => Config::load(standard),
-        None => Ok(Config::default()),
-    }
 }
 
 /// One thread for all tasks; see the crate's measurements.

@@ -22,7 +22,7 @@ impl Reload {
 
     /// Reads the file again and puts in force what can change while running.
     pub(super) fn apply(&mut self, running: &Running) {
-        let fresh = match super::load(self.path.as_deref()) {
+        let fresh = match Config::load_or_default(self.path.as_deref()) {
             Ok(fresh) => fresh,
             Err(findings) => {
                 tracing::error!(%findings, "the new configuration is refused as a whole; the old one stays in force");
