@@ -11,10 +11,10 @@ use std::fmt;
 pub const LINE_MAX: usize = 4096;
 
 /// What the port gave.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Chunk {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Chunk<'a> {
     /// A line without its end, never empty. UTF-8 as it came; otherwise each octet is one character (ISO 8859-1).
-    Line(String),
+    Line(&'a str),
     /// `>` with or without its blank.
     Prompt,
     /// A line longer than [`LINE_MAX`]; nothing of it is given out.
@@ -25,7 +25,7 @@ pub enum Chunk {
 }
 
 /// A PDU holds a message and the echo of `+CPIN=` a PIN, so of these only the length is shown.
-impl fmt::Debug for Chunk {
+impl fmt::Debug for Chunk<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(line) if is_confidential(line) => {
@@ -49,6 +49,8 @@ fn is_confidential(line: &str) -> bool {
 #[derive(Default)]
 pub struct Lines {
     buffer: Vec<u8>,
+    /// The line given out last.
+    line: String,
     /// Octets of the buffer already searched for a line end, so that a slow line is not searched again and again.
     scanned: usize,
     /// Octets dropped of the over-long line that has not ended yet.
@@ -82,7 +84,7 @@ impl Lines {
     }
 
     /// The next complete line, or the prompt if one is awaited; `None` when more bytes are needed.
-    pub fn next(&mut self, prompt_expected: bool) -> Option<Chunk> {
+    pub fn next(&mut self, prompt_expected: bool) -> Option<Chunk<'_>> {
         loop {
             if self.after_prompt && !self.buffer.is_empty() {
                 self.after_prompt = false;
@@ -102,8 +104,15 @@ impl Lines {
             };
             let line = self.take(end);
             self.take(1);
-            if let Some(chunk) = self.judge(line) {
-                return Some(chunk);
+            let length = self.dropped.saturating_add(line.len());
+            self.dropped = 0;
+            if length > LINE_MAX {
+                self.too_long = self.too_long.saturating_add(1);
+                return Some(Chunk::TooLong { dropped: length });
+            }
+            if length > 0 {
+                self.line = text(line);
+                return Some(Chunk::Line(&self.line));
             }
         }
     }
@@ -142,19 +151,6 @@ impl Lines {
             self.take(usize::MAX);
         }
     }
-
-    fn judge(&mut self, line: Vec<u8>) -> Option<Chunk> {
-        let length = self.dropped.saturating_add(line.len());
-        self.dropped = 0;
-        if length == 0 {
-            return None;
-        }
-        if length > LINE_MAX {
-            self.too_long = self.too_long.saturating_add(1);
-            return Some(Chunk::TooLong { dropped: length });
-        }
-        Some(Chunk::Line(text(line)))
-    }
 }
 
 /// UTF-8 if it is, else octet by octet, so that nothing is lost and nothing fails.
@@ -167,20 +163,38 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn all(chunks: &[&[u8]], prompt: bool) -> Vec<Chunk> {
+    /// A [`Chunk`] to keep.
+    #[derive(Debug, PartialEq)]
+    enum Got {
+        Line(String),
+        Prompt,
+        TooLong(usize),
+    }
+
+    impl From<Chunk<'_>> for Got {
+        fn from(chunk: Chunk<'_>) -> Self {
+            match chunk {
+                Chunk::Line(line) => Self::Line(line.to_owned()),
+                Chunk::Prompt => Self::Prompt,
+                Chunk::TooLong { dropped } => Self::TooLong(dropped),
+            }
+        }
+    }
+
+    fn all(chunks: &[&[u8]], prompt: bool) -> Vec<Got> {
         let mut lines = Lines::new();
         let mut out = Vec::new();
         for chunk in chunks {
             lines.push(chunk);
             while let Some(chunk) = lines.next(prompt) {
-                out.push(chunk);
+                out.push(chunk.into());
             }
         }
         out
     }
 
-    fn line(text: &str) -> Chunk {
-        Chunk::Line(text.to_owned())
+    fn line(text: &str) -> Got {
+        Got::Line(text.to_owned())
     }
 
     #[test]
@@ -197,8 +211,8 @@ mod tests {
 
     #[test]
     fn the_prompt_counts_only_when_awaited_and_at_the_start() {
-        assert_eq!(all(&[b"AT+CMGS=23\r\r\n> "], true), vec![line("AT+CMGS=23"), Chunk::Prompt]);
-        assert_eq!(all(&[b"\n>", b" ", b"\r\nOK\r\n"], true), vec![Chunk::Prompt, line("OK")]);
+        assert_eq!(all(&[b"AT+CMGS=23\r\r\n> "], true), vec![line("AT+CMGS=23"), Got::Prompt]);
+        assert_eq!(all(&[b"\n>", b" ", b"\r\nOK\r\n"], true), vec![Got::Prompt, line("OK")]);
         assert_eq!(all(&[b"a > b\r\n"], true), vec![line("a > b")]);
         assert_eq!(all(&[b"> x\r\n"], false), vec![line("> x")]);
     }
@@ -210,7 +224,7 @@ mod tests {
         assert_eq!(lines.next(false), None);
         assert_eq!(lines.next(true), Some(Chunk::Prompt));
         lines.push(b"\r\nOK\r\n");
-        assert_eq!(lines.next(false), Some(line("OK")));
+        assert_eq!(lines.next(false), Some(Chunk::Line("OK")));
     }
 
     #[test]
@@ -224,15 +238,15 @@ mod tests {
         }
         lines.push(b">\r\nOK\r\n");
         assert_eq!(lines.next(true), Some(Chunk::TooLong { dropped: LINE_MAX * 3 + 1 }));
-        assert_eq!(lines.next(true), Some(line("OK")));
+        assert_eq!(lines.next(true), Some(Chunk::Line("OK")));
         assert_eq!(lines.too_long(), 1);
     }
 
     #[test]
     fn debug_shows_neither_messages_nor_pins() {
-        assert_eq!(format!("{:?}", line(&"07".repeat(20))), "Line(<40 characters>)");
-        assert!(!format!("{:?}", line("AT+CPIN=\"1234\"")).contains("1234"));
-        assert_eq!(format!("{:?}", line("OK")), "Line(\"OK\")");
+        assert_eq!(format!("{:?}", Chunk::Line(&"07".repeat(20))), "Line(<40 characters>)");
+        assert!(!format!("{:?}", Chunk::Line("AT+CPIN=\"1234\"")).contains("1234"));
+        assert_eq!(format!("{:?}", Chunk::Line("OK")), "Line(\"OK\")");
     }
 
     #[test]
