@@ -13,14 +13,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use super::{Attempt, BoxFuture, Channel, ChannelId, Inbound, Outcome, Provider, Received, Verdict};
+use super::{Attempt, BoxFuture, Channel, ChannelId, Inbound, Outcome, Provider, Received, Segment, Verdict};
 use crate::at::codes;
 use crate::clock;
 use crate::modem::driver::{DriverHandle, Notice};
 use crate::modem::fleet::{FleetHandle, Link};
 use crate::modem::machine::{Done, Event, Failure, IncomingKind, NotSent, RequestId, Token, Uncertain};
 use crate::number::Number;
-use crate::pdu::{self, Pdu, PduError, SubmitOptions};
+use crate::pdu::{self, Deliver, Header, Payload, Pdu, PduError, SubmitOptions};
 use crate::queue::rules::Disposition;
 use crate::secret::Secret;
 use crate::units::{Iccid, Imei, MessageRef};
@@ -218,7 +218,7 @@ impl Shared {
         read(kind, octets).unwrap_or_else(|error| {
             self.undecodable.fetch_add(1, Ordering::Relaxed);
             warn!(port = %modem.port(), %error, ?kind, octets = octets.len(), "a received PDU cannot be decoded");
-            message(String::new(), Secret::new(Vec::new()), octets)
+            Received::Message(unreadable(octets))
         })
     }
 
@@ -303,17 +303,41 @@ fn read(kind: IncomingKind, octets: &[u8]) -> Result<Received, PduError> {
                 _ => Verdict::Failed,
             },
         },
-        Pdu::Deliver(deliver) => {
-            let body = deliver.user_data.text(deliver.dcs).unwrap_or_else(|| Secret::new(Vec::new()));
-            message(deliver.originator.text(), body, octets)
-        }
+        Pdu::Deliver(deliver) => Received::Message(segment(&deliver, octets)),
         // Asked for by kind, so it cannot come; if it does, it is kept as it is.
-        Pdu::Submit(_) => message(String::new(), Secret::new(Vec::new()), octets),
+        Pdu::Submit(_) => Received::Message(unreadable(octets)),
     })
 }
 
-fn message(from: String, body: Secret, octets: &[u8]) -> Received {
-    Received::Message { from, body, pdu: Secret::from(HEXUPPER.encode(octets)) }
+/// What came, with the facts by which the store joins and recognises it. Parts of what is no text are kept singly: only the
+/// application that they are for can join them.
+fn segment(deliver: &Deliver, octets: &[u8]) -> Segment {
+    let data = &deliver.user_data;
+    let text = data.text(deliver.dcs);
+    let concat = data.header.as_ref().and_then(Header::concatenation).filter(|concat| concat.total > 1);
+    let (Payload::Septets(units) | Payload::Octets(units)) = &data.payload;
+    let mut content = vec![deliver.pid, deliver.dcs.0];
+    content.extend_from_slice(units.expose());
+    Segment {
+        from: deliver.originator.text(),
+        sent: deliver.timestamp.unix(),
+        concat: concat.filter(|_| text.is_some()),
+        body: text.unwrap_or_else(|| Secret::new(Vec::new())),
+        content: Secret::new(content),
+        pdu: Secret::from(HEXUPPER.encode(octets)),
+    }
+}
+
+/// Octets that cannot be decoded, kept as they came.
+fn unreadable(octets: &[u8]) -> Segment {
+    Segment {
+        from: String::new(),
+        sent: None,
+        concat: None,
+        body: Secret::new(Vec::new()),
+        content: Secret::new(octets.to_vec()),
+        pdu: Secret::from(HEXUPPER.encode(octets)),
+    }
 }
 
 fn outcome(result: Result<Done, Failure>) -> Outcome {
