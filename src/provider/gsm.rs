@@ -316,14 +316,12 @@ fn segment(deliver: &Deliver, octets: &[u8]) -> Segment {
     let text = data.text(deliver.dcs);
     let concat = data.header.as_ref().and_then(Header::concatenation).filter(|concat| concat.total > 1);
     let (Payload::Septets(units) | Payload::Octets(units)) = &data.payload;
-    let mut content = vec![deliver.pid, deliver.dcs.0];
-    content.extend_from_slice(units.expose());
     Segment {
         from: deliver.originator.text(),
         sent: deliver.timestamp.unix(),
         concat: concat.filter(|_| text.is_some()),
         body: text.unwrap_or_else(|| Secret::new(Vec::new())),
-        content: Secret::new(content),
+        content: Secret::new([&[deliver.pid, deliver.dcs.0], units.expose()].concat()),
         pdu: Secret::from(HEXUPPER.encode(octets)),
     }
 }
@@ -387,4 +385,38 @@ fn meaning(disposition: codes::Disposition) -> Disposition {
 
 fn refused(disposition: Disposition, cause: impl Into<String>) -> Outcome {
     Outcome::Refused { disposition, cause: cause.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Part 1 of 2 from one number with this coding scheme and first octet, its user data an octet string of eight.
+    fn received(first: u8, dcs: u8) -> Segment {
+        let mut octets = vec![0, first, 4, 0x91, 0x21, 0x43, 0, dcs];
+        octets.extend([0x52, 0x60, 0x51, 0x71, 0x71, 0x11, 0x8a]);
+        octets.extend([8, 5, 0, 3, 42, 2, 1, 0x04, 0x28]);
+        let received = read(IncomingKind::Deliver, &octets).unwrap();
+        let Received::Message(segment) = received else { panic!("{received:?}") };
+        segment
+    }
+
+    #[test]
+    fn only_parts_of_texts_wait_for_each_other() {
+        let text = received(0x44, 0x08);
+        let concat = text.concat.unwrap();
+        assert_eq!((concat.reference, concat.total, concat.seq), (42, 2, 1));
+        assert_eq!((text.from.as_str(), text.body), ("+1234", Secret::from("Ш")));
+        assert!(text.sent.is_some());
+        let data = received(0x44, 0x04);
+        assert_eq!((data.concat, data.body.len()), (None, 0));
+    }
+
+    #[test]
+    fn what_is_shown_again_has_the_same_content() {
+        let (one, again) = (received(0x44, 0x08), received(0x40, 0x08));
+        assert_eq!(one.content, again.content, "that more messages wait is no content");
+        assert_ne!(one.pdu, again.pdu);
+        assert_ne!(one.content, received(0x44, 0x04).content);
+    }
 }
