@@ -1,15 +1,17 @@
-//! The GSM 7 bit default alphabet with its extension table (TS 23.038 6.2.1), and septets packed into octets (6.1.2.1).
+//! The GSM 7 bit default alphabet with its extension table (TS 23.038 6.2.1), the national tables in their place, and septets
+//! packed into octets (6.1.2.1).
 //!
 //! A *septet string* here is one septet an octet; packing is a separate step, because the user data header shifts the
-//! packed form by fill bits and because two septets of an escape pair must be counted before they are packed.
+//! packed form by fill bits and because two septets of an escape pair must be counted before they are packed. The default
+//! alphabet goes through tables that the compiler makes: it is on the way of every message.
+
+mod packing;
 
 use super::national;
+pub use packing::{pack, pack_into, pack_ussd, packed_len, unpack};
 
 /// ESC: the next septet is looked up in the extension table; TS 23.038 6.2.1.
 pub const ESCAPE: u8 = 0x1b;
-/// Fills seven spare bits at the end of a USSD string, where 0 would read as `@`; TS 23.038 6.1.2.3.1.
-const CR: u8 = 0x0d;
-
 /// The default alphabet by code; position 1B is the escape, which shows as a space when it stands alone.
 #[rustfmt::skip]
 const BASIC: [char; 128] = [
@@ -36,6 +38,73 @@ const EXTENSION: [(u8, char); 10] = [
     (0x40, '|'),
     (0x65, '€'),
 ];
+
+/// No character of the default alphabet or its extension.
+const NONE: u8 = 0xff;
+/// Marks a code of the extension table in [`LATIN_1`] and [`code_of`].
+const EXTENDED: u8 = 0x80;
+
+/// Codes of the characters below U+0100, extended ones marked.
+const LATIN_1: [u8; 256] = latin_1();
+/// The character of a code where that is ASCII, else 0: the common case is a copy.
+const ASCII: [u8; 128] = ascii();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses an index beyond")]
+const fn latin_1() -> [u8; 256] {
+    let mut codes = [NONE; 256];
+    let mut code = 0;
+    while code < BASIC.len() {
+        let c = BASIC[code] as usize;
+        if c < codes.len() && code != ESCAPE as usize {
+            codes[c] = code as u8;
+        }
+        code += 1;
+    }
+    let mut at = 0;
+    while at < EXTENSION.len() {
+        let (code, c) = EXTENSION[at];
+        if (c as usize) < codes.len() {
+            codes[c as usize] = code | EXTENDED;
+        }
+        at += 1;
+    }
+    codes
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses an index beyond")]
+const fn ascii() -> [u8; 128] {
+    let mut plain = [0; 128];
+    let mut code = 0;
+    while code < plain.len() {
+        if BASIC[code].is_ascii() && code != ESCAPE as usize {
+            plain[code] = BASIC[code] as u8;
+        }
+        code += 1;
+    }
+    plain
+}
+
+/// The code of `c` in the default alphabet, marked if it is an extended one, or [`NONE`].
+#[inline]
+fn code_of(c: char) -> u8 {
+    match u8::try_from(c) {
+        Ok(latin) => LATIN_1.get(usize::from(latin)).copied().unwrap_or(NONE),
+        Err(_) => match c {
+            'Δ' => 0x10,
+            'Φ' => 0x12,
+            'Γ' => 0x13,
+            'Λ' => 0x14,
+            'Ω' => 0x15,
+            'Π' => 0x16,
+            'Ψ' => 0x17,
+            'Σ' => 0x18,
+            'Θ' => 0x19,
+            'Ξ' => 0x1a,
+            '€' => 0x65 | EXTENDED,
+            _ => NONE,
+        },
+    }
+}
 
 /// One character as septets: one, or two with the escape in front; they must never be separated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,18 +137,52 @@ impl Coded {
 /// The text as a septet string of the default alphabet; `None` if a character is not in it.
 #[must_use]
 pub fn encode(text: &str) -> Option<Vec<u8>> {
-    Tables::default().encode(text)
+    let mut septets = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        match code_of(c) {
+            NONE => return None,
+            code if code & EXTENDED == 0 => septets.push(code),
+            code => septets.extend([ESCAPE, code & !EXTENDED]),
+        }
+    }
+    Some(septets)
 }
 
 /// The text of a septet string in the default alphabet; see [`Tables::decode`].
 #[must_use]
-pub fn decode(septets: &[u8]) -> String {
-    Tables::default().decode(septets)
+pub fn decode(mut septets: &[u8]) -> String {
+    let mut text = Vec::with_capacity(septets.len().saturating_add(8));
+    while let Some((group, rest)) = septets.split_first_chunk::<8>() {
+        let plain = group.map(|code| ASCII.get(usize::from(code & 0x7f)).copied().unwrap_or(0));
+        if !plain.contains(&0) {
+            text.extend_from_slice(&plain);
+            septets = rest;
+            continue;
+        }
+        let (copied, _) = plain.split_at(plain.iter().position(|&c| c == 0).unwrap_or(0));
+        text.extend_from_slice(copied);
+        septets = septets.get(copied.len()..).unwrap_or_default();
+        septets = push_next(&mut text, septets);
+    }
+    while !septets.is_empty() {
+        septets = push_next(&mut text, septets);
+    }
+    // Every octet of it was made from characters.
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// Appends the next character in UTF-8; gives the septets behind it.
+fn push_next<'a>(text: &mut Vec<u8>, septets: &'a [u8]) -> &'a [u8] {
+    let mut codes = septets.iter();
+    if let Some(c) = Tables::default().next_char(&mut codes) {
+        text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    codes.as_slice()
 }
 
 /// The tables a septet string is written with, by national language identifier (TS 23.038 6.2.1.2.4): 0, and what is not
 /// assigned, is the default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Tables {
     /// In place of the default alphabet.
     pub locking: u8,
@@ -92,24 +195,33 @@ impl Tables {
     /// an escape before an escape or at the end shows a space (TS 23.038 6.2.1.1).
     #[must_use]
     pub fn decode(self, septets: &[u8]) -> String {
+        if self == Self::default() {
+            return decode(septets);
+        }
         let mut text = String::with_capacity(septets.len());
-        let mut codes = septets.iter().copied();
-        while let Some(code) = codes.next() {
-            if code != ESCAPE {
-                text.push(self.basic(code));
-                continue;
-            }
-            text.push(match codes.next() {
-                None | Some(ESCAPE) => ' ',
-                Some(code) => self.extended(code).unwrap_or_else(|| self.basic(code)),
-            });
+        let mut codes = septets.iter();
+        while let Some(c) = self.next_char(&mut codes) {
+            text.push(c);
         }
         text
+    }
+
+    fn next_char(self, codes: &mut std::slice::Iter<'_, u8>) -> Option<char> {
+        Some(match *codes.next()? {
+            ESCAPE => match codes.next() {
+                None | Some(&ESCAPE) => ' ',
+                Some(&code) => self.extended(code).unwrap_or_else(|| self.basic(code)),
+            },
+            code => self.basic(code),
+        })
     }
 
     /// The text as a septet string; `None` if a character is in neither table.
     #[must_use]
     pub fn encode(self, text: &str) -> Option<Vec<u8>> {
+        if self == Self::default() {
+            return encode(text);
+        }
         let mut septets = Vec::with_capacity(text.len());
         for c in text.chars() {
             self.encode_char(c)?.push_to(&mut septets);
@@ -120,101 +232,35 @@ impl Tables {
     /// How `c` is written, if these tables have it: one septet where that is possible.
     #[must_use]
     pub fn encode_char(self, c: char) -> Option<Coded> {
-        let codes = || (0..128).filter(|&code| code != ESCAPE);
-        let basic = codes().find(|&code| self.basic(code) == c).map(Coded::Basic);
-        basic.or_else(|| codes().find(|&code| self.extended(code) == Some(c)).map(Coded::Extended))
+        let default = code_of(c);
+        let basic = match national::locking(self.locking) {
+            Some(sheet) => sheet.code(c),
+            None => Some(default).filter(|code| code & EXTENDED == 0),
+        };
+        let extended = || match national::single(self.single) {
+            Some(sheet) => sheet.code(c),
+            None => Some(default & !EXTENDED).filter(|_| default & EXTENDED != 0 && default != NONE),
+        };
+        basic.map(Coded::Basic).or_else(|| extended().map(Coded::Extended))
     }
 
     fn basic(self, code: u8) -> char {
-        let at = usize::from(code & 0x7f);
-        match national::table(self.locking).and_then(|table| table.locking) {
-            Some(locking) => locking.chars().nth(at).unwrap_or(' '),
-            None => BASIC.get(at).copied().unwrap_or(' '),
+        match national::locking(self.locking) {
+            Some(sheet) => sheet.char(code).unwrap_or(' '),
+            None => BASIC.get(usize::from(code & 0x7f)).copied().unwrap_or(' '),
         }
     }
 
     fn extended(self, code: u8) -> Option<char> {
-        let Some(table) = national::table(self.single) else {
-            return EXTENSION.iter().find(|&&(extended, _)| extended == code).map(|&(_, c)| c);
-        };
-        let in_run = |&(first, run): &(u8, &'static str)| run.chars().nth(code.checked_sub(first)?.into());
-        table.single.iter().find_map(in_run)
-    }
-}
-
-/// Packs septets into octets behind `fill` zero bits (0..=6); TS 23.038 6.1.2.1.1. Spare bits at the end are zero.
-#[must_use]
-pub fn pack(septets: &[u8], fill: u8) -> Vec<u8> {
-    let mut octets = Vec::with_capacity(packed_len(septets.len()) + 1);
-    let (mut bits, mut pending) = (u32::from(fill), 0_u32);
-    for &septet in septets {
-        pending |= u32::from(septet & 0x7f) << bits;
-        bits += 7;
-        while bits >= 8 {
-            octets.push(low_octet(pending));
-            pending >>= 8;
-            bits -= 8;
+        match national::single(self.single) {
+            Some(sheet) => sheet.char(code),
+            None => EXTENSION.iter().find(|&&(extended, _)| extended == code).map(|&(_, c)| c),
         }
     }
-    if bits > 0 {
-        octets.push(low_octet(pending));
-    }
-    octets
-}
-
-/// Packs for USSD: seven spare bits hold a carriage return, and a full last octet that ends in one gets another;
-/// TS 23.038 6.1.2.3.1.
-#[must_use]
-pub fn pack_ussd(septets: &[u8]) -> Vec<u8> {
-    let ambiguous = septets.len().is_multiple_of(8) && septets.last() == Some(&CR);
-    if septets.len() % 8 == 7 || ambiguous {
-        let mut padded = septets.to_vec();
-        padded.push(CR);
-        pack(&padded, 0)
-    } else {
-        pack(septets, 0)
-    }
-}
-
-/// Unpacks at most `count` septets that begin behind `fill` bits; fewer if the octets end before.
-#[must_use]
-pub fn unpack(octets: &[u8], fill: u8, count: usize) -> Vec<u8> {
-    let mut septets = Vec::with_capacity(count.min(octets.len().saturating_mul(8) / 7));
-    let (mut bits, mut pending, mut skip) = (0_u32, 0_u32, u32::from(fill));
-    for &octet in octets {
-        pending |= u32::from(octet) << bits;
-        bits += 8;
-        let skipped = skip.min(bits);
-        pending >>= skipped;
-        bits -= skipped;
-        skip -= skipped;
-        while bits >= 7 && septets.len() < count {
-            septets.push(low_octet(pending) & 0x7f);
-            pending >>= 7;
-            bits -= 7;
-        }
-        if septets.len() >= count {
-            break;
-        }
-    }
-    septets
-}
-
-/// Octets that `septets` septets need when packed without fill.
-#[must_use]
-pub fn packed_len(septets: usize) -> usize {
-    septets.saturating_mul(7).div_ceil(8)
-}
-
-fn low_octet(bits: u32) -> u8 {
-    let [low, ..] = bits.to_le_bytes();
-    low
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -234,17 +280,9 @@ mod tests {
     }
 
     #[test]
-    fn eight_septets_fill_seven_octets() {
-        assert_eq!(pack(&[0x31; 8], 0).len(), 7);
-        assert_eq!(pack(b"hellohello", 0), [0xe8, 0x32, 0x9b, 0xfd, 0x46, 0x97, 0xd9, 0xec, 0x37]);
-        assert_eq!(pack(b"12345678", 1), [0x62, 0xb2, 0x19, 0xad, 0x66, 0xbb, 0xe1, 0x00]);
-    }
-
-    #[test]
-    fn ussd_pads_where_spare_bits_would_read_as_at() {
-        assert_eq!(pack_ussd(b"*100#12"), [0xaa, 0x18, 0x0c, 0x36, 0x8a, 0xc9, 0x1a]);
-        assert_eq!(pack_ussd(b"1234567\r").len(), 8, "a text that ends in CR gets one more");
-        assert_eq!(pack_ussd(b"*100#"), pack(b"*100#", 0));
+    fn a_character_that_is_not_plain_does_not_disturb_the_run_around_it() {
+        let text = "abcdefgh€ijklmnöopqrst{u}vwxyz0123456789Δ";
+        assert_eq!(decode(&encode(text).unwrap()), text);
     }
 
     #[test]
@@ -253,32 +291,5 @@ mod tests {
         assert_eq!(turkish.decode(&[0x04, 0x07, ESCAPE, 0x53]), "€ıŞ");
         assert_eq!(Tables { locking: 0, single: 1 }.decode(&[0x04, ESCAPE, 0x53]), "èŞ");
         assert_eq!(Tables { locking: 99, single: 99 }.decode(&[0x04, ESCAPE, 0x65]), "è€");
-    }
-
-    #[test]
-    fn every_table_is_complete_and_no_run_overlaps() {
-        for id in 1..=13 {
-            let table = national::table(id).unwrap();
-            assert!(table.locking.is_none_or(|locking| locking.chars().count() == 128), "{id}");
-            let mut next = 0;
-            for &(first, run) in table.single {
-                assert!(usize::from(first) >= next, "language {id}: run at {first:#04x}");
-                next = usize::from(first) + run.chars().count();
-            }
-            assert!(next <= 128, "{id}");
-        }
-        assert!(national::table(0).is_none() && national::table(14).is_none());
-    }
-
-    proptest! {
-        #[test]
-        fn unpacking_undoes_packing(septets in prop::collection::vec(0..128_u8, 0..200), fill in 0..7_u8) {
-            prop_assert_eq!(unpack(&pack(&septets, fill), fill, septets.len()), septets);
-        }
-
-        #[test]
-        fn any_octets_unpack(octets in prop::collection::vec(any::<u8>(), 0..50), fill: u8, count in 0..300_usize) {
-            prop_assert!(unpack(&octets, fill, count).len() <= count);
-        }
     }
 }

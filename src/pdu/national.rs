@@ -4,17 +4,76 @@
 //! space. A single shift table is given as runs: the first code and the characters from there on. Combining marks and
 //! right-to-left letters are written as escapes, so that every editor shows the codes in their order.
 
+use std::sync::LazyLock;
+
+use super::gsm7::ESCAPE;
+
 /// The tables of one national language identifier.
-pub(super) struct National {
+struct National {
     /// Locking shift table; `None` where the language has none of its own and the default alphabet stays.
-    pub(super) locking: Option<&'static str>,
+    locking: Option<&'static str>,
     /// Single shift table in runs of consecutive codes.
-    pub(super) single: &'static [(u8, &'static str)],
+    single: &'static [(u8, &'static str)],
 }
 
-/// The tables of `identifier`; `None` for 0 and for those that are not assigned: the default ones are used then.
-pub(super) fn table(identifier: u8) -> Option<&'static National> {
-    TABLES.get(usize::from(identifier.checked_sub(1)?))
+/// A table both ways: by code, and by character in order, for each is asked for every character of a text.
+pub(super) struct Sheet {
+    /// By code; `None` where the table has no character.
+    chars: Vec<Option<char>>,
+    /// Sorted by character; of two codes of one character the lower one.
+    codes: Vec<(char, u8)>,
+}
+
+impl Sheet {
+    fn new(entries: impl Iterator<Item = (u8, char)>) -> Self {
+        let (mut chars, mut codes) = (vec![None; 128], Vec::new());
+        for (code, c) in entries {
+            if let Some(slot) = chars.get_mut(usize::from(code)) {
+                *slot = Some(c);
+                codes.push((c, code));
+            }
+        }
+        codes.sort_unstable();
+        codes.dedup_by_key(|&mut (c, _)| c);
+        Self { chars, codes }
+    }
+
+    /// The character of a code (0..128).
+    pub(super) fn char(&self, code: u8) -> Option<char> {
+        self.chars.get(usize::from(code & 0x7f)).copied().flatten()
+    }
+
+    /// The code of a character.
+    pub(super) fn code(&self, c: char) -> Option<u8> {
+        let at = self.codes.binary_search_by_key(&c, |&(c, _)| c).ok()?;
+        self.codes.get(at).map(|&(_, code)| code)
+    }
+}
+
+/// The locking shift table of a national language; `None` where the default alphabet stays: for 0, for identifiers that are
+/// not assigned, and for Spanish.
+pub(super) fn locking(identifier: u8) -> Option<&'static Sheet> {
+    static SHEETS: LazyLock<Vec<Option<Sheet>>> = LazyLock::new(|| {
+        let sheet = |national: &National| {
+            let codes = (0..).zip(national.locking?.chars()).filter(|&(code, _)| code != ESCAPE);
+            Some(Sheet::new(codes))
+        };
+        TABLES.iter().map(sheet).collect()
+    });
+    let at = identifier.checked_sub(1)?;
+    SHEETS.get(usize::from(at))?.as_ref()
+}
+
+/// The single shift table of a national language; `None` where the default extension stays: for 0 and what is not assigned.
+pub(super) fn single(identifier: u8) -> Option<&'static Sheet> {
+    static SHEETS: LazyLock<Vec<Sheet>> = LazyLock::new(|| {
+        let runs = |national: &National| {
+            Sheet::new(national.single.iter().flat_map(|&(first, run)| (first..).zip(run.chars())))
+        };
+        TABLES.iter().map(runs).collect()
+    });
+    let at = identifier.checked_sub(1)?;
+    SHEETS.get(usize::from(at))
 }
 
 /// By national language identifier, from 1; TS 23.038 6.2.1.2.4.
@@ -238,3 +297,34 @@ const TABLES: [National; 13] = [
         ],
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_is_complete_and_no_run_overlaps() {
+        for (id, table) in (1..).zip(&TABLES) {
+            assert!(table.locking.is_none_or(|locking| locking.chars().count() == 128), "{id}");
+            let mut next = 0;
+            for &(first, run) in table.single {
+                assert!(usize::from(first) >= next, "language {id}: run at {first:#04x}");
+                next = usize::from(first) + run.chars().count();
+            }
+            assert!(next <= 128, "{id}");
+        }
+        assert!(locking(0).is_none() && locking(2).is_none() && locking(14).is_none());
+        assert!(single(0).is_none() && single(14).is_none());
+    }
+
+    #[test]
+    fn what_a_sheet_writes_it_reads() {
+        for sheet in (1..=13).flat_map(|id| [locking(id), single(id)]).flatten() {
+            for code in 0..128 {
+                let Some(c) = sheet.char(code) else { continue };
+                let written = sheet.code(c).unwrap();
+                assert!(written <= code && sheet.char(written) == Some(c));
+            }
+        }
+    }
+}
