@@ -10,6 +10,7 @@ mod codes_table;
 pub mod command;
 pub mod exchange;
 mod exchange_meaning;
+mod exchange_message;
 pub mod grammar;
 pub mod hex;
 pub mod lines;
