@@ -8,6 +8,8 @@
 pub mod codes;
 mod codes_table;
 pub mod command;
+#[cfg(test)]
+mod dialect_tests;
 pub mod exchange;
 mod exchange_meaning;
 mod exchange_message;
