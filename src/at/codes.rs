@@ -114,6 +114,12 @@ mod tests {
         assert_eq!(cms(330), Disposition::Local);
         assert_eq!(cms(321), Disposition::Harmless);
         assert_eq!(cms(9999), Disposition::Unknown);
+        assert_eq!([cms(515), cms(532)], [Disposition::SimBusy; 2]);
+        assert_eq!([cms(512), cms(535), cms(615)], [Disposition::Transient; 3]);
+        assert_eq!([cms(518), cms(549), cms(554)], [Disposition::Permanent; 3]);
+        assert_eq!(cms(513), Disposition::Unknown, "a full store on one make, a lost link on another");
+        assert_eq!(cms(770), Disposition::NetworkRefused);
+        assert_eq!(CmsError::parse("Network is down").code(), Some(616));
         assert_eq!(CmeError::Code(14).disposition(), Disposition::SimBusy);
         assert_eq!(CmeError::Code(16).disposition(), Disposition::Local);
         assert_eq!(CmeError::parse("SIM PIN required").disposition(), Disposition::Local);

@@ -20,7 +20,8 @@ const fn e(code: u16, name: &'static str, disposition: Disposition, remedy: &'st
 }
 
 /// TS 27.005 3.2.5; 1..=127 are RP causes (TS 24.011 E.2), 128..=255 TP failure causes (TS 23.040 9.2.3.22), 256..=299 old
-/// vendor codes. Numbers from 512 mean something else for each vendor and stay out, but 532, which is SIMCom's and clashes with none known.
+/// vendor codes. From 512 a number belongs to the vendor (TS 27.005 3.2.5): those here are SIMCom's unless another is named. Where
+/// vendors clash all meanings stand, and the disposition is the one that is safe for each.
 #[rustfmt::skip]
 pub(super) const CMS: &[Entry] = &[
     e(1, "unassigned number", NetworkRefused, "check the number"),
@@ -75,6 +76,7 @@ pub(super) const CMS: &[Entry] = &[
     e(256, "temporarily not allowed", Transient, ""),
     e(257, "call barred", NetworkRefused, "the operator barred this SIM; stop sending and ask the operator"),
     e(258, "phone busy", Transient, ""),
+    e(259, "user abort", Transient, ""),
     e(262, "SIM blocked", Local, "put in another SIM or enter the PUK by hand"),
     e(300, "ME failure", LocalReset, "restart the modem"),
     e(301, "SMS service of ME reserved", Local, "another program owns the message service: stop it"),
@@ -100,7 +102,26 @@ pub(super) const CMS: &[Entry] = &[
     e(340, "no +CNMA acknowledgement expected", Harmless, ""),
     e(350, "failure without a published meaning", Transient, "if it stays: try another radio technology"),
     e(500, "unknown error", Unknown, ""),
+    e(512, "user abort (SIMCom), MM establishment failure (Wavecom) or refused by the network (Huawei)", Transient, ""),
+    e(513, "unable to store (SIMCom) or lower layer failure (Wavecom)", Unknown, "empty the store"),
+    e(514, "CP error (Wavecom)", Transient, ""),
+    e(515, "device busy (SIMCom) or initialisation in progress (Wavecom)", SimBusy, ""),
+    e(517, "invalid character in PDU", Permanent, ""),
+    e(518, "invalid parameter", Permanent, ""),
+    e(519, "invalid length or character", Permanent, ""),
+    e(520, "invalid character in text", Permanent, ""),
+    e(521, "timer expired", Transient, ""),
+    e(522, "operation temporarily not allowed", Transient, ""),
     e(532, "SIM not ready", SimBusy, ""),
+    e(535, "protocol stack busy", Transient, ""),
+    e(538, "invalid parameter", Permanent, ""),
+    e(549, "wrong PDU length", Permanent, ""),
+    e(550, "wrong TP-MTI", Permanent, ""),
+    e(553, "wrong PDU length", Permanent, ""),
+    e(554, "wrong length of the SC address", Permanent, ""),
+    e(615, "network failure", Transient, ""),
+    e(616, "network is down", Transient, "check antenna and coverage"),
+    e(770, "SIM rejected by the network", NetworkRefused, "the network refuses this SIM: ask the operator"),
 ];
 
 /// TS 27.007 9.2; 515 is Wavecom's, 527 Quectel's.
@@ -153,6 +174,12 @@ pub(super) const CME: &[Entry] = &[
     e(111, "PLMN not allowed", NetworkRefused, "the SIM may not use this network"),
     e(112, "location area not allowed", NetworkRefused, "the SIM may not be used here"),
     e(113, "roaming not allowed in this location area", NetworkRefused, "the SIM may not be used here"),
+    e(132, "service option not supported", NetworkRefused, ""),
+    e(133, "requested service option not subscribed", NetworkRefused, "the tariff of this SIM lacks the service"),
+    e(134, "service option temporarily out of order", Transient, ""),
+    e(148, "unspecified GPRS error", Transient, ""),
+    e(149, "PDP authentication failure", Local, ""),
+    e(150, "invalid mobile class", Local, ""),
     e(515, "please wait, initialisation in progress", SimBusy, ""),
     e(527, "please wait, start-up in progress", SimBusy, ""),
 ];

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::codes::{CmeError, CmsError};
 use super::exchange_meaning::{args_json, meaning};
-use super::grammar::{Arg, Info};
-use super::hex;
+use super::exchange_message::{is_text_mode, pdu_beside};
+use super::grammar::Info;
 use super::lines::{Chunk, Lines};
 use super::reply::UssdReply;
 use super::result::Final;
@@ -25,9 +25,13 @@ const CONTINUATION_MAX: usize = 32;
 /// Reads one exchange; `send` is the command, `recv` all that came.
 #[must_use]
 pub fn parse(send: Option<&str>, recv: &[u8]) -> Value {
-    let lines = split(recv);
-    let mut reader = Reader { lines: &lines, at: 0, items: Vec::new(), last: Value::Null };
-    reader.echo(send);
+    let mut lines = split(recv);
+    if let Some(words) = numeric_result(recv, &lines) {
+        lines.pop();
+        lines.push(words.to_owned());
+    }
+    let mut reader = Reader { send, lines: &lines, at: 0, apart: None, items: Vec::new(), last: Value::Null };
+    reader.echo();
     while let Some(line) = reader.take() {
         reader.item(line);
     }
@@ -50,29 +54,35 @@ fn split(recv: &[u8]) -> Vec<String> {
     whole
 }
 
-struct Reader<'a> {
-    lines: &'a [String],
-    at: usize,
+pub(super) struct Reader<'a> {
+    send: Option<&'a str>,
+    pub(super) lines: &'a [String],
+    pub(super) at: usize,
+    /// A line that was taken out of its order: a PDU that stood behind an unsolicited line.
+    pub(super) apart: Option<usize>,
     items: Vec<Value>,
     /// The last final result.
     last: Value,
 }
 
 impl<'a> Reader<'a> {
-    fn peek(&self) -> Option<&'a str> {
+    pub(super) fn peek(&self) -> Option<&'a str> {
         self.lines.get(self.at).map(String::as_str)
     }
 
-    fn take(&mut self) -> Option<&'a str> {
+    pub(super) fn take(&mut self) -> Option<&'a str> {
         let line = self.peek()?;
         self.at = self.at.saturating_add(1);
+        if self.apart == Some(self.at) {
+            self.at = self.at.saturating_add(1);
+        }
         Some(line)
     }
 
     /// The command itself as first line; without a known command, a first line that is one.
-    fn echo(&mut self, send: Option<&str>) {
+    fn echo(&mut self) {
         let Some(first) = self.peek().map(str::trim) else { return };
-        match send.map(|sent| sent.trim_matches(['\r', '\n', '\u{1a}', ' '])) {
+        match self.send.map(|sent| sent.trim_matches(['\r', '\n', '\u{1a}', ' '])) {
             Some(sent) if sent == first => self.items.push(json!({ "t": "echo" })),
             None if is_command(first) => self.items.push(json!({ "t": "echo", "line": first })),
             _ => return,
@@ -92,7 +102,7 @@ impl<'a> Reader<'a> {
         } else {
             let line = self.whole(line);
             match Info::parse(&line) {
-                Some(info) => self.info(&info, &line),
+                Some(info) => self.info(info, &line),
                 None if is_hex(line.trim()) => self.items.push(json!({ "t": "hex", "line": line.trim() })),
                 None => self.items.push(json!({ "t": "text", "line": line.trim() })),
             }
@@ -125,7 +135,7 @@ impl<'a> Reader<'a> {
         whole
     }
 
-    fn info(&mut self, info: &Info<'_>, line: &str) {
+    fn info(&mut self, mut info: Info<'_>, line: &str) {
         let kind = match info.name {
             "+CMGR" | "+CMGL" => "sms",
             "+CMT" => "urc-sms",
@@ -134,91 +144,23 @@ impl<'a> Reader<'a> {
             _ => {
                 let mut item =
                     fields(&json!({ "t": "info", "name": info.name, "args": args_json(&info.args) }));
-                if let Some(meaning) = meaning(info, line) {
+                if let Some(meaning) = meaning(&info, line, self.send) {
                     item.insert("meaning".to_owned(), meaning);
                 }
                 self.items.push(Value::Object(item));
                 return;
             }
         };
+        let in_text = is_text_mode(&info);
+        let beside = if in_text { None } else { pdu_beside(&mut info) };
         let mut item = fields(&json!({ "t": kind, "header": args_json(&info.args) }));
-        if is_text_mode(info) {
-            item.insert("mode".to_owned(), json!("text"));
-            self.text_message(info, &mut item);
+        item.insert("mode".to_owned(), json!(if in_text { "text" } else { "pdu" }));
+        if in_text {
+            self.text_message(&info, &mut item);
         } else {
-            item.insert("mode".to_owned(), json!("pdu"));
-            self.pdu_message(info, &mut item);
+            self.pdu_message(&info, beside, &mut item);
         }
         self.items.push(Value::Object(item));
-    }
-
-    fn pdu_message(&mut self, info: &Info<'_>, item: &mut Map<String, Value>) {
-        let (before_length, stat) = match info.name {
-            "+CMGL" => (2, info.args.get(1)),
-            "+CMGR" => (1, info.args.first()),
-            "+CBM" => (usize::MAX, None),
-            _ => (0, None),
-        };
-        if info.name == "+CMGL" {
-            item.insert("index".to_owned(), json!(info.number::<u16>(0)));
-        }
-        if info.name.starts_with("+CMG") {
-            item.insert("stat".to_owned(), json!(stat.and_then(Arg::text).map(stat_words)));
-        }
-        let length = info.args.get(before_length..).and_then(<[Arg<'_>]>::last).and_then(Arg::number::<u16>);
-        item.insert("length".to_owned(), json!(length));
-        // A PDU cut off in the middle of an octet still belongs to its header.
-        let Some(pdu) = self.peek().map(str::trim).filter(|next| next.bytes().all(|b| b.is_ascii_hexdigit()))
-        else {
-            return;
-        };
-        self.take();
-        item.insert("pdu".to_owned(), json!(pdu));
-        let tpdu = hex::decode(pdu).ok().and_then(|octets| tpdu_length(&octets));
-        if length.is_some() && tpdu.is_some() && length.map(usize::from) != tpdu {
-            item.insert("length_mismatch".to_owned(), json!(tpdu));
-        }
-    }
-
-    fn text_message(&mut self, info: &Info<'_>, item: &mut Map<String, Value>) {
-        let (stat, number) = match info.name {
-            "+CMGL" => (Some(1), 2),
-            "+CMGR" => (Some(0), 1),
-            "+CDS" => (None, 2),
-            _ => (None, 0),
-        };
-        if info.name == "+CMGL" {
-            item.insert("index".to_owned(), json!(info.number::<u16>(0)));
-        }
-        if let Some(stat) = stat {
-            item.insert("stat".to_owned(), json!(info.text(stat)));
-        }
-        item.insert("number".to_owned(), json!(info.text(number)));
-        let time = info.args.iter().skip(number).filter_map(Arg::text).find(|text| is_time(text));
-        item.insert("time".to_owned(), json!(time));
-        if info.name == "+CDS" {
-            item.insert("mr".to_owned(), json!(info.number::<u8>(1)));
-            item.insert("status".to_owned(), json!(info.args.last().and_then(Arg::number::<u8>)));
-        } else {
-            item.insert("body".to_owned(), json!(self.body(info.name)));
-        }
-    }
-
-    /// A text body: one line of an unsolicited message, else all up to the result or the next header.
-    fn body(&mut self, name: &str) -> String {
-        let mut body: Vec<&str> = Vec::new();
-        while let Some(line) = self.peek() {
-            let next_header = Info::parse(line).is_some_and(|info| info.name == name);
-            if Final::parse(line).is_some() || next_header {
-                break;
-            }
-            body.push(line);
-            self.take();
-            if name == "+CMT" || name == "+CBM" {
-                break;
-            }
-        }
-        body.join("\n")
     }
 }
 
@@ -227,7 +169,7 @@ fn fields(value: &Value) -> Map<String, Value> {
 }
 
 /// `AT...` as an echo shows it; not a word that merely begins so (`AT version:`).
-fn is_command(line: &str) -> bool {
+pub(super) fn is_command(line: &str) -> bool {
     let rest = line.strip_prefix("AT").or_else(|| line.strip_prefix("at"));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(|c: char| "+^#*%$!&_EZDSHVQ".contains(c)))
 }
@@ -252,39 +194,21 @@ fn cause(result: &Final) -> Option<Value> {
     }
 }
 
-/// A header of text mode has a state in words, or more fields than PDU mode knows.
-fn is_text_mode(info: &Info<'_>) -> bool {
-    let words =
-        |at: usize| info.text(at).is_some_and(|text| text.starts_with("REC ") || text.starts_with("STO "));
-    match info.name {
-        "+CMGR" => words(0),
-        "+CMGL" => words(1),
-        _ => info.args.len() > 2,
+/// A numeric result of `ATV0`, in words. It ends in CR alone, which tells it from a line that is a number; V.250 5.7.1.
+fn numeric_result(recv: &[u8], lines: &[String]) -> Option<&'static str> {
+    if !recv.ends_with(b"\r") {
+        return None;
     }
-}
-
-/// `<stat>` of PDU mode in the words of text mode; TS 27.005 3.1.
-fn stat_words(stat: &str) -> &str {
-    match stat {
-        "0" => "REC UNREAD",
-        "1" => "REC READ",
-        "2" => "STO UNSENT",
-        "3" => "STO SENT",
-        "4" => "ALL",
-        other => other,
-    }
-}
-
-/// Octets behind the service centre address, whose length is the first octet; TS 27.005 3.1 `<length>`.
-fn tpdu_length(pdu: &[u8]) -> Option<usize> {
-    let smsc = usize::from(*pdu.first()?);
-    pdu.len().checked_sub(smsc.saturating_add(1))
-}
-
-/// `07/02/18,00:05:10+32`, also with a year of four digits or `/` before the time.
-fn is_time(text: &str) -> bool {
-    let digits_first = text.starts_with(|c: char| c.is_ascii_digit());
-    digits_first && text.matches('/').count() >= 2 && text.contains(':')
+    Some(match lines.last()?.as_str() {
+        "0" => "OK",
+        "1" => "CONNECT",
+        "3" => "NO CARRIER",
+        "4" => "ERROR",
+        "6" => "NO DIALTONE",
+        "7" => "BUSY",
+        "8" => "NO ANSWER",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -316,7 +240,6 @@ mod tests {
     fn a_pdu_belongs_to_its_header() {
         let got = parse(None, b"+CMGR: 0,,3\r\n0011223344\r\nOK\r\n");
         assert_eq!(got["items"][0]["pdu"], "0011223344");
-        assert_eq!(got["items"][0]["length_mismatch"], 4);
         assert_eq!(got["final"], "OK");
     }
 

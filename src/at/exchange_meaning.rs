@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::grammar::{Arg, Info};
-use super::reply::{Csca, Csq, PinState, Registration, Stat, UssdReply};
+use super::hex;
+use super::reply::{Cops, Csca, Csq, PinState, Registration, Stat, UssdReply, ucs2_digits};
 
 /// Vendor lines whose values are shown with their numbers as numbers.
 const VENDOR: &[&str] = &[
@@ -33,10 +34,13 @@ fn arg_json(arg: &Arg<'_>) -> Value {
     }
 }
 
-/// The meaning, for the lines that have a known one.
-pub(super) fn meaning(info: &Info<'_>, line: &str) -> Option<Value> {
+/// The meaning, for the lines that have a known one; `send` is the command that was sent, if known.
+pub(super) fn meaning(info: &Info<'_>, line: &str, send: Option<&str>) -> Option<Value> {
     match info.name {
-        "+CREG" | "+CGREG" | "+CEREG" | "+C5GREG" => registration(&Registration::parse(info)?),
+        "+CREG" | "+CGREG" | "+CEREG" | "+C5GREG" => {
+            let asked = send.is_none_or(|command| command.contains(info.name));
+            Some(registration(&Registration::parse(info)?, asked))
+        }
         "+CPIN" => {
             let state = PinState::parse(info)?;
             Some(json!({ "pin": info.text(0), "ready": state == PinState::Ready }))
@@ -70,10 +74,12 @@ fn values(args: &[Arg<'_>]) -> Value {
     args.iter().map(|arg| arg.number::<i64>().map_or_else(|| arg_json(arg), |number| json!(number))).collect()
 }
 
-fn registration(got: &Registration) -> Option<Value> {
+/// A line with `<n>` answers the read command (TS 27.007 7.2), unless another command was sent: some firmware
+/// has `<n>` in its unsolicited results.
+fn registration(got: &Registration, asked: bool) -> Value {
     let mut facts = Map::new();
     facts.insert("domain".to_owned(), json!(got.domain.abbreviation()));
-    facts.insert("solicited".to_owned(), json!(got.n.is_some()));
+    facts.insert("solicited".to_owned(), json!(asked && got.n.is_some()));
     if let Some(n) = got.n {
         facts.insert("n".to_owned(), json!(n));
     }
@@ -91,7 +97,7 @@ fn registration(got: &Registration) -> Option<Value> {
     if let Some(act) = got.act {
         facts.insert("act".to_owned(), json!(act));
     }
-    Some(Value::Object(facts))
+    Value::Object(facts)
 }
 
 fn state_name(stat: Stat) -> &'static str {
@@ -141,21 +147,25 @@ fn operator(info: &Info<'_>) -> Option<Value> {
         let networks: Vec<Value> = info.args.iter().filter_map(Arg::list).filter_map(network).collect();
         return Some(json!({ "networks": networks }));
     }
+    let cops = Cops::parse(info)?;
     info.text(2)?;
-    Some(json!({
-        "mode": info.number::<u8>(0)?,
-        "format": info.number::<u8>(1),
-        "oper": info.text(2),
-        "act": info.number::<u8>(3),
-    }))
+    let operator = cops.operator.unwrap_or_default();
+    Some(json!({ "mode": cops.mode, "format": cops.format, "oper": operator, "act": cops.act }))
 }
 
-/// `(<stat>,"long","short","plmn"[,<act>])`. The lists of modes and formats at the end are no networks: a PLMN has five
-/// digits at least, and names in UCS2 hex have more.
+/// `(<stat>,"long","short","plmn"[,<act>])`; TS 27.007 7.3. The lists of modes and formats at the end are no networks:
+/// a PLMN has five digits at least. With UCS2 as character set all three texts are hex, which the PLMN tells.
 fn network(list: &[Arg<'_>]) -> Option<Value> {
     const PLMN_MIN: usize = 5;
-    let name = |at: usize| list.get(at).and_then(Arg::text).filter(|text| !text.is_empty());
-    let plmn = name(3).filter(|plmn| plmn.len() >= PLMN_MIN)?;
+    let text = |at: usize| list.get(at).and_then(Arg::text).filter(|text| !text.is_empty());
+    let plmn = text(3)?;
+    let in_ucs2 = ucs2_digits(plmn);
+    let name = |at: usize| match &in_ucs2 {
+        Some(_) => text(at).map(|hex| hex::ucs2(hex).unwrap_or_else(|| hex.to_owned())),
+        None => text(at).map(str::to_owned),
+    };
+    let plmn = in_ucs2.as_deref().unwrap_or(plmn);
+    (plmn.len() >= PLMN_MIN).then_some(())?;
     Some(json!({
         "stat": list.first()?.number::<u8>()?,
         "long": name(1),

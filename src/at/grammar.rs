@@ -130,7 +130,8 @@ pub fn arguments(text: &str) -> Vec<Arg<'_>> {
     sequence(text.trim(), 0).map_or_else(|_| Vec::new(), |(_, args)| args)
 }
 
-/// Arguments up to the end, or inside a list up to its parenthesis (which stays). Two lists need no comma between them.
+/// Arguments up to the end, or inside a list up to its parenthesis (which stays). What follows a list needs no comma before
+/// it: `(1)(2)`, and Cinterion's `("0")|("FE80::")`.
 fn sequence(text: &str, depth: usize) -> IResult<&str, Vec<Arg<'_>>> {
     let mut args = Vec::with_capacity(foreseen(text, depth));
     let mut rest = text;
@@ -139,11 +140,11 @@ fn sequence(text: &str, depth: usize) -> IResult<&str, Vec<Arg<'_>>> {
         let is_list = matches!(arg, Arg::List(_));
         args.push(arg);
         let (after, _) = blanks(after)?;
-        if is_list && after.starts_with('(') {
+        if is_list && !after.is_empty() && !after.starts_with([',', ')']) {
             rest = after;
             continue;
         }
-        // What stands between a closing quote or parenthesis and the next comma has no meaning.
+        // What stands between a closing quote and the next comma has no meaning, nor has a parenthesis too many.
         let (after, _) = take_till(|c| c == ',' || (c == ')' && depth > 0)).parse(after)?;
         let (after, comma) = opt(char(',')).parse(after)?;
         rest = after;
@@ -236,6 +237,9 @@ mod tests {
             ("(1,\"a\")(2,\"b\")", "[1|'a']|[2|'b']"),
             ("(1,\"a\"),2),(1", "[1|'a']|2)|[1]"),
             ("(\"GSM\" \"UCS2\")", "['GSM']"),
+            ("\"a\",(\"0\"-\"9\")|(\"F\"-\"E\"),(\"0\")", "'a'|['0']||(\"F\"-\"E\")|['0']"),
+            ("((\"a\") b,1),2", "[['a']|b|1]|2"),
+            ("(1)),2", "[1]|2"),
             (",,)", "E|E|)"),
             ("000063CF\"", "000063CF\""),
         ];

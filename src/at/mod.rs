@@ -9,8 +9,11 @@ mod argument;
 pub mod codes;
 mod codes_table;
 pub mod command;
+#[cfg(test)]
+mod dialect_tests;
 pub mod exchange;
 mod exchange_meaning;
+mod exchange_message;
 pub mod grammar;
 pub mod hex;
 pub mod lines;

@@ -198,19 +198,9 @@ impl Csca {
     }
 }
 
-/// Text in UCS2 hex, if it is that and only of ASCII; used for addresses when the character set is UCS2.
-fn ucs2_digits(hex: &str) -> Option<String> {
-    let octets = super::hex::decode(hex).ok()?;
-    if octets.len() % 2 != 0 {
-        return None;
-    }
-    octets
-        .chunks_exact(2)
-        .map(|pair| match pair {
-            [0, low] if low.is_ascii_graphic() => Some(char::from(*low)),
-            _ => None,
-        })
-        .collect()
+/// A number in UCS2 hex; what reads as anything but ASCII is a number that happens to be hex.
+pub(super) fn ucs2_digits(hex: &str) -> Option<String> {
+    super::hex::ucs2(hex).filter(|text| text.bytes().all(|b| b.is_ascii_graphic()))
 }
 
 impl Cpms {
@@ -317,10 +307,18 @@ impl Cops {
         Some(Self {
             mode,
             format: info.number(1),
-            operator: info.text(2).filter(|name| !name.is_empty()).map(str::to_owned),
+            operator: info.text(2).filter(|name| !name.is_empty()).map(operator_name),
             act: info.number(3),
         })
     }
+}
+
+/// The operator's name, which is in UCS2 hex where the character set is UCS2; TS 27.007 7.3.
+fn operator_name(text: &str) -> String {
+    /// Two characters; the shortest name of a network.
+    const HEX_MIN: usize = 8;
+    let hex = Some(text).filter(|text| text.len() >= HEX_MIN).and_then(super::hex::ucs2);
+    hex.filter(|name| super::hex::is_one_alphabet(name)).unwrap_or_else(|| text.to_owned())
 }
 
 impl UssdReply {
@@ -466,6 +464,10 @@ mod tests {
         let cops = Cops::parse(&info("+COPS: 0,0,\"Telekom.de\",7")).unwrap();
         assert_eq!(cops.operator.as_deref(), Some("Telekom.de"));
         assert_eq!(Cops::parse(&info("+COPS: 0")).unwrap().operator, None);
+        let name = |line: &str| Cops::parse(&info(line)).unwrap().operator;
+        assert_eq!(name("+COPS: 0,0,\"0076006F00640061002000450053\",7").as_deref(), Some("voda ES"));
+        assert_eq!(name("+COPS: 0,2,\"26201\",7").as_deref(), Some("26201"));
+        assert_eq!(name("+COPS: 0,0,\"FACE\"").as_deref(), Some("FACE"));
     }
 
     proptest! {

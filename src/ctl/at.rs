@@ -5,13 +5,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::exchange::read;
 use super::failure::Failure;
 use super::lines::{self, Row, RowError};
 use super::render::{self, Output};
-use crate::at::{exchange, hex};
-use crate::pdu::{self, facts::facts};
 
 /// A recording of a modem's whole day is below this.
 const LARGEST_RECORDING: u64 = 16 << 20;
@@ -51,53 +50,6 @@ fn row(row: &Row) -> Result<Value, RowError> {
         Some(value) => Some(value.as_str().ok_or(RowError::Key("send"))?),
     };
     Ok(read(send, lines::text(row, "recv")?.as_bytes()))
-}
-
-/// What a message in a listing says, of all that its PDU says.
-const MEANING: [&str; 12] = [
-    "type",
-    "sender",
-    "recipient",
-    "text",
-    "data",
-    "timestamp",
-    "discharge",
-    "status",
-    "mr",
-    "encoding",
-    "class",
-    "concat",
-];
-
-/// The exchange with its PDUs read: `at` carries their hex, `pdu` knows what they mean, and they meet here.
-fn read(sent: Option<&str>, received: &[u8]) -> Value {
-    let mut got = exchange::parse(sent, received);
-    let items = got.get_mut("items").and_then(Value::as_array_mut);
-    for item in items.into_iter().flatten().filter_map(Value::as_object_mut) {
-        let kind = item.get("t").and_then(Value::as_str);
-        if !matches!(kind, Some("sms" | "urc-sms" | "urc-report")) {
-            continue;
-        }
-        if let Some(sms) = item.get("pdu").and_then(Value::as_str).map(meaning) {
-            item.insert("sms".to_owned(), sms);
-        }
-    }
-    got
-}
-
-fn meaning(text: &str) -> Value {
-    let octets = match hex::decode(text) {
-        Ok(octets) => octets,
-        Err(error) => return json!({"error": true, "reason": error.to_string()}),
-    };
-    let facts = facts(&pdu::decode(&octets, true, None), true);
-    if facts.get("error").is_some() {
-        return facts;
-    }
-    let said = MEANING.iter().filter_map(|key| {
-        Some(((*key).to_owned(), facts.get(key).filter(|value| !value.is_null())?.clone()))
-    });
-    Value::Object(said.collect())
 }
 
 fn recording(path: &Path) -> Result<Vec<u8>, Failure> {
