@@ -17,7 +17,7 @@
 mod cases;
 #[path = "../compare/src/job.rs"]
 mod job;
-#[path = "../machine.rs"]
+#[path = "../gateway/machine.rs"]
 mod machine;
 mod rivals;
 
