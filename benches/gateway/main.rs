@@ -22,7 +22,6 @@ mod http;
 mod rig;
 
 mod bare;
-#[path = "../machine.rs"]
 mod machine;
 mod probe;
 mod scenes;

@@ -7,6 +7,8 @@
 //! - `load CRATE CASE HEX`: takes the input and shows what the crate makes of it
 //! - `time CRATE CASE ITERATIONS`: nanoseconds of so many runs over the loaded input
 
+#![allow(clippy::disallowed_methods, reason = "a bench reads the real clock")]
+
 mod job;
 mod jobs;
 
