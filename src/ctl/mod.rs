@@ -14,6 +14,7 @@ use clap::{Parser, Subcommand};
 mod at;
 mod client;
 mod config;
+mod dump;
 mod failure;
 mod gsm7;
 mod lines;

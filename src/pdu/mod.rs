@@ -9,6 +9,7 @@ pub mod address;
 pub mod cursor;
 pub mod dcs;
 pub mod deliver;
+pub mod dump;
 pub mod facts;
 pub mod gsm7;
 mod national;
