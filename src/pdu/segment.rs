@@ -119,6 +119,30 @@ impl Plan {
         self.alphabet
     }
 
+    /// Septets or UTF-16 units of each part.
+    #[must_use]
+    pub fn units(&self) -> Vec<usize> {
+        self.parts.iter().map(|part| part.len() / self.octets_a_unit()).collect()
+    }
+
+    /// Units that one of these parts has room for.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        let [alone, part] = match self.alphabet {
+            TextAlphabet::Gsm7 => [GSM7_ALONE, GSM7_PART],
+            TextAlphabet::Ucs2 => [UCS2_ALONE, UCS2_PART],
+        };
+        let most = if self.parts.len() > 1 { part } else { alone };
+        most / self.octets_a_unit()
+    }
+
+    fn octets_a_unit(&self) -> usize {
+        match self.alphabet {
+            TextAlphabet::Gsm7 => 1,
+            TextAlphabet::Ucs2 => 2,
+        }
+    }
+
     /// The TPDUs in order. TP-MR is 0: the modem assigns it.
     #[must_use]
     pub fn submits(&self, to: &Number, options: &SubmitOptions) -> Vec<Submit> {
