@@ -6,6 +6,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::dump::layout;
+use super::encode;
 use super::failure::Failure;
 use super::lines::{self, Row, RowError};
 use super::render::Output;
@@ -33,6 +34,14 @@ pub(super) enum PduCommand {
         #[arg(long = "type", value_enum, conflicts_with = "jsonl")]
         direction: Option<Direction>,
     },
+    /// The PDUs of a text in hex, one line for each part, with the length that AT+CMGS wants in front
+    Encode {
+        #[command(flatten)]
+        order: encode::Order,
+        /// Answer JSON lines of stdin: {"id","to","text"} and the options by their names
+        #[arg(long, conflicts_with = "address")]
+        jsonl: bool,
+    },
 }
 
 /// The type of a TPDU.
@@ -44,11 +53,18 @@ pub(super) enum Direction {
 }
 
 pub(super) fn run(output: Output, command: PduCommand) -> Result<(), Failure> {
-    let PduCommand::Decode { hex, jsonl, tpdu, direction } = command;
-    if jsonl {
-        return lines::answer(row);
+    match command {
+        PduCommand::Decode { jsonl: true, .. } => lines::answer(row),
+        PduCommand::Decode { hex, tpdu, direction, .. } => {
+            explain(&Explain { output, smsc: !tpdu, kind: direction.map(kind) }, &hex)
+        }
+        PduCommand::Encode { jsonl: true, .. } => lines::answer(encode::row),
+        PduCommand::Encode { order, .. } => encode::run(output, order),
     }
-    let explain = Explain { output, smsc: !tpdu, kind: direction.map(kind) };
+}
+
+/// Explains the PDUs of the command line, or those of stdin.
+fn explain(explain: &Explain, hex: &[String]) -> Result<(), Failure> {
     let (mut all, mut bad) = (0_usize, 0_usize);
     let mut one = |text: &str| -> Result<(), Failure> {
         let readable = explain.one(text, all > 0)?;

@@ -78,14 +78,15 @@ pub fn dump(octets: &[u8], smsc: bool, kind: Option<Kind>) -> Dump {
     let rest = walk.cursor.remaining();
     if rest > 0 {
         let meaning = match walked {
-            Ok(()) => "octets behind the end of the TPDU",
-            Err(_) => "not read",
+            Some(()) => "octets behind the end of the TPDU",
+            None => "not read",
         };
         walk.row(rest, "rest", "", meaning);
     }
     Dump { rows: walk.rows, text: walk.text, decoded: super::decode(octets, smsc, kind) }
 }
 
+/// Reading in progress. `None` from its methods means that it ends here: the fault itself is told by decoding.
 struct Walk<'a> {
     cursor: Cursor<'a>,
     total: usize,
@@ -111,10 +112,10 @@ impl<'a> Walk<'a> {
         name: &'static str,
         clause: &'static str,
         words: impl FnOnce(u8) -> String,
-    ) -> Result<u8, PduError> {
-        let value = self.cursor.clone().u8(field)?;
+    ) -> Option<u8> {
+        let value = self.cursor.clone().u8(field).ok()?;
         self.row(1, name, clause, words(value));
-        self.cursor.u8(field)
+        self.cursor.u8(field).ok()
     }
 
     /// The parts of the octet that was noted last.
@@ -124,11 +125,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn pdu(&mut self, smsc: bool, kind: Option<Kind>) -> Result<(), PduError> {
+    fn pdu(&mut self, smsc: bool, kind: Option<Kind>) -> Option<()> {
         if smsc {
             self.service_centre()?;
         }
-        let first = self.cursor.clone().u8(Field::FirstOctet)?;
+        let first = self.cursor.clone().u8(Field::FirstOctet).ok()?;
         let kind = kind.or(match first & 0b11 {
             0 => Some(Kind::Deliver),
             1 => Some(Kind::Submit),
@@ -142,36 +143,36 @@ impl<'a> Walk<'a> {
             Some(Kind::Deliver) => self.deliver(first),
             Some(Kind::Submit) => self.submit(first),
             Some(Kind::StatusReport) => self.status_report(first),
-            None => Err(PduError::MessageType(first & 0b11)),
+            None => None,
         }
     }
 
-    fn service_centre(&mut self) -> Result<(), PduError> {
+    fn service_centre(&mut self) -> Option<()> {
         let len =
             self.octet(Field::ServiceCentre, "SC length", words::SERVICE_CENTRE, words::service_centre)?;
         if len > super::SERVICE_CENTRE_MAX {
-            return Err(PduError::ServiceCentreLength(len));
+            return None;
         }
         if len == 0 {
-            return Ok(());
+            return Some(());
         }
         let digits = usize::from(len).saturating_sub(1);
         self.address_value("SC type", "SC digits", Field::ServiceCentre, digits, digits.saturating_mul(2))
     }
 
-    fn deliver(&mut self, first: u8) -> Result<(), PduError> {
+    fn deliver(&mut self, first: u8) -> Option<()> {
         self.address("TP-OA length", "TP-OA type", "TP-OA digits")?;
         let dcs = self.pid_and_dcs()?;
         self.time("TP-SCTS", words::SCTS)?;
         self.user_data(dcs, words::has_header(first))
     }
 
-    fn submit(&mut self, first: u8) -> Result<(), PduError> {
+    fn submit(&mut self, first: u8) -> Option<()> {
         self.reference()?;
         self.address("TP-DA length", "TP-DA type", "TP-DA digits")?;
         let dcs = self.pid_and_dcs()?;
         let mut read = self.cursor.clone();
-        if let Some(validity) = Validity::read(first, &mut read)? {
+        if let Some(validity) = Validity::read(first, &mut read).ok()? {
             let (clause, meaning) = words::validity(&validity);
             self.row(self.cursor.remaining().saturating_sub(read.remaining()), "TP-VP", clause, meaning);
             self.cursor = read;
@@ -179,19 +180,19 @@ impl<'a> Walk<'a> {
         self.user_data(dcs, words::has_header(first))
     }
 
-    fn status_report(&mut self, first: u8) -> Result<(), PduError> {
+    fn status_report(&mut self, first: u8) -> Option<()> {
         self.reference()?;
         self.address("TP-RA length", "TP-RA type", "TP-RA digits")?;
         self.time("TP-SCTS", words::SCTS)?;
         self.time("TP-DT", "23.040 9.2.3.13")?;
         self.octet(Field::Status, "TP-ST", "23.040 9.2.3.15", |st| words::status(Status(st)))?;
         if self.cursor.remaining() == 0 {
-            return Ok(());
+            return Some(());
         }
         self.options(first)
     }
 
-    fn options(&mut self, first: u8) -> Result<(), PduError> {
+    fn options(&mut self, first: u8) -> Option<()> {
         let indicator = self.octet(Field::ParameterIndicator, "TP-PI", words::PI, |_| String::new())?;
         self.bits(words::indicator(indicator));
         let mut last = indicator;
@@ -202,47 +203,42 @@ impl<'a> Walk<'a> {
             self.pid()?;
         }
         let dcs = if indicator & 0b010 != 0 { self.dcs()? } else { Dcs::default() };
-        if indicator & 0b100 != 0 { self.user_data(dcs, words::has_header(first)) } else { Ok(()) }
+        if indicator & 0b100 != 0 { self.user_data(dcs, words::has_header(first)) } else { Some(()) }
     }
 
-    fn reference(&mut self) -> Result<(), PduError> {
+    fn reference(&mut self) -> Option<()> {
         self.octet(Field::Reference, "TP-MR", "23.040 9.2.3.6", |mr| format!("message reference {mr}"))?;
-        Ok(())
+        Some(())
     }
 
-    fn pid_and_dcs(&mut self) -> Result<Dcs, PduError> {
+    fn pid_and_dcs(&mut self) -> Option<Dcs> {
         self.pid()?;
         self.dcs()
     }
 
-    fn pid(&mut self) -> Result<(), PduError> {
+    fn pid(&mut self) -> Option<()> {
         self.octet(Field::ProtocolId, "TP-PID", "23.040 9.2.3.9", words::protocol)?;
-        Ok(())
+        Some(())
     }
 
-    fn dcs(&mut self) -> Result<Dcs, PduError> {
+    fn dcs(&mut self) -> Option<Dcs> {
         let dcs = self.octet(Field::Coding, "TP-DCS", "23.040 9.2.3.10", |dcs| words::coding(Dcs(dcs)))?;
         self.bits(words::coding_bits(Dcs(dcs)));
-        Ok(Dcs(dcs))
+        Some(Dcs(dcs))
     }
 
-    fn time(&mut self, name: &'static str, clause: &'static str) -> Result<(), PduError> {
-        let stamp = Timestamp(self.cursor.clone().array(Field::Time)?);
+    fn time(&mut self, name: &'static str, clause: &'static str) -> Option<()> {
+        let stamp = Timestamp(self.cursor.clone().array(Field::Time).ok()?);
         self.row(7, name, clause, stamp.iso().unwrap_or_else(|| "no valid time".to_owned()));
-        self.cursor.take(7, Field::Time)?;
-        Ok(())
+        self.cursor.take(7, Field::Time).ok()?;
+        Some(())
     }
 
-    fn address(
-        &mut self,
-        length: &'static str,
-        toa: &'static str,
-        value: &'static str,
-    ) -> Result<(), PduError> {
+    fn address(&mut self, length: &'static str, toa: &'static str, value: &'static str) -> Option<()> {
         let semi_octets =
             self.octet(Field::Address, length, words::ADDRESS, |n| format!("{n} semi-octets"))?;
         if semi_octets > super::address::SEMI_OCTETS_MAX {
-            return Err(PduError::AddressLength(semi_octets));
+            return None;
         }
         let semi_octets = usize::from(semi_octets);
         self.address_value(toa, value, Field::Address, semi_octets.div_ceil(2), semi_octets)
@@ -256,20 +252,20 @@ impl<'a> Walk<'a> {
         field: Field,
         octets: usize,
         semi_octets: usize,
-    ) -> Result<(), PduError> {
+    ) -> Option<()> {
         let toa = self.octet(field, toa_name, words::ADDRESS, words::type_of_address)?;
         self.bits(words::type_of_address_bits(toa));
         let there = octets.min(self.cursor.remaining());
-        let value = self.cursor.clone().take(there, field)?;
-        let address = Address::from_octets(toa, value, semi_octets.min(there.saturating_mul(2)))?;
+        let value = self.cursor.clone().take(there, field).ok()?;
+        let address = Address::from_octets(toa, value, semi_octets.min(there.saturating_mul(2))).ok()?;
         if there > 0 {
             self.row(there, value_name, words::ADDRESS, address.text());
-            self.cursor.take(there, field)?;
+            self.cursor.take(there, field).ok()?;
         }
-        if there < octets { Err(PduError::CutOff(field)) } else { Ok(()) }
+        if there < octets { None } else { Some(()) }
     }
 
-    fn user_data(&mut self, dcs: Dcs, udhi: bool) -> Result<(), PduError> {
+    fn user_data(&mut self, dcs: Dcs, udhi: bool) -> Option<()> {
         let septets = counts_septets(dcs);
         let udl = self.octet(Field::UserData, "TP-UDL", "23.040 9.2.3.16", |udl| {
             words::user_data_length(udl, septets)
@@ -280,7 +276,7 @@ impl<'a> Walk<'a> {
         let begin = self.at();
         let header = if udhi && udl > 0 { Some(self.header(there)?) } else { None };
         let header_len = self.at().saturating_sub(begin);
-        let rest = self.cursor.take(there.saturating_sub(header_len), Field::UserData)?;
+        let rest = self.cursor.take(there.saturating_sub(header_len), Field::UserData).ok()?;
         let (payload, fill) = if septets {
             let (occupied, fill) = header_septets(header_len);
             let text = gsm7::unpack(rest, fill, udl.saturating_sub(occupied));
@@ -301,29 +297,29 @@ impl<'a> Walk<'a> {
             });
         }
         self.text = UserData { header, payload }.text(dcs);
-        if there < octets { Err(PduError::CutOff(Field::UserData)) } else { Ok(()) }
+        if there < octets { None } else { Some(()) }
     }
 
     /// The header, of which at most `there` octets are in the user data.
-    fn header(&mut self, there: usize) -> Result<Header, PduError> {
+    fn header(&mut self, there: usize) -> Option<Header> {
         let len =
             self.octet(Field::Header, "UDHL", words::HEADER, |len| format!("{len} octets of header follow"))?;
         let len = usize::from(len);
         if len >= there {
-            return Err(PduError::CutOff(Field::Header));
+            return None;
         }
-        let header = Header::parse(self.cursor.clone().take(len, Field::Header)?);
+        let header = Header::parse(self.cursor.clone().take(len, Field::Header).ok()?);
         if header.elements().is_empty() && len > 0 {
             self.row(len, "UDH", words::HEADER, "an element does not fit, so the whole header is ignored");
-            self.cursor.take(len, Field::Header)?;
+            self.cursor.take(len, Field::Header).ok()?;
         }
         for element in header.elements() {
             let (clause, meaning) = words::element(element);
             let len = element.data.len().saturating_add(2);
             self.row(len, "UDH element", clause, meaning);
-            self.cursor.take(len, Field::Header)?;
+            self.cursor.take(len, Field::Header).ok()?;
         }
-        Ok(header)
+        Some(header)
     }
 }
 
