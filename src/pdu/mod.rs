@@ -14,6 +14,7 @@ pub mod facts;
 pub mod forecast;
 pub mod gsm7;
 mod national;
+pub mod reassemble;
 pub mod report;
 pub mod segment;
 pub mod submit;
