@@ -1,12 +1,11 @@
 //! The commands we send, as a type: what cannot be expressed cannot be sent.
 //!
-//! Arguments are numbers, members of a closed set, or texts with a character whitelist, so CR, LF, `"`, Ctrl-Z and ESC can
-//! never reach the port inside one. Each command knows its own time limit and what its answer looks like.
+//! Arguments are numbers, members of a closed set, or texts with a character whitelist, so CR, LF, `"`, `;`, Ctrl-Z and ESC
+//! can never reach the port inside one. What is never sent (a PUK, an operator's name) has no command at all. Each command knows its own time limit and what its answer looks like.
 
-use std::fmt;
 use std::time::Duration;
 
-use crate::secret::Secret;
+pub use super::argument::{Address, Pin, StoreName, UssdCode};
 
 /// Most commands answer within 300 ms; five seconds is what smstools grants.
 const QUICK: Duration = Duration::from_secs(5);
@@ -113,100 +112,6 @@ pub enum Charset {
     Ucs2,
 }
 
-/// A SIM PIN: 4 to 8 digits; TS 31.101 9.5.1.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pin(Secret);
-
-impl Pin {
-    /// Accepts 4 to 8 ASCII digits.
-    #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        ((4..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()))
-            .then(|| Self(Secret::from(text)))
-    }
-}
-
-/// A message store: `SM`, `ME`, `MT`, `SR`, `BM`, `TA`, or a vendor's name (`SM_P`); TS 27.005 3.1.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct StoreName(String);
-
-impl StoreName {
-    /// Longest name of a store; `SM_P` has four.
-    const MAX: usize = 8;
-
-    /// Accepts up to eight of `A-Z`, `0-9` and `_`.
-    #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        let fits = (1..=Self::MAX).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-        fits.then(|| Self(text.to_owned()))
-    }
-
-    /// The SIM card's store.
-    #[must_use]
-    pub fn sm() -> Self {
-        Self("SM".to_owned())
-    }
-
-    /// The modem's own store.
-    #[must_use]
-    pub fn me() -> Self {
-        Self("ME".to_owned())
-    }
-
-    /// Both together.
-    #[must_use]
-    pub fn mt() -> Self {
-        Self("MT".to_owned())
-    }
-
-    /// The store of status reports.
-    #[must_use]
-    pub fn sr() -> Self {
-        Self("SR".to_owned())
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for StoreName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for StoreName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A USSD request: digits, `*` and `#`, at most 182 characters (TS 23.038 6.1.2.3).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UssdCode(String);
-
-impl UssdCode {
-    const MAX: usize = 182;
-
-    /// Accepts digits, `*` and `#`.
-    #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        let fits = (1..=Self::MAX).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_digit() || b == b'*' || b == b'#');
-        fits.then(|| Self(text.to_owned()))
-    }
-
-    /// The code.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 /// How new messages and reports are told; TS 27.005 3.4.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cnmi {
@@ -259,6 +164,8 @@ pub enum Command {
     Csq,
     /// `+CSCA?`: the service centre.
     CscaRead,
+    /// `+CSCA="...",<toa>`: the service centre.
+    CscaSet(Address),
     /// `+CMGF=0`: PDU mode, the only one we use.
     CmgfPdu,
     /// `+CSCS="..."`: character set.
@@ -321,9 +228,9 @@ impl Command {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut line = b"AT".to_vec();
-        if let Self::CpinEnter(Pin(pin)) = self {
+        if let Self::CpinEnter(pin) = self {
             line.extend_from_slice(b"+CPIN=\"");
-            line.extend_from_slice(pin.expose());
+            line.extend_from_slice(pin.digits());
             line.push(b'"');
         } else {
             line.extend_from_slice(self.text().as_bytes());
@@ -383,6 +290,7 @@ impl Command {
                     all.into_iter().flatten().map(|store| format!("\"{store}\"")).collect();
                 format!("+CPMS={}", quoted.join(","))
             }
+            Self::CscaSet(centre) => format!("+CSCA=\"{}\",{}", centre.as_str(), centre.toa()),
             Self::CsmsSet(service) => format!("+CSMS={service}"),
             Self::CnmiSet(Cnmi { mode, mt, bm, ds, bfr }) => format!("+CNMI={mode},{mt},{bm},{ds},{bfr}"),
             Self::Cmms(mode) => format!("+CMMS={mode}"),
@@ -404,6 +312,7 @@ impl Command {
             | Self::CpmsTest
             | Self::CpmsSet { .. }
             | Self::CscaRead
+            | Self::CscaSet(_)
             | Self::Ccid(_)
             | Self::Cimi
             | Self::Cmgr(_)
@@ -458,10 +367,64 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// Texts that come near an argument, and texts that do not.
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "[+*#0-9]{0,24}",
+            "[A-Z0-9_]{0,9}",
+            "[0-9]{3,9}[\\x00-\\x1f\";,\\x7f]?[0-9*#]{0,4}",
+        ]
+    }
+
+    /// Every command that these arguments make.
+    fn commands(text: &str, number: u16, octet: u8) -> Vec<Command> {
+        let store = StoreName::new(text);
+        let set = store.clone().map(|read| Command::CpmsSet { read, write: store.clone(), receive: store });
+        let cnmi = Cnmi { mode: octet, mt: octet, bm: octet, ds: octet, bfr: octet };
+        let mut all = vec![
+            Command::RegistrationSet(Domain::FiveG, octet),
+            Command::CsmsSet(octet),
+            Command::CnmiSet(cnmi),
+            Command::Cmms(octet),
+            Command::Cmgs { length: octet },
+            Command::Cmgr(number),
+            Command::Cmgd(number),
+            Command::Cfun(octet),
+        ];
+        all.extend(set);
+        all.extend(Pin::new(text).map(Command::CpinEnter));
+        all.extend(UssdCode::new(text).map(Command::Cusd));
+        all.extend(Address::new(text).map(Command::CscaSet));
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn a_command_is_one_line_of_plain_characters(text in text(), number in any::<u16>(), octet in any::<u8>()) {
+            for command in commands(&text, number, octet) {
+                let line = command.encode();
+                let (end, line) = line.split_last().unwrap();
+                prop_assert_eq!(*end, b'\r');
+                prop_assert!(line.iter().all(u8::is_ascii_graphic));
+                prop_assert!(!line.contains(&b';'));
+                // Two quotes for each text: none came in with it.
+                let quotes = line.iter().filter(|&&b| b == b'"').count();
+                let texts = match &command {
+                    Command::CpmsSet { .. } => 3,
+                    Command::CpinEnter(_) | Command::Cusd(_) | Command::CscaSet(_) => 1,
+                    _ => 0,
+                };
+                prop_assert_eq!(quotes, 2 * texts);
+            }
+        }
+    }
 
     #[test]
     fn commands_are_written_as_the_specifications_have_them() {
-        let cases: [(Command, &str); 12] = [
+        let cases: [(Command, &str); 14] = [
             (Command::At, "AT\r"),
             (Command::Ate0, "ATE0\r"),
             (Command::CpinEnter(Pin::new("1234").unwrap()), "AT+CPIN=\"1234\"\r"),
@@ -480,6 +443,8 @@ mod tests {
                 "AT+CPMS=\"SR\"\r",
             ),
             (Command::CnmiSet(Cnmi { mode: 2, mt: 1, bm: 0, ds: 2, bfr: 0 }), "AT+CNMI=2,1,0,2,0\r"),
+            (Command::CscaSet(Address::new("+491710760000").unwrap()), "AT+CSCA=\"+491710760000\",145\r"),
+            (Command::CscaSet(Address::new("0171").unwrap()), "AT+CSCA=\"0171\",129\r"),
             (Command::Cmgs { length: 23 }, "AT+CMGS=23\r"),
             (Command::Cmgr(0), "AT+CMGR=0\r"),
             (Command::CmglAll { stored: 3 }, "AT+CMGL=4\r"),
@@ -495,18 +460,6 @@ mod tests {
         let command = Command::CpinEnter(Pin::new("1234").unwrap());
         assert!(!format!("{command:?}").contains("1234"));
         assert!(!command.text().contains("1234"));
-    }
-
-    #[test]
-    fn dangerous_characters_cannot_be_expressed() {
-        for bad in ['\r', '\n', '"', '\u{1a}', '\u{1b}', ',', ';', ' '] {
-            assert_eq!(Pin::new(&format!("123{bad}")), None);
-            assert_eq!(StoreName::new(&format!("S{bad}")), None);
-            assert_eq!(UssdCode::new(&format!("*100{bad}")), None);
-        }
-        assert_eq!(Pin::new("123"), None);
-        assert_eq!(Pin::new("123456789"), None);
-        assert_eq!(Pin::new("\u{661}\u{662}\u{663}\u{664}"), None);
     }
 
     #[test]

@@ -17,6 +17,8 @@ use nom::{IResult, Parser};
 pub const DEPTH_MAX: usize = 4;
 /// Most arguments of one list; a `+CMGD=?` lists up to 255 indexes, `+COPS=?` some 30 operators.
 pub const ARGS_MAX: usize = 512;
+/// Most arguments that room is made for before they are read.
+const FORESEEN_MAX: usize = 16;
 /// Widest range expanded by [`Arg::members`]; one per store slot.
 const RANGE_MAX: u32 = 1024;
 
@@ -130,7 +132,7 @@ pub fn arguments(text: &str) -> Vec<Arg<'_>> {
 
 /// Arguments up to the end, or inside a list up to its parenthesis (which stays). Two lists need no comma between them.
 fn sequence(text: &str, depth: usize) -> IResult<&str, Vec<Arg<'_>>> {
-    let mut args = Vec::new();
+    let mut args = Vec::with_capacity(foreseen(text, depth));
     let mut rest = text;
     while args.len() < ARGS_MAX {
         let (after, arg) = argument(rest, depth)?;
@@ -150,6 +152,12 @@ fn sequence(text: &str, depth: usize) -> IResult<&str, Vec<Arg<'_>>> {
         }
     }
     Ok((rest, args))
+}
+
+/// How many arguments to make room for, so that a flat list takes one allocation and `(1)` takes little.
+fn foreseen(text: &str, depth: usize) -> usize {
+    let own = text.bytes().take_while(|&b| depth == 0 || b != b')');
+    own.filter(|&b| b == b',').take(FORESEEN_MAX - 1).count().saturating_add(1)
 }
 
 fn argument(text: &str, depth: usize) -> IResult<&str, Arg<'_>> {
@@ -260,7 +268,38 @@ mod tests {
         assert_eq!(arguments(&",".repeat(4000)).len(), ARGS_MAX);
     }
 
+    /// Octets that a reading holds.
+    fn held(args: &Vec<Arg<'_>>) -> usize {
+        let nested = |arg: &Arg<'_>| if let Arg::List(members) = arg { held(members) } else { 0 };
+        args.capacity() * size_of::<Arg<'_>>() + args.iter().map(nested).sum::<usize>()
+    }
+
+    /// Doubling leaves at most two places for each argument, and each octet is at most one argument. To that comes what was foreseen
+    /// in vain, at every depth.
+    fn held_max(line: &str) -> usize {
+        (line.len() * 2 + FORESEEN_MAX * (DEPTH_MAX + 1)) * size_of::<Arg<'_>>()
+    }
+
+    #[test]
+    fn a_reading_holds_little_more_than_its_line() {
+        for part in ["(", ")", "\"", ",", "(1)", "(,", "((1", "()", "((((1),", "\",", "(,,,\"),", "( "] {
+            let line = part.repeat(4096 / part.len());
+            assert!(held(&arguments(&line)) <= held_max(&line), "{part}");
+        }
+    }
+
+    #[test]
+    fn a_flat_list_is_given_its_room_at_once() {
+        assert_eq!(arguments("\"SM\",3,20,\"ME\",4,40,\"MT\",7,60").capacity(), 9);
+        assert_eq!(arguments("7").capacity(), 1);
+    }
+
     proptest! {
+        #[test]
+        fn any_reading_holds_little_more_than_its_line(line in "([(),\"]|\\(\\)|\\(1\\)|,,|[a-z ]){0,300}") {
+            prop_assert!(held(&arguments(&line)) <= held_max(&line));
+        }
+
         #[test]
         fn never_panics(line in "[+^#]?[A-Z]{0,5}[:=]?[ \"(),0-9a-zA-Z-]{0,80}") {
             let _ = Info::parse(&line);

@@ -5,6 +5,7 @@
 //!
 //! Specifications: ITU-T V.250 (lines and results), 3GPP TS 27.007 (network, SIM), TS 27.005 (messages).
 
+mod argument;
 pub mod codes;
 mod codes_table;
 pub mod command;

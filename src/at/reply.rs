@@ -327,7 +327,7 @@ impl UssdReply {
     /// Whether the text opened by this line has no closing quote yet: operators put line breaks into it, so more lines belong to it.
     #[must_use]
     pub fn is_unfinished(line: &str) -> bool {
-        line.starts_with("+CUSD") && line.matches('"').count() % 2 == 1
+        line.starts_with("+CUSD") && line.bytes().filter(|&b| b == b'"').count() % 2 == 1
     }
 
     /// Reads `+CUSD: <m>[,"<text>",<dcs>]`. The text may hold commas and quotes of its own, so it runs to the last quote.

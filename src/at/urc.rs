@@ -232,7 +232,28 @@ fn is_store_full(info: &Info<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::at::reply::{
+        CmglHeader, CmgrHeader, CmgsReply, CnmiSupport, Cops, Cpms, CpmsSupport, Csca, Csq,
+    };
+    use crate::at::{Chunk, Final, Lines, reply};
     use proptest::prelude::*;
+
+    /// By every parser there is.
+    fn read_all(line: &str) -> Option<Urc> {
+        let _ = (Final::parse(line), UssdReply::parse(line), reply::imei(line), reply::iccid(line));
+        if let Some(info) = Info::parse(line) {
+            let _ =
+                (PinState::parse(&info), Registration::parse(&info), Csq::parse(&info), Csca::parse(&info));
+            let _ = (
+                Cpms::parse(&info),
+                CpmsSupport::parse(&info),
+                CnmiSupport::parse(&info),
+                Cops::parse(&info),
+            );
+            let _ = (CmgsReply::parse(&info), CmgrHeader::parse(&info), CmglHeader::parse(&info));
+        }
+        Urc::parse(line)
+    }
 
     #[test]
     fn stored_messages_name_their_slot() {
@@ -288,6 +309,32 @@ mod tests {
     }
 
     proptest! {
+        /// Whatever came before: it is read, or not, and what follows it is.
+        #[test]
+        fn broken_lines_never_lose_the_next(
+            noise in proptest::collection::vec(prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..200),
+                "\r?\n?[+^](CMTI|CMT|CDS|CREG|CUSD|COPS|CPMS|CNMI|CSCA|CMGL|CME ERROR)?[:=]? ?[0-9A-F,\"() -]{0,80}".prop_map(String::into_bytes),
+                "[(\",]{0,6}".prop_map(|text| text.repeat(900).into_bytes()),
+            ], 0..8),
+            read in 1usize..700,
+        ) {
+            let mut bytes = noise.concat();
+            bytes.extend_from_slice(b"\r\n+CMTI: \"SM\",3\r\n");
+            let mut lines = Lines::new();
+            let mut last = None;
+            for part in bytes.chunks(read) {
+                lines.push(part);
+                while let Some(chunk) = lines.next(false) {
+                    last = match chunk {
+                        Chunk::Line(line) => read_all(line),
+                        Chunk::Prompt | Chunk::TooLong { .. } => None,
+                    };
+                }
+            }
+            prop_assert_eq!(last, Some(Urc::Cmti { store: Some(StoreName::sm()), index: 3 }));
+        }
+
         #[test]
         fn never_panics(line in ".*", sign in "[+^]", name in "(CMTI|CMT|CDS|CDSI|CREG|CUSD|CIEV|CBM|CPIN|SRVST)") {
             let _ = Urc::parse(&line);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use crate::at::{Command, Final, hex};
+use crate::at::{Command, Final};
 use crate::modem::exchange::{Done, Event, Failure, NotSent, Output, RequestId, TPDU_MAX, Uncertain};
 use crate::modem::machine::Turn;
 use crate::modem::session::Order;
@@ -138,8 +138,7 @@ impl Outgoing {
         match std::mem::replace(&mut self.current, Current::Closing) {
             Current::Prompted(submit) if submit.durable => {
                 turn.timers.clear(Timer::Durable);
-                // No service centre octets: the SIM's own is used.
-                turn.session.give_pdu(turn.now, turn.timers, format!("00{}", hex::encode(&submit.tpdu)));
+                turn.session.give_pdu(turn.now, turn.timers, &submit.tpdu);
                 self.unanswered = None;
                 self.current = Current::Sent(submit.id);
             }

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::at::command::{CMGS_ANSWER, Domain};
 use crate::at::reply::{CmgsReply, Registration};
-use crate::at::{Chunk, Command, Expect, Final, Info, Lines, Urc};
+use crate::at::{Chunk, Command, Expect, Final, Info, Lines, Urc, hex};
 use crate::modem::profile::VendorCommand;
 use crate::modem::timers::{Timer, Timers};
 use crate::units::MessageRef;
@@ -250,12 +250,14 @@ impl Session {
         self.writes.push(bytes.into());
     }
 
-    /// Gives the PDU and Ctrl-Z. Only when the prompt is open.
-    pub(super) fn give_pdu(&mut self, now: Instant, timers: &mut Timers, hex: String) {
+    /// Gives the PDU and Ctrl-Z. Only when the prompt is open. Takes octets, so that nothing but hex can leave.
+    pub(super) fn give_pdu(&mut self, now: Instant, timers: &mut Timers, tpdu: &[u8]) {
         let State::Awaiting(awaiting) = &mut self.state else { return };
         if awaiting.prompt != Prompt::Open {
             return;
         }
+        // No service centre octets: the SIM's own is used.
+        let hex = format!("00{}", hex::encode(tpdu));
         let mut bytes = hex.clone().into_bytes();
         bytes.push(CTRL_Z);
         awaiting.prompt = Prompt::Answered;
