@@ -13,7 +13,7 @@ use super::render::{self, Output};
 use crate::at::hex;
 use crate::clock;
 use crate::number::Number;
-use crate::pdu::{self, Address, Deliver, Flaws, Submit, Timestamp, Validity};
+use crate::pdu::{self, Address, Deliver, Flaws, Plan, Submit, Timestamp, Validity};
 use crate::units::{MessageRef, UnixMs};
 
 /// What is to be encoded; the same words on the command line and in JSON lines.
@@ -93,48 +93,44 @@ fn encode(order: &Order) -> Result<Value, RowError> {
         None => vec![0],
         Some(centre) => number(centre)?.to_service_centre(),
     };
-    let parts = plan.user_data(order.reference, order.flash);
-    let tpdus: Vec<Vec<u8>> = if order.deliver {
-        let (originator, timestamp) = (originator(address)?, timestamp(order.time)?);
-        parts
-            .map(|(dcs, user_data)| {
-                Deliver {
-                    more: false,
-                    loop_prevention: false,
-                    status_report: order.report,
-                    reply_path: false,
-                    originator: originator.clone(),
-                    pid: 0,
-                    dcs,
-                    timestamp,
-                    user_data,
-                    flaws: Flaws::default(),
-                }
-                .encode()
-            })
-            .collect()
-    } else {
-        let (destination, validity) = (number(address)?, order.validity.map(validity).transpose()?);
-        parts
-            .map(|(dcs, user_data)| {
-                Submit {
-                    reference: MessageRef(order.reference),
-                    destination: destination.clone(),
-                    pid: 0,
-                    dcs,
-                    validity,
-                    reject_duplicates: order.reject_duplicates,
-                    status_report: order.report,
-                    reply_path: false,
-                    user_data,
-                    flaws: Flaws::default(),
-                }
-                .encode()
-            })
-            .collect()
-    };
+    let tpdus =
+        if order.deliver { delivers(order, address, &plan)? } else { submits(order, address, &plan)? };
     let part = |tpdu: &Vec<u8>| json!({"length": tpdu.len(), "pdu": hex::encode(&[centre.as_slice(), tpdu].concat())});
     Ok(json!({"parts": tpdus.iter().map(part).collect::<Vec<_>>()}))
+}
+
+fn submits(order: &Order, to: &str, plan: &Plan) -> Result<Vec<Vec<u8>>, RowError> {
+    let (destination, validity) = (number(to)?, order.validity.map(validity).transpose()?);
+    let submit = |(dcs, user_data)| Submit {
+        reference: MessageRef(order.reference),
+        destination: destination.clone(),
+        pid: 0,
+        dcs,
+        validity,
+        reject_duplicates: order.reject_duplicates,
+        status_report: order.report,
+        reply_path: false,
+        user_data,
+        flaws: Flaws::default(),
+    };
+    Ok(plan.user_data(order.reference, order.flash).map(|part| submit(part).encode()).collect())
+}
+
+fn delivers(order: &Order, from: &str, plan: &Plan) -> Result<Vec<Vec<u8>>, RowError> {
+    let (originator, timestamp) = (originator(from)?, timestamp(order.time)?);
+    let deliver = |(dcs, user_data)| Deliver {
+        more: false,
+        loop_prevention: false,
+        status_report: order.report,
+        reply_path: false,
+        originator: originator.clone(),
+        pid: 0,
+        dcs,
+        timestamp,
+        user_data,
+        flaws: Flaws::default(),
+    };
+    Ok(plan.user_data(order.reference, order.flash).map(|part| deliver(part).encode()).collect())
 }
 
 fn number(text: &str) -> Result<Address, RowError> {
