@@ -1,48 +1,26 @@
-//! The GSM 7 bit default alphabet with its extension table (TS 23.038 6.2.1), and septets packed into octets (6.1.2.1).
+//! The GSM 7 bit default alphabet with its extension table (TS 23.038 6.2.1), and the national tables in their place.
 //!
-//! A *septet string* here is one septet an octet; packing is a separate step, because the user data header shifts the
-//! packed form by fill bits and because two septets of an escape pair must be counted before they are packed.
+//! A *septet string* here is one septet an octet; packing it ([`super::septets`]) is a separate step, because the user data
+//! header shifts the packed form by fill bits and because two septets of an escape pair must be counted before they are
+//! packed.
+//!
+//! Nearly every text is ASCII at one septet a character, so both ways go eight characters at a time through an octet table
+//! as long as that holds, and character by character where it does not.
 
-use super::national;
+use super::national::{self, ABSENT, Table};
+pub use super::septets::{pack, pack_into, pack_ussd, packed_len, unpack};
 
 /// ESC: the next septet is looked up in the extension table; TS 23.038 6.2.1.
 pub const ESCAPE: u8 = 0x1b;
-/// Fills seven spare bits at the end of a USSD string, where 0 would read as `@`; TS 23.038 6.1.2.3.1.
-const CR: u8 = 0x0d;
-
-/// The default alphabet by code; position 1B is the escape, which shows as a space when it stands alone.
-#[rustfmt::skip]
-const BASIC: [char; 128] = [
-    '@', '£', '$', '¥', 'è', 'é', 'ù', 'ì', 'ò', 'Ç', '\n', 'Ø', 'ø', '\r', 'Å', 'å',
-    'Δ', '_', 'Φ', 'Γ', 'Λ', 'Ω', 'Π', 'Ψ', 'Σ', 'Θ', 'Ξ', ' ', 'Æ', 'æ', 'ß', 'É',
-    ' ', '!', '"', '#', '¤', '%', '&', '\'', '(', ')', '*', '+', ',', '-', '.', '/',
-    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', ':', ';', '<', '=', '>', '?',
-    '¡', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O',
-    'P', 'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z', 'Ä', 'Ö', 'Ñ', 'Ü', '§',
-    '¿', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o',
-    'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z', 'ä', 'ö', 'ñ', 'ü', 'à',
-];
-
-/// The extension table; TS 23.038 6.2.1.1.
-const EXTENSION: [(u8, char); 10] = [
-    (0x0a, '\u{c}'),
-    (0x14, '^'),
-    (0x28, '{'),
-    (0x29, '}'),
-    (0x2f, '\\'),
-    (0x3c, '['),
-    (0x3d, '~'),
-    (0x3e, ']'),
-    (0x40, '|'),
-    (0x65, '€'),
-];
+/// Characters that are looked at together.
+const CHUNK: usize = 8;
 
 /// One character as septets: one, or two with the escape in front; they must never be separated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coded {
-    /// A code of the default alphabet.
+    /// A code of the default alphabet or of the locking shift table in its place.
     Basic(u8),
-    /// A code of the extension table, to be written behind an escape.
+    /// A code of the extension table or of the single shift table in its place, to be written behind an escape.
     Extended(u8),
 }
 
@@ -60,7 +38,7 @@ impl Coded {
     pub fn push_to(self, septets: &mut Vec<u8>) {
         match self {
             Self::Basic(code) => septets.push(code),
-            Self::Extended(code) => septets.extend([ESCAPE, code]),
+            Self::Extended(code) => septets.extend_from_slice(&[ESCAPE, code]),
         }
     }
 }
@@ -92,123 +70,107 @@ impl Tables {
     /// an escape before an escape or at the end shows a space (TS 23.038 6.2.1.1).
     #[must_use]
     pub fn decode(self, septets: &[u8]) -> String {
-        let mut text = String::with_capacity(septets.len());
-        let mut codes = septets.iter().copied();
-        while let Some(code) = codes.next() {
-            if code != ESCAPE {
-                text.push(self.basic(code));
-                continue;
-            }
-            text.push(match codes.next() {
-                None | Some(ESCAPE) => ' ',
-                Some(code) => self.extended(code).unwrap_or_else(|| self.basic(code)),
-            });
-        }
-        text
+        self.loaded().decode(septets)
     }
 
     /// The text as a septet string; `None` if a character is in neither table.
     #[must_use]
     pub fn encode(self, text: &str) -> Option<Vec<u8>> {
+        self.loaded().encode(text)
+    }
+
+    /// How `c` is written, if these tables have it: one septet where that is possible, and of two codes with the same
+    /// character (`*` and `¡` in the single shift tables of 4 to 13) the first, for the standard prefers neither.
+    #[must_use]
+    pub fn encode_char(self, c: char) -> Option<Coded> {
+        self.loaded().encode_char(c)
+    }
+
+    /// The tables themselves, for work on many characters.
+    pub(super) fn loaded(self) -> Loaded {
+        Loaded { basic: national::locking(self.locking), extended: national::single(self.single) }
+    }
+}
+
+/// The two tables of [`Tables`].
+#[derive(Clone, Copy)]
+pub(super) struct Loaded {
+    basic: &'static Table,
+    extended: &'static Table,
+}
+
+impl Loaded {
+    /// See [`Tables::encode_char`].
+    pub(super) fn encode_char(self, c: char) -> Option<Coded> {
+        self.basic.code(c).map(Coded::Basic).or_else(|| self.extended.code(c).map(Coded::Extended))
+    }
+
+    /// The codes of as many characters, if each is ASCII and one septet.
+    pub(super) fn plain(self, chunk: &[u8; CHUNK]) -> Option<[u8; CHUNK]> {
+        if !chunk.is_ascii() {
+            return None;
+        }
+        let codes = chunk.map(|octet| self.basic.code_of_latin(octet));
+        is_plain(codes).then_some(codes)
+    }
+
+    fn encode(self, text: &str) -> Option<Vec<u8>> {
         let mut septets = Vec::with_capacity(text.len());
-        for c in text.chars() {
-            self.encode_char(c)?.push_to(&mut septets);
+        let mut rest = text;
+        while !rest.is_empty() {
+            if let Some(codes) = rest.as_bytes().first_chunk().and_then(|chunk| self.plain(chunk)) {
+                septets.extend_from_slice(&codes);
+                rest = rest.get(CHUNK..).unwrap_or_default();
+                continue;
+            }
+            let mut characters = rest.chars();
+            for c in characters.by_ref().take(CHUNK) {
+                self.encode_char(c)?.push_to(&mut septets);
+            }
+            rest = characters.as_str();
         }
         Some(septets)
     }
 
-    /// How `c` is written, if these tables have it: one septet where that is possible.
-    #[must_use]
-    pub fn encode_char(self, c: char) -> Option<Coded> {
-        let codes = || (0..128).filter(|&code| code != ESCAPE);
-        let basic = codes().find(|&code| self.basic(code) == c).map(Coded::Basic);
-        basic.or_else(|| codes().find(|&code| self.extended(code) == Some(c)).map(Coded::Extended))
+    fn decode(self, septets: &[u8]) -> String {
+        let mut text = String::with_capacity(septets.len());
+        let mut rest = septets;
+        while let Some((&code, behind)) = rest.split_first() {
+            if let Some((chunk, behind)) = rest.split_first_chunk::<CHUNK>() {
+                let ascii = chunk.map(|code| self.basic.ascii(code));
+                if is_plain(ascii)
+                    && let Ok(ascii) = std::str::from_utf8(&ascii)
+                {
+                    text.push_str(ascii);
+                    rest = behind;
+                    continue;
+                }
+            }
+            rest = behind;
+            if code != ESCAPE {
+                text.push(self.basic(code));
+                continue;
+            }
+            let escaped = rest.split_first().map(|(&code, behind)| {
+                rest = behind;
+                code
+            });
+            text.push(match escaped {
+                None | Some(ESCAPE) => ' ',
+                Some(code) => self.extended.char(code).unwrap_or_else(|| self.basic(code)),
+            });
+        }
+        text
     }
 
     fn basic(self, code: u8) -> char {
-        let at = usize::from(code & 0x7f);
-        match national::table(self.locking).and_then(|table| table.locking) {
-            Some(locking) => locking.chars().nth(at).unwrap_or(' '),
-            None => BASIC.get(at).copied().unwrap_or(' '),
-        }
-    }
-
-    fn extended(self, code: u8) -> Option<char> {
-        let Some(table) = national::table(self.single) else {
-            return EXTENSION.iter().find(|&&(extended, _)| extended == code).map(|&(_, c)| c);
-        };
-        let in_run = |&(first, run): &(u8, &'static str)| run.chars().nth(code.checked_sub(first)?.into());
-        table.single.iter().find_map(in_run)
+        self.basic.char(code).unwrap_or(' ')
     }
 }
 
-/// Packs septets into octets behind `fill` zero bits (0..=6); TS 23.038 6.1.2.1.1. Spare bits at the end are zero.
-#[must_use]
-pub fn pack(septets: &[u8], fill: u8) -> Vec<u8> {
-    let mut octets = Vec::with_capacity(packed_len(septets.len()) + 1);
-    let (mut bits, mut pending) = (u32::from(fill), 0_u32);
-    for &septet in septets {
-        pending |= u32::from(septet & 0x7f) << bits;
-        bits += 7;
-        while bits >= 8 {
-            octets.push(low_octet(pending));
-            pending >>= 8;
-            bits -= 8;
-        }
-    }
-    if bits > 0 {
-        octets.push(low_octet(pending));
-    }
-    octets
-}
-
-/// Packs for USSD: seven spare bits hold a carriage return, and a full last octet that ends in one gets another;
-/// TS 23.038 6.1.2.3.1.
-#[must_use]
-pub fn pack_ussd(septets: &[u8]) -> Vec<u8> {
-    let ambiguous = septets.len().is_multiple_of(8) && septets.last() == Some(&CR);
-    if septets.len() % 8 == 7 || ambiguous {
-        let mut padded = septets.to_vec();
-        padded.push(CR);
-        pack(&padded, 0)
-    } else {
-        pack(septets, 0)
-    }
-}
-
-/// Unpacks at most `count` septets that begin behind `fill` bits; fewer if the octets end before.
-#[must_use]
-pub fn unpack(octets: &[u8], fill: u8, count: usize) -> Vec<u8> {
-    let mut septets = Vec::with_capacity(count.min(octets.len().saturating_mul(8) / 7));
-    let (mut bits, mut pending, mut skip) = (0_u32, 0_u32, u32::from(fill));
-    for &octet in octets {
-        pending |= u32::from(octet) << bits;
-        bits += 8;
-        let skipped = skip.min(bits);
-        pending >>= skipped;
-        bits -= skipped;
-        skip -= skipped;
-        while bits >= 7 && septets.len() < count {
-            septets.push(low_octet(pending) & 0x7f);
-            pending >>= 7;
-            bits -= 7;
-        }
-        if septets.len() >= count {
-            break;
-        }
-    }
-    septets
-}
-
-/// Octets that `septets` septets need when packed without fill.
-#[must_use]
-pub fn packed_len(septets: usize) -> usize {
-    septets.saturating_mul(7).div_ceil(8)
-}
-
-fn low_octet(bits: u32) -> u8 {
-    let [low, ..] = bits.to_le_bytes();
-    low
+/// Whether no octet of a looked-up chunk is [`ABSENT`].
+fn is_plain(chunk: [u8; CHUNK]) -> bool {
+    chunk.iter().fold(0, |all, octet| all | octet) & ABSENT == 0
 }
 
 #[cfg(test)]
@@ -234,20 +196,6 @@ mod tests {
     }
 
     #[test]
-    fn eight_septets_fill_seven_octets() {
-        assert_eq!(pack(&[0x31; 8], 0).len(), 7);
-        assert_eq!(pack(b"hellohello", 0), [0xe8, 0x32, 0x9b, 0xfd, 0x46, 0x97, 0xd9, 0xec, 0x37]);
-        assert_eq!(pack(b"12345678", 1), [0x62, 0xb2, 0x19, 0xad, 0x66, 0xbb, 0xe1, 0x00]);
-    }
-
-    #[test]
-    fn ussd_pads_where_spare_bits_would_read_as_at() {
-        assert_eq!(pack_ussd(b"*100#12"), [0xaa, 0x18, 0x0c, 0x36, 0x8a, 0xc9, 0x1a]);
-        assert_eq!(pack_ussd(b"1234567\r").len(), 8, "a text that ends in CR gets one more");
-        assert_eq!(pack_ussd(b"*100#"), pack(b"*100#", 0));
-    }
-
-    #[test]
     fn national_tables_replace_and_extend() {
         let turkish = Tables { locking: 1, single: 1 };
         assert_eq!(turkish.decode(&[0x04, 0x07, ESCAPE, 0x53]), "€ıŞ");
@@ -255,30 +203,35 @@ mod tests {
         assert_eq!(Tables { locking: 99, single: 99 }.decode(&[0x04, ESCAPE, 0x65]), "è€");
     }
 
-    #[test]
-    fn every_table_is_complete_and_no_run_overlaps() {
-        for id in 1..=13 {
-            let table = national::table(id).unwrap();
-            assert!(table.locking.is_none_or(|locking| locking.chars().count() == 128), "{id}");
-            let mut next = 0;
-            for &(first, run) in table.single {
-                assert!(usize::from(first) >= next, "language {id}: run at {first:#04x}");
-                next = usize::from(first) + run.chars().count();
-            }
-            assert!(next <= 128, "{id}");
-        }
-        assert!(national::table(0).is_none() && national::table(14).is_none());
-    }
-
     proptest! {
+        /// Whatever a pair of tables has comes back, at any place among the other characters.
         #[test]
-        fn unpacking_undoes_packing(septets in prop::collection::vec(0..128_u8, 0..200), fill in 0..7_u8) {
-            prop_assert_eq!(unpack(&pack(&septets, fill), fill, septets.len()), septets);
+        fn every_pair_of_tables_goes_both_ways(
+            locking in 0..15_u8, single in 0..15_u8,
+            codes in prop::collection::vec((any::<bool>(), 0..128_u8), 0..60),
+        ) {
+            let tables = Tables { locking, single };
+            let septets: Vec<u8> = codes
+                .into_iter()
+                .filter(|&(_, code)| code != ESCAPE)
+                .flat_map(|(escaped, code)| if escaped { vec![ESCAPE, code] } else { vec![code] })
+                .collect();
+            let text = tables.decode(&septets);
+            prop_assert_eq!(tables.decode(&tables.encode(&text).unwrap()), text);
         }
 
         #[test]
-        fn any_octets_unpack(octets in prop::collection::vec(any::<u8>(), 0..50), fill: u8, count in 0..300_usize) {
-            prop_assert!(unpack(&octets, fill, count).len() <= count);
+        fn a_foreign_character_is_refused_and_all_others_come_back(text in r"[a-zA-Z0-9 {}€äß¡\\\[\]ąш]{0,40}") {
+            match encode(&text) {
+                Some(septets) => prop_assert_eq!(decode(&septets), text),
+                None => prop_assert!(text.contains(['ą', 'ш'])),
+            }
+        }
+
+        #[test]
+        fn any_octets_decode(septets in prop::collection::vec(any::<u8>(), 0..60), locking: u8, single: u8) {
+            let text = Tables { locking, single }.decode(&septets);
+            prop_assert!(text.chars().count() <= septets.len());
         }
     }
 }
