@@ -133,34 +133,36 @@ impl Loaded {
     }
 
     fn decode(self, septets: &[u8]) -> String {
-        let mut text = String::with_capacity(septets.len());
+        let mut text = Vec::with_capacity(septets.len());
         let mut rest = septets;
-        while let Some((&code, behind)) = rest.split_first() {
+        while !rest.is_empty() {
             if let Some((chunk, behind)) = rest.split_first_chunk::<CHUNK>() {
                 let ascii = chunk.map(|code| self.basic.ascii(code));
-                if is_plain(ascii)
-                    && let Ok(ascii) = std::str::from_utf8(&ascii)
-                {
-                    text.push_str(ascii);
+                if is_plain(ascii) {
+                    text.extend_from_slice(&ascii);
                     rest = behind;
                     continue;
                 }
             }
-            rest = behind;
-            if code != ESCAPE {
-                text.push(self.basic(code));
-                continue;
+            for _ in 0..CHUNK {
+                let Some(c) = self.next_char(&mut rest) else { break };
+                text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
             }
-            let escaped = rest.split_first().map(|(&code, behind)| {
-                rest = behind;
-                code
-            });
-            text.push(match escaped {
-                None | Some(ESCAPE) => ' ',
-                Some(code) => self.extended.char(code).unwrap_or_else(|| self.basic(code)),
-            });
         }
-        text
+        // All of it was made of characters; checking once is what it costs to make it a string without `unsafe`.
+        String::from_utf8(text).unwrap_or_default()
+    }
+
+    /// The next character, which may take two septets.
+    fn next_char(self, septets: &mut &[u8]) -> Option<char> {
+        let code = *septets.split_off_first()?;
+        if code != ESCAPE {
+            return Some(self.basic(code));
+        }
+        Some(match septets.split_off_first() {
+            None | Some(&ESCAPE) => ' ',
+            Some(&code) => self.extended.char(code).unwrap_or_else(|| self.basic(code)),
+        })
     }
 
     fn basic(self, code: u8) -> char {

@@ -23,18 +23,16 @@ pub fn pack_into(octets: &mut Vec<u8>, septets: &[u8], fill: u8) {
     let bits = septets.len().saturating_mul(7).saturating_add(usize::from(fill % 8));
     let end = octets.len().saturating_add(bits.div_ceil(8));
     let (groups, rest) = septets.as_chunks::<GROUP>();
+    // The group behind the last whole one also carries out the bits that the fill has pushed beyond it.
+    let groups = groups.iter().copied().chain(std::iter::once(padded(rest)));
+    let begin = octets.len();
+    octets.resize(begin + (septets.len() / GROUP + 1) * GROUP_OCTETS, 0);
     let mut carried = 0;
-    let mut push = |group: [u8; GROUP]| {
-        let word = carried | squeezed(group) << shift;
-        let [packed @ .., over] = word.to_le_bytes();
-        octets.extend_from_slice(&packed);
+    for (to, group) in octets.get_mut(begin..).unwrap_or_default().as_chunks_mut().0.iter_mut().zip(groups) {
+        let [packed @ .., over] = (carried | squeezed(group) << shift).to_le_bytes();
+        *to = packed;
         carried = u64::from(over);
-    };
-    for group in groups {
-        push(*group);
     }
-    // The last group also carries out the bits that the fill has pushed beyond the one before.
-    push(padded(rest));
     octets.truncate(end);
 }
 
@@ -57,11 +55,11 @@ pub fn pack_ussd(septets: &[u8]) -> Vec<u8> {
 pub fn unpack(octets: &[u8], fill: u8, count: usize) -> Vec<u8> {
     let bits = octets.len().saturating_mul(8).saturating_sub(usize::from(fill));
     let count = count.min(bits / 7);
-    let mut septets = Vec::with_capacity(count.next_multiple_of(GROUP));
+    let mut septets = vec![0; count.next_multiple_of(GROUP)];
     let mut rest = octets.get(usize::from(fill / 8)..).unwrap_or_default();
-    while septets.len() < count {
+    for group in septets.as_chunks_mut().0 {
         let window = rest.first_chunk().copied().unwrap_or_else(|| padded(rest));
-        septets.extend_from_slice(&spread(u64::from_le_bytes(window) >> (fill % 8)));
+        *group = spread(u64::from_le_bytes(window) >> (fill % 8));
         rest = rest.get(GROUP_OCTETS..).unwrap_or_default();
     }
     septets.truncate(count);
