@@ -39,13 +39,15 @@ fn split(recv: &[u8]) -> Vec<String> {
     let mut lines = Lines::new();
     lines.push(recv);
     lines.push(b"\r\n");
-    std::iter::from_fn(|| lines.next(false))
-        .filter_map(|chunk| match chunk {
-            Chunk::Line(line) => Some(line),
-            Chunk::Prompt | Chunk::TooLong { .. } => None,
-        })
-        .take(LINES_MAX)
-        .collect()
+    let mut whole = Vec::new();
+    while whole.len() < LINES_MAX
+        && let Some(chunk) = lines.next(false)
+    {
+        if let Chunk::Line(line) = chunk {
+            whole.push(line.to_owned());
+        }
+    }
+    whole
 }
 
 struct Reader<'a> {
@@ -123,8 +125,8 @@ impl<'a> Reader<'a> {
         whole
     }
 
-    fn info(&mut self, info: &Info, line: &str) {
-        let kind = match info.name.as_str() {
+    fn info(&mut self, info: &Info<'_>, line: &str) {
+        let kind = match info.name {
             "+CMGR" | "+CMGL" => "sms",
             "+CMT" => "urc-sms",
             "+CDS" => "urc-report",
@@ -150,8 +152,8 @@ impl<'a> Reader<'a> {
         self.items.push(Value::Object(item));
     }
 
-    fn pdu_message(&mut self, info: &Info, item: &mut Map<String, Value>) {
-        let (before_length, stat) = match info.name.as_str() {
+    fn pdu_message(&mut self, info: &Info<'_>, item: &mut Map<String, Value>) {
+        let (before_length, stat) = match info.name {
             "+CMGL" => (2, info.args.get(1)),
             "+CMGR" => (1, info.args.first()),
             "+CBM" => (usize::MAX, None),
@@ -163,7 +165,7 @@ impl<'a> Reader<'a> {
         if info.name.starts_with("+CMG") {
             item.insert("stat".to_owned(), json!(stat.and_then(Arg::text).map(stat_words)));
         }
-        let length = info.args.get(before_length..).and_then(<[Arg]>::last).and_then(Arg::number::<u16>);
+        let length = info.args.get(before_length..).and_then(<[Arg<'_>]>::last).and_then(Arg::number::<u16>);
         item.insert("length".to_owned(), json!(length));
         // A PDU cut off in the middle of an octet still belongs to its header.
         let Some(pdu) = self.peek().map(str::trim).filter(|next| next.bytes().all(|b| b.is_ascii_hexdigit()))
@@ -178,8 +180,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn text_message(&mut self, info: &Info, item: &mut Map<String, Value>) {
-        let (stat, number) = match info.name.as_str() {
+    fn text_message(&mut self, info: &Info<'_>, item: &mut Map<String, Value>) {
+        let (stat, number) = match info.name {
             "+CMGL" => (Some(1), 2),
             "+CMGR" => (Some(0), 1),
             "+CDS" => (None, 2),
@@ -198,7 +200,7 @@ impl<'a> Reader<'a> {
             item.insert("mr".to_owned(), json!(info.number::<u8>(1)));
             item.insert("status".to_owned(), json!(info.args.last().and_then(Arg::number::<u8>)));
         } else {
-            item.insert("body".to_owned(), json!(self.body(&info.name)));
+            item.insert("body".to_owned(), json!(self.body(info.name)));
         }
     }
 
@@ -251,10 +253,10 @@ fn cause(result: &Final) -> Option<Value> {
 }
 
 /// A header of text mode has a state in words, or more fields than PDU mode knows.
-fn is_text_mode(info: &Info) -> bool {
+fn is_text_mode(info: &Info<'_>) -> bool {
     let words =
         |at: usize| info.text(at).is_some_and(|text| text.starts_with("REC ") || text.starts_with("STO "));
-    match info.name.as_str() {
+    match info.name {
         "+CMGR" => words(0),
         "+CMGL" => words(1),
         _ => info.args.len() > 2,

@@ -21,11 +21,11 @@ const VENDOR: &[&str] = &[
 ];
 
 /// The arguments as they stand: text, null, or a list of these.
-pub(super) fn args_json(args: &[Arg]) -> Value {
+pub(super) fn args_json(args: &[Arg<'_>]) -> Value {
     args.iter().map(arg_json).collect()
 }
 
-fn arg_json(arg: &Arg) -> Value {
+fn arg_json(arg: &Arg<'_>) -> Value {
     match arg {
         Arg::Empty => Value::Null,
         Arg::Bare(text) | Arg::Quoted(text) => json!(text),
@@ -34,8 +34,8 @@ fn arg_json(arg: &Arg) -> Value {
 }
 
 /// The meaning, for the lines that have a known one.
-pub(super) fn meaning(info: &Info, line: &str) -> Option<Value> {
-    match info.name.as_str() {
+pub(super) fn meaning(info: &Info<'_>, line: &str) -> Option<Value> {
+    match info.name {
         "+CREG" | "+CGREG" | "+CEREG" | "+C5GREG" => registration(&Registration::parse(info)?),
         "+CPIN" => {
             let state = PinState::parse(info)?;
@@ -62,11 +62,11 @@ pub(super) fn meaning(info: &Info, line: &str) -> Option<Value> {
     }
 }
 
-fn stored(urc: &str, info: &Info) -> Option<Value> {
+fn stored(urc: &str, info: &Info<'_>) -> Option<Value> {
     Some(json!({ "urc": urc, "mem": info.text(0), "index": info.number::<u16>(1)? }))
 }
 
-fn values(args: &[Arg]) -> Value {
+fn values(args: &[Arg<'_>]) -> Value {
     args.iter().map(|arg| arg.number::<i64>().map_or_else(|| arg_json(arg), |number| json!(number))).collect()
 }
 
@@ -112,11 +112,11 @@ fn state_name(stat: Stat) -> &'static str {
 }
 
 /// `+CPMS`: what there is, the stores in use with their fill, or the fill alone.
-fn stores(info: &Info) -> Option<Value> {
+fn stores(info: &Info<'_>) -> Option<Value> {
     if info.args.iter().any(|arg| arg.list().is_some()) {
         return Some(json!({ "supported": args_json(&info.args) }));
     }
-    let fill = |group: &[Arg]| -> Option<Vec<Value>> {
+    let fill = |group: &[Arg<'_>]| -> Option<Vec<Value>> {
         let (name, numbers) = group.split_at_checked(group.len().saturating_sub(2))?;
         let mut row: Vec<Value> = name.iter().map(arg_json).collect();
         for number in numbers {
@@ -130,13 +130,13 @@ fn stores(info: &Info) -> Option<Value> {
 }
 
 /// `+CNMI=?`.
-fn supported_values(info: &Info) -> Option<Value> {
+fn supported_values(info: &Info<'_>) -> Option<Value> {
     let is_list = info.args.iter().any(|arg| arg.list().is_some());
     is_list.then(|| json!({ "supported": info.args.iter().map(Arg::members).collect::<Vec<_>>() }))
 }
 
 /// `+COPS?`, or the networks of `+COPS=?`.
-fn operator(info: &Info) -> Option<Value> {
+fn operator(info: &Info<'_>) -> Option<Value> {
     if info.args.iter().any(|arg| arg.list().is_some()) {
         let networks: Vec<Value> = info.args.iter().filter_map(Arg::list).filter_map(network).collect();
         return Some(json!({ "networks": networks }));
@@ -152,7 +152,7 @@ fn operator(info: &Info) -> Option<Value> {
 
 /// `(<stat>,"long","short","plmn"[,<act>])`. The lists of modes and formats at the end are no networks: a PLMN has five
 /// digits at least, and names in UCS2 hex have more.
-fn network(list: &[Arg]) -> Option<Value> {
+fn network(list: &[Arg<'_>]) -> Option<Value> {
     const PLMN_MIN: usize = 5;
     let name = |at: usize| list.get(at).and_then(Arg::text).filter(|text| !text.is_empty());
     let plmn = name(3).filter(|plmn| plmn.len() >= PLMN_MIN)?;

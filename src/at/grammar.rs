@@ -20,32 +20,32 @@ pub const ARGS_MAX: usize = 512;
 /// Widest range expanded by [`Arg::members`]; one per store slot.
 const RANGE_MAX: u32 = 1024;
 
-/// One argument.
+/// One argument, borrowed from its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Arg {
+pub enum Arg<'a> {
     /// Nothing between two commas.
     Empty,
     /// A word or number as it stands, without blanks around it.
-    Bare(String),
+    Bare(&'a str),
     /// What stood in quotes.
-    Quoted(String),
+    Quoted(&'a str),
     /// What stood in parentheses.
-    List(Vec<Arg>),
+    List(Vec<Arg<'a>>),
 }
 
-/// A line with a name.
+/// A line with a name, borrowed from that line: who keeps a value makes it owned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Info {
+pub struct Info<'a> {
     /// With its sign: `+CREG`, `^HCSQ`, `#QSS`.
-    pub name: String,
+    pub name: &'a str,
     /// What follows the colon.
-    pub args: Vec<Arg>,
+    pub args: Vec<Arg<'a>>,
 }
 
-impl Arg {
+impl<'a> Arg<'a> {
     /// The text of a bare or quoted argument.
     #[must_use]
-    pub fn text(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&'a str> {
         match self {
             Self::Bare(text) | Self::Quoted(text) => Some(text),
             Self::Empty | Self::List(_) => None,
@@ -90,17 +90,17 @@ fn range(text: &str) -> std::ops::Range<u32> {
     }
 }
 
-impl Info {
+impl<'a> Info<'a> {
     /// Reads one line; `None` if it has no name followed by a colon.
     #[must_use]
-    pub fn parse(line: &str) -> Option<Self> {
+    pub fn parse(line: &'a str) -> Option<Self> {
         let (args, name) = name(line.trim()).ok()?;
-        Some(Self { name: name.to_owned(), args: arguments(args) })
+        Some(Self { name, args: arguments(args) })
     }
 
     /// The argument at `at`, if it is there and a text.
     #[must_use]
-    pub fn text(&self, at: usize) -> Option<&str> {
+    pub fn text(&self, at: usize) -> Option<&'a str> {
         self.args.get(at)?.text()
     }
 
@@ -121,7 +121,7 @@ fn name(line: &str) -> IResult<&str, &str> {
 
 /// The arguments of an information line; never fails.
 #[must_use]
-pub fn arguments(text: &str) -> Vec<Arg> {
+pub fn arguments(text: &str) -> Vec<Arg<'_>> {
     if text.trim().is_empty() {
         return Vec::new();
     }
@@ -129,7 +129,7 @@ pub fn arguments(text: &str) -> Vec<Arg> {
 }
 
 /// Arguments up to the end, or inside a list up to its parenthesis (which stays). Two lists need no comma between them.
-fn sequence(text: &str, depth: usize) -> IResult<&str, Vec<Arg>> {
+fn sequence(text: &str, depth: usize) -> IResult<&str, Vec<Arg<'_>>> {
     let mut args = Vec::new();
     let mut rest = text;
     while args.len() < ARGS_MAX {
@@ -152,7 +152,7 @@ fn sequence(text: &str, depth: usize) -> IResult<&str, Vec<Arg>> {
     Ok((rest, args))
 }
 
-fn argument(text: &str, depth: usize) -> IResult<&str, Arg> {
+fn argument(text: &str, depth: usize) -> IResult<&str, Arg<'_>> {
     let (text, _) = blanks(text)?;
     if text.starts_with('(') && depth < DEPTH_MAX {
         return list(text, depth.saturating_add(1));
@@ -161,24 +161,22 @@ fn argument(text: &str, depth: usize) -> IResult<&str, Arg> {
 }
 
 /// `(...)`; the closing parenthesis may be missing at the end of the line.
-fn list(text: &str, depth: usize) -> IResult<&str, Arg> {
+fn list(text: &str, depth: usize) -> IResult<&str, Arg<'_>> {
     let empty = (char('('), blanks, char(')')).map(|_| Arg::List(Vec::new()));
     let filled = delimited(char('('), move |text| sequence(text, depth), opt(char(')'))).map(Arg::List);
     alt((empty, filled)).parse(text)
 }
 
 /// `"..."`; without a closing quote it takes the rest of the line.
-fn quoted(text: &str) -> IResult<&str, Arg> {
-    delimited(char('"'), take_till(|c| c == '"'), opt(char('"')))
-        .map(|text: &str| Arg::Quoted(text.to_owned()))
-        .parse(text)
+fn quoted(text: &str) -> IResult<&str, Arg<'_>> {
+    delimited(char('"'), take_till(|c| c == '"'), opt(char('"'))).map(Arg::Quoted).parse(text)
 }
 
-fn bare(text: &str, depth: usize) -> IResult<&str, Arg> {
+fn bare(text: &str, depth: usize) -> IResult<&str, Arg<'_>> {
     let (rest, word) = take_till(|c| c == ',' || (c == ')' && depth > 0)).parse(text)?;
     let word: &str = word;
     let word = word.trim();
-    Ok((rest, if word.is_empty() { Arg::Empty } else { Arg::Bare(word.to_owned()) }))
+    Ok((rest, if word.is_empty() { Arg::Empty } else { Arg::Bare(word) }))
 }
 
 fn blanks(text: &str) -> IResult<&str, &str> {
@@ -191,12 +189,12 @@ mod tests {
     use proptest::prelude::*;
 
     /// One line for a reading: `E`mpty, bare as is, quoted in `'`, lists in brackets.
-    fn show(args: &[Arg]) -> String {
+    fn show(args: &[Arg<'_>]) -> String {
         let parts: Vec<String> = args
             .iter()
             .map(|arg| match arg {
                 Arg::Empty => "E".to_owned(),
-                Arg::Bare(text) => text.clone(),
+                Arg::Bare(text) => (*text).to_owned(),
                 Arg::Quoted(text) => format!("'{text}'"),
                 Arg::List(members) => format!("[{}]", show(members)),
             })
@@ -241,7 +239,7 @@ mod tests {
     #[test]
     fn a_line_has_a_name_or_is_none() {
         assert_eq!(Info::parse("^BOOT:91409020,0").unwrap().name, "^BOOT");
-        assert_eq!(Info::parse("+CSMS=(0)").unwrap().args, vec![Arg::List(vec![Arg::Bare("0".to_owned())])]);
+        assert_eq!(Info::parse("+CSMS=(0)").unwrap().args, vec![Arg::List(vec![Arg::Bare("0")])]);
         for text in ["OK", "+CLAC", "IMEI: 1", "+CME ERROR: 3", "", "+", ": 3"] {
             assert_eq!(Info::parse(text), None, "{text}");
         }
@@ -256,7 +254,8 @@ mod tests {
 
     #[test]
     fn depth_and_count_are_bounded() {
-        let deep = arguments(&"(".repeat(4000));
+        let line = "(".repeat(4000);
+        let deep = arguments(&line);
         assert_eq!(deep.len(), 1);
         assert_eq!(arguments(&",".repeat(4000)).len(), ARGS_MAX);
     }

@@ -6,15 +6,17 @@
 
 use std::fmt;
 
+use memchr::{memchr, memchr2};
+
 /// Longest line kept, octets. The longest legal one is a PDU in hex (SMSC 24 + TPDU 2 x 176 characters) or a text of `+CUSD`;
 /// operator lists of `+COPS=?` reach 2 KiB.
 pub const LINE_MAX: usize = 4096;
 
 /// What the port gave.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Chunk {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Chunk<'a> {
     /// A line without its end, never empty. UTF-8 as it came; otherwise each octet is one character (ISO 8859-1).
-    Line(String),
+    Line(&'a str),
     /// `>` with or without its blank.
     Prompt,
     /// A line longer than [`LINE_MAX`]; nothing of it is given out.
@@ -25,7 +27,7 @@ pub enum Chunk {
 }
 
 /// A PDU holds a message and the echo of `+CPIN=` a PIN, so of these only the length is shown.
-impl fmt::Debug for Chunk {
+impl fmt::Debug for Chunk<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(line) if is_confidential(line) => {
@@ -46,15 +48,22 @@ fn is_confidential(line: &str) -> bool {
 }
 
 /// Splits what is pushed. The owner drains [`Lines::next`] after each push, so it holds one line and one read at most.
+///
+/// Lines are lent out of one buffer. What was given out is cut off only by a later push, and only once it is at least as long as the
+/// rest, so each octet is moved once on average.
 #[derive(Default)]
 pub struct Lines {
     buffer: Vec<u8>,
-    /// Octets of the buffer already searched for a line end, so that a slow line is not searched again and again.
+    /// Where what has not been given out begins.
+    start: usize,
+    /// Octets behind `start` already searched for a line end, so that a slow line is not searched again and again.
     scanned: usize,
     /// Octets dropped of the over-long line that has not ended yet.
     dropped: usize,
     /// A prompt was given out; its blank may still come.
     after_prompt: bool,
+    /// The last line that was no UTF-8, as characters.
+    converted: String,
     too_long: u64,
 }
 
@@ -62,7 +71,7 @@ pub struct Lines {
 impl fmt::Debug for Lines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lines")
-            .field("buffered", &self.buffer.len())
+            .field("buffered", &self.pending().len())
             .field("dropped", &self.dropped)
             .field("too_long", &self.too_long)
             .finish_non_exhaustive()
@@ -78,34 +87,40 @@ impl Lines {
 
     /// Takes what was read from the port. NULs (power-up noise) are dropped.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend(bytes.iter().copied().filter(|&b| b != 0));
+        if self.start >= self.pending().len() {
+            self.buffer.drain(..self.start.min(self.buffer.len()));
+            self.start = 0;
+        }
+        if memchr(0, bytes).is_none() {
+            self.buffer.extend_from_slice(bytes);
+        } else {
+            self.buffer.extend(bytes.iter().copied().filter(|&b| b != 0));
+        }
     }
 
     /// The next complete line, or the prompt if one is awaited; `None` when more bytes are needed.
-    pub fn next(&mut self, prompt_expected: bool) -> Option<Chunk> {
-        loop {
-            if self.after_prompt && !self.buffer.is_empty() {
-                self.after_prompt = false;
-                if self.buffer.first() == Some(&b' ') {
-                    self.take(1);
-                }
-            }
-            let at_line_start = self.dropped == 0;
-            if prompt_expected && at_line_start && self.buffer.first() == Some(&b'>') {
-                self.take(1);
+    pub fn next(&mut self, prompt_expected: bool) -> Option<Chunk<'_>> {
+        if self.dropped == 0 {
+            self.skip_blanks();
+            if prompt_expected && self.pending().first() == Some(&b'>') {
+                self.advance(1);
                 self.after_prompt = true;
                 return Some(Chunk::Prompt);
             }
-            let Some(end) = self.find_end() else {
-                self.shed();
-                return None;
-            };
-            let line = self.take(end);
-            self.take(1);
-            if let Some(chunk) = self.judge(line) {
-                return Some(chunk);
-            }
         }
+        let Some(length) = self.find_end() else {
+            self.shed();
+            return None;
+        };
+        let from = self.start;
+        self.advance(length.saturating_add(1));
+        let whole = std::mem::take(&mut self.dropped).saturating_add(length);
+        if whole > LINE_MAX {
+            self.too_long = self.too_long.saturating_add(1);
+            return Some(Chunk::TooLong { dropped: whole });
+        }
+        let line = self.buffer.get(from..from.saturating_add(length)).unwrap_or_default();
+        Some(Chunk::Line(text(line, &mut self.converted)))
     }
 
     /// How many lines were too long so far.
@@ -119,47 +134,61 @@ impl Lines {
         *self = Self { too_long: self.too_long, ..Self::default() };
     }
 
+    fn pending(&self) -> &[u8] {
+        self.buffer.get(self.start..).unwrap_or_default()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.start = self.start.saturating_add(count);
+        self.scanned = 0;
+    }
+
+    /// Goes to the start of a line: past the blank of a prompt and past empty lines.
+    fn skip_blanks(&mut self) {
+        if self.after_prompt
+            && let Some(first) = self.pending().first()
+        {
+            let blank = usize::from(*first == b' ');
+            self.after_prompt = false;
+            self.advance(blank);
+        }
+        let ends = self.pending().iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        if ends > 0 {
+            self.advance(ends);
+        }
+    }
+
+    /// Octets of the line up to its end.
     fn find_end(&mut self) -> Option<usize> {
-        let fresh = self.buffer.get(self.scanned..).unwrap_or_default();
-        match fresh.iter().position(|&b| b == b'\r' || b == b'\n') {
+        let fresh = self.pending().get(self.scanned..).unwrap_or_default();
+        match memchr2(b'\r', b'\n', fresh) {
             Some(at) => Some(self.scanned.saturating_add(at)),
             None => {
-                self.scanned = self.buffer.len();
+                self.scanned = self.pending().len();
                 None
             }
         }
     }
 
-    fn take(&mut self, count: usize) -> Vec<u8> {
-        self.scanned = 0;
-        self.buffer.drain(..count.min(self.buffer.len())).collect()
-    }
-
     /// Drops the start of a line that is too long already, so that the buffer stays bounded.
     fn shed(&mut self) {
-        if self.dropped > 0 || self.buffer.len() > LINE_MAX {
-            self.dropped = self.dropped.saturating_add(self.buffer.len());
-            self.take(usize::MAX);
+        let length = self.pending().len();
+        if self.dropped > 0 || length > LINE_MAX {
+            self.dropped = self.dropped.saturating_add(length);
+            self.buffer.clear();
+            self.start = 0;
+            self.scanned = 0;
         }
-    }
-
-    fn judge(&mut self, line: Vec<u8>) -> Option<Chunk> {
-        let length = self.dropped.saturating_add(line.len());
-        self.dropped = 0;
-        if length == 0 {
-            return None;
-        }
-        if length > LINE_MAX {
-            self.too_long = self.too_long.saturating_add(1);
-            return Some(Chunk::TooLong { dropped: length });
-        }
-        Some(Chunk::Line(text(line)))
     }
 }
 
 /// UTF-8 if it is, else octet by octet, so that nothing is lost and nothing fails.
-fn text(line: Vec<u8>) -> String {
-    String::from_utf8(line).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect())
+fn text<'a>(line: &'a [u8], converted: &'a mut String) -> &'a str {
+    std::str::from_utf8(line).unwrap_or_else(|_| {
+        converted.clear();
+        converted.extend(line.iter().copied().map(char::from));
+        converted
+    })
 }
 
 #[cfg(test)]
@@ -167,20 +196,38 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn all(chunks: &[&[u8]], prompt: bool) -> Vec<Chunk> {
+    /// A [`Chunk`] to keep.
+    #[derive(Debug, PartialEq)]
+    enum Got {
+        Line(String),
+        Prompt,
+        TooLong(usize),
+    }
+
+    impl From<Chunk<'_>> for Got {
+        fn from(chunk: Chunk<'_>) -> Self {
+            match chunk {
+                Chunk::Line(line) => Self::Line(line.to_owned()),
+                Chunk::Prompt => Self::Prompt,
+                Chunk::TooLong { dropped } => Self::TooLong(dropped),
+            }
+        }
+    }
+
+    fn all(chunks: &[&[u8]], prompt: bool) -> Vec<Got> {
         let mut lines = Lines::new();
         let mut out = Vec::new();
         for chunk in chunks {
             lines.push(chunk);
             while let Some(chunk) = lines.next(prompt) {
-                out.push(chunk);
+                out.push(chunk.into());
             }
         }
         out
     }
 
-    fn line(text: &str) -> Chunk {
-        Chunk::Line(text.to_owned())
+    fn line(text: &str) -> Got {
+        Got::Line(text.to_owned())
     }
 
     #[test]
@@ -197,8 +244,8 @@ mod tests {
 
     #[test]
     fn the_prompt_counts_only_when_awaited_and_at_the_start() {
-        assert_eq!(all(&[b"AT+CMGS=23\r\r\n> "], true), vec![line("AT+CMGS=23"), Chunk::Prompt]);
-        assert_eq!(all(&[b"\n>", b" ", b"\r\nOK\r\n"], true), vec![Chunk::Prompt, line("OK")]);
+        assert_eq!(all(&[b"AT+CMGS=23\r\r\n> "], true), vec![line("AT+CMGS=23"), Got::Prompt]);
+        assert_eq!(all(&[b"\n>", b" ", b"\r\nOK\r\n"], true), vec![Got::Prompt, line("OK")]);
         assert_eq!(all(&[b"a > b\r\n"], true), vec![line("a > b")]);
         assert_eq!(all(&[b"> x\r\n"], false), vec![line("> x")]);
     }
@@ -210,7 +257,7 @@ mod tests {
         assert_eq!(lines.next(false), None);
         assert_eq!(lines.next(true), Some(Chunk::Prompt));
         lines.push(b"\r\nOK\r\n");
-        assert_eq!(lines.next(false), Some(line("OK")));
+        assert_eq!(lines.next(false), Some(Chunk::Line("OK")));
     }
 
     #[test]
@@ -224,15 +271,15 @@ mod tests {
         }
         lines.push(b">\r\nOK\r\n");
         assert_eq!(lines.next(true), Some(Chunk::TooLong { dropped: LINE_MAX * 3 + 1 }));
-        assert_eq!(lines.next(true), Some(line("OK")));
+        assert_eq!(lines.next(true), Some(Chunk::Line("OK")));
         assert_eq!(lines.too_long(), 1);
     }
 
     #[test]
     fn debug_shows_neither_messages_nor_pins() {
-        assert_eq!(format!("{:?}", line(&"07".repeat(20))), "Line(<40 characters>)");
-        assert!(!format!("{:?}", line("AT+CPIN=\"1234\"")).contains("1234"));
-        assert_eq!(format!("{:?}", line("OK")), "Line(\"OK\")");
+        assert_eq!(format!("{:?}", Chunk::Line(&"07".repeat(20))), "Line(<40 characters>)");
+        assert!(!format!("{:?}", Chunk::Line("AT+CPIN=\"1234\"")).contains("1234"));
+        assert_eq!(format!("{:?}", Chunk::Line("OK")), "Line(\"OK\")");
     }
 
     #[test]
@@ -241,7 +288,49 @@ mod tests {
         assert_eq!(all(&["\u{e4}\r\n".as_bytes()], false), vec![line("\u{e4}")]);
     }
 
+    #[test]
+    fn what_was_given_out_is_cut_off_in_time() {
+        let mut lines = Lines::new();
+        for _ in 0..10_000 {
+            lines.push(b"1,99\r\nOK\r\n+CSQ: ");
+            while lines.next(false).is_some() {}
+            assert!(lines.buffer.capacity() <= 64);
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_no_utf8_leaves_nothing_in_the_next() {
+        let got = all(&[b"\xe4\xff\r\n\xc3\xa4\r\n\xfc\r\n"], false);
+        assert_eq!(got, vec![line("\u{e4}\u{ff}"), line("\u{e4}"), line("\u{fc}")]);
+    }
+
+    /// What the splitter should give, without a prompt, in the plainest words.
+    fn model(bytes: &[u8]) -> Vec<Got> {
+        let bytes: Vec<u8> = bytes.iter().copied().filter(|&b| b != 0).collect();
+        let mut parts: Vec<&[u8]> = bytes.split(|b| matches!(b, b'\r' | b'\n')).collect();
+        parts.pop();
+        let got = |part: &&[u8]| match std::str::from_utf8(part) {
+            _ if part.len() > LINE_MAX => Got::TooLong(part.len()),
+            Ok(text) => line(text),
+            Err(_) => Got::Line(part.iter().copied().map(char::from).collect()),
+        };
+        parts.iter().filter(|part| !part.is_empty()).map(got).collect()
+    }
+
     proptest! {
+        #[test]
+        fn lines_are_what_stands_between_line_ends(
+            parts in proptest::collection::vec(prop_oneof![
+                Just(b"\r\n".to_vec()), Just(vec![0]), Just(b"> ".to_vec()), Just(vec![b'x'; LINE_MAX / 2]),
+                proptest::collection::vec(any::<u8>(), 0..40),
+            ], 0..40),
+            read in 1usize..5000,
+        ) {
+            let bytes = parts.concat();
+            let reads: Vec<&[u8]> = bytes.chunks(read).collect();
+            prop_assert_eq!(all(&reads, false), model(&bytes));
+        }
+
         #[test]
         fn any_chunking_gives_the_same(
             parts in proptest::collection::vec(prop_oneof![

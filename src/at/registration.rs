@@ -104,8 +104,8 @@ impl Registration {
     /// there, too. What tells them apart is the second field: a state is one or two digits without quotes, an area
     /// is quoted, hex, or longer.
     #[must_use]
-    pub fn parse(info: &Info) -> Option<Self> {
-        let domain = Domain::from_name(&info.name)?;
+    pub fn parse(info: &Info<'_>) -> Option<Self> {
+        let domain = Domain::from_name(info.name)?;
         let first: u8 = info.number(0)?;
         let has_n = first <= REGISTRATION_N_MAX && second_is_stat(&info.args);
         let (n, code, cell) = if has_n {
@@ -129,7 +129,7 @@ impl Registration {
     }
 
     /// `<area>,<cell>[,<act>]`, or in LTE with the routing area as second of four.
-    fn read_cell(&mut self, cell: &[Arg]) {
+    fn read_cell(&mut self, cell: &[Arg<'_>]) {
         let hex = |at: usize| cell.get(at).and_then(Arg::hex);
         let with_rac = self.domain == Domain::Eps
             && cell.len() == 4
@@ -148,7 +148,7 @@ impl Registration {
 
 /// Whether the second field of a registration line is a `<stat>`: bare and a number up to 11. Four digits or more are an
 /// area; `002,0011` of a modem that fills up with zeros is told by the zeros of its first field.
-fn second_is_stat(args: &[Arg]) -> bool {
+fn second_is_stat(args: &[Arg<'_>]) -> bool {
     let (Some(Arg::Bare(first)), Some(Arg::Bare(second))) = (args.first(), args.get(1)) else { return false };
     let short = second.len() <= 2 || (first.len() == 3 && second.len() <= 4);
     short && second.parse::<u8>().is_ok_and(|code| code <= 11)

@@ -158,7 +158,7 @@ pub struct UssdReply {
 impl PinState {
     /// Reads `+CPIN: ...`.
     #[must_use]
-    pub fn parse(info: &Info) -> Option<Self> {
+    pub fn parse(info: &Info<'_>) -> Option<Self> {
         let words = (info.name == "+CPIN").then(|| info.text(0))??.trim();
         Some(match words.to_ascii_uppercase().as_str() {
             "READY" => Self::Ready,
@@ -177,7 +177,7 @@ impl PinState {
 impl Csq {
     /// Reads `+CSQ: <rssi>,<ber>`.
     #[must_use]
-    pub fn parse(info: &Info) -> Option<Self> {
+    pub fn parse(info: &Info<'_>) -> Option<Self> {
         let rssi = (info.name == "+CSQ").then(|| info.number(0))??;
         Some(Self { rssi, ber: info.number(1).unwrap_or(99), dbm: Dbm::from_csq(rssi) })
     }
@@ -186,7 +186,7 @@ impl Csq {
 impl Csca {
     /// Reads `+CSCA: <address>,<toa>`; an address in UCS2 hex (`002B0034...`) is decoded.
     #[must_use]
-    pub fn parse(info: &Info) -> Option<Self> {
+    pub fn parse(info: &Info<'_>) -> Option<Self> {
         if info.name != "+CSCA" {
             return None;
         }
@@ -216,7 +216,7 @@ fn ucs2_digits(hex: &str) -> Option<String> {
 impl Cpms {
     /// Reads `+CPMS: "SM",3,20,...` and `+CPMS: 3,20,3,20`.
     #[must_use]
-    pub fn parse(info: &Info) -> Option<Self> {
+    pub fn parse(info: &Info<'_>) -> Option<Self> {
         if info.name != "+CPMS" {
             return None;
         }
@@ -236,7 +236,7 @@ impl Cpms {
 impl CpmsSupport {
     /// Reads `+CPMS: ("SM","ME"),("SM"),("SM")`, also in double parentheses (Wavecom).
     #[must_use]
-    pub fn parse(info: &Info) -> Option<Self> {
+    pub fn parse(info: &Info<'_>) -> Option<Self> {
         if info.name != "+CPMS" {
             return None;
         }
@@ -244,7 +244,7 @@ impl CpmsSupport {
             [Arg::List(inner)] if inner.iter().all(|arg| arg.list().is_some()) => inner,
             all => all,
         };
-        let names = |place: &Arg| {
+        let names = |place: &Arg<'_>| {
             let single = std::slice::from_ref(place);
             place.list().unwrap_or(single).iter().filter_map(|arg| StoreName::new(arg.text()?)).collect()
         };
@@ -255,7 +255,7 @@ impl CpmsSupport {
 impl CnmiSupport {
     /// Reads `+CNMI: (0-2),(0,1),...`.
     #[must_use]
-    pub fn parse(info: &Info) -> Option<Self> {
+    pub fn parse(info: &Info<'_>) -> Option<Self> {
         if info.name != "+CNMI" {
             return None;
         }
@@ -270,14 +270,14 @@ impl CnmiSupport {
 impl CmgsReply {
     /// Reads `+CMGS: <mr>[,<ackpdu>]`.
     #[must_use]
-    pub fn parse(info: &Info) -> Option<Self> {
+    pub fn parse(info: &Info<'_>) -> Option<Self> {
         let mr = (info.name == "+CMGS").then(|| info.number(0))??;
         Some(Self { mr: MessageRef(mr) })
     }
 }
 
 impl MessageStat {
-    fn parse(arg: Option<&Arg>) -> Self {
+    fn parse(arg: Option<&Arg<'_>>) -> Self {
         match arg.and_then(Arg::text).map(str::trim) {
             Some("0" | "REC UNREAD") => Self::ReceivedUnread,
             Some("1" | "REC READ") => Self::ReceivedRead,
@@ -291,7 +291,7 @@ impl MessageStat {
 impl CmgrHeader {
     /// Reads `+CMGR: ...`.
     #[must_use]
-    pub fn parse(info: &Info) -> Option<Self> {
+    pub fn parse(info: &Info<'_>) -> Option<Self> {
         (info.name == "+CMGR").then(|| Self {
             stat: MessageStat::parse(info.args.first()),
             length: info.args.last().and_then(Arg::number),
@@ -302,9 +302,9 @@ impl CmgrHeader {
 impl CmglHeader {
     /// Reads `+CMGL: ...`.
     #[must_use]
-    pub fn parse(info: &Info) -> Option<Self> {
+    pub fn parse(info: &Info<'_>) -> Option<Self> {
         let index = (info.name == "+CMGL").then(|| info.number(0))??;
-        let length = info.args.get(2..).and_then(<[Arg]>::last).and_then(Arg::number);
+        let length = info.args.get(2..).and_then(<[Arg<'_>]>::last).and_then(Arg::number);
         Some(Self { index, stat: MessageStat::parse(info.args.get(1)), length })
     }
 }
@@ -312,7 +312,7 @@ impl CmglHeader {
 impl Cops {
     /// Reads `+COPS: <mode>[,<format>,<operator>[,<act>]]`.
     #[must_use]
-    pub fn parse(info: &Info) -> Option<Self> {
+    pub fn parse(info: &Info<'_>) -> Option<Self> {
         let mode = (info.name == "+COPS").then(|| info.number(0))??;
         Some(Self {
             mode,
@@ -377,7 +377,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn info(line: &str) -> Info {
+    fn info(line: &str) -> Info<'_> {
         Info::parse(line).unwrap()
     }
 

@@ -193,8 +193,8 @@ fn words(line: &str) -> Option<Urc> {
 }
 
 /// Lines of the form `+NAME: args`.
-fn named(info: &Info) -> Option<Urc> {
-    Some(match info.name.as_str() {
+fn named(info: &Info<'_>) -> Option<Urc> {
+    Some(match info.name {
         "+CMTI" => Urc::Cmti { store: store(info), index: info.number(1)? },
         "+CDSI" => Urc::Cdsi { store: store(info), index: info.number(1)? },
         "+CMT" => Urc::Cmt { length: last_number(info) },
@@ -216,16 +216,16 @@ fn named(info: &Info) -> Option<Urc> {
     })
 }
 
-fn store(info: &Info) -> Option<StoreName> {
+fn store(info: &Info<'_>) -> Option<StoreName> {
     StoreName::new(info.text(0)?).filter(|name| !name.as_str().starts_with(|c: char| c.is_ascii_digit()))
 }
 
-fn last_number(info: &Info) -> Option<u16> {
+fn last_number(info: &Info<'_>) -> Option<u16> {
     info.args.last()?.number()
 }
 
 /// `+CIEV: "smsfull",1` or `+CIEV: smsfull,2`.
-fn is_store_full(info: &Info) -> bool {
+fn is_store_full(info: &Info<'_>) -> bool {
     info.text(0) == Some("smsfull") && info.text(1) != Some("0")
 }
 

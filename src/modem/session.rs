@@ -118,7 +118,7 @@ pub(super) struct Answer {
 
 impl Answer {
     /// The first line as information, if there is one.
-    pub(super) fn info(&self) -> Option<Info> {
+    pub(super) fn info(&self) -> Option<Info<'_>> {
         self.lines.first().and_then(|line| Info::parse(line))
     }
 }
@@ -322,12 +322,20 @@ impl Session {
 
     /// The next thing heard. One at a time, because what the machine does in between decides how the next line reads.
     pub(super) fn next(&mut self, now: Instant, timers: &mut Timers) -> Option<Heard> {
+        // A line is lent by the splitter while it changes the state, so the splitter is out of the session meanwhile.
+        let mut lines = std::mem::take(&mut self.lines);
+        let heard = self.next_of(&mut lines, now, timers);
+        self.lines = lines;
+        heard
+    }
+
+    fn next_of(&mut self, lines: &mut Lines, now: Instant, timers: &mut Timers) -> Option<Heard> {
         loop {
             let prompt_expected = matches!(
                 &self.state,
                 State::Awaiting(Awaiting { prompt: Prompt::Awaited | Prompt::Cancelled, .. })
             );
-            let heard = match self.lines.next(prompt_expected)? {
+            let heard = match lines.next(prompt_expected)? {
                 Chunk::Prompt => self.prompted(now, timers),
                 Chunk::Line(line) => self.judge(now, timers, line),
                 Chunk::TooLong { .. } => Some(Heard::Noise),
@@ -403,37 +411,37 @@ impl Session {
         }
     }
 
-    fn judge(&mut self, now: Instant, timers: &mut Timers, line: String) -> Option<Heard> {
+    fn judge(&mut self, now: Instant, timers: &mut Timers, line: &str) -> Option<Heard> {
         if let Some(header) = self.direct.take()
-            && is_hex(&line)
+            && is_hex(line)
         {
             return match header {
-                Urc::Cmt { .. } => Some(Heard::Direct { report: false, pdu: line }),
-                Urc::Cds { .. } => Some(Heard::Direct { report: true, pdu: line }),
+                Urc::Cmt { .. } => Some(Heard::Direct { report: false, pdu: line.to_owned() }),
+                Urc::Cds { .. } => Some(Heard::Direct { report: true, pdu: line.to_owned() }),
                 _ => None,
             };
         }
         match &mut self.state {
             State::Closed => None,
-            State::Idle if is_echo_of_any(&line) => None,
-            State::Idle => Some(self.unsolicited(&line)),
+            State::Idle if is_echo_of_any(line) => None,
+            State::Idle => Some(self.unsolicited(line)),
             State::Resync(resync) => {
-                let wait = drop_in_resync(resync, &mut self.owed, &line, now);
+                let wait = drop_in_resync(resync, &mut self.owed, line, now);
                 if let Some(wait) = wait {
                     timers.set(Timer::Link, now, wait);
                 }
-                let heard = self.unsolicited(&line);
+                let heard = self.unsolicited(line);
                 (heard != Heard::Noise).then_some(heard)
             }
             State::Awaiting(awaiting) => {
-                if awaiting.is_echo(&line) {
+                if awaiting.is_echo(line) {
                     return None;
                 }
-                if let Some(result) = command_final(&line) {
+                if let Some(result) = command_final(line) {
                     return self.concluded(now, timers, result);
                 }
-                if awaiting.takes(&line) {
-                    if let Some(mr) = reference(&line).filter(|_| awaiting.order.is_cmgs()) {
+                if awaiting.takes(line) {
+                    if let Some(mr) = reference(line).filter(|_| awaiting.order.is_cmgs()) {
                         timers.set(Timer::Link, now, OK_GRACE);
                         return Some(Heard::Reference(mr));
                     }
@@ -442,7 +450,7 @@ impl Session {
                     }
                     return None;
                 }
-                Some(self.unsolicited(&line))
+                Some(self.unsolicited(line))
             }
         }
     }
