@@ -12,6 +12,7 @@ pub mod deliver;
 pub mod facts;
 pub mod gsm7;
 mod national;
+pub mod reassemble;
 pub mod report;
 pub mod segment;
 pub mod submit;
