@@ -9,7 +9,8 @@ use std::path::Path;
 use data_encoding::HEXLOWER;
 
 #[path = "../fuzz/src/lib.rs"]
-#[expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a target fails by panicking")]
+#[expect(clippy::expect_used, clippy::indexing_slicing, reason = "a target fails by panicking")]
+#[expect(unreachable_pub, reason = "in fuzz/ it is a library")]
 mod targets;
 
 /// Octets of a mutated input, at most; as libFuzzer has it.
@@ -98,6 +99,11 @@ fn at_lines() {
 #[test]
 fn machine() {
     smoke("machine", 1000, targets::machine::run);
+}
+
+#[test]
+fn reassemble() {
+    smoke("reassemble", 2000, targets::reassemble::run);
 }
 
 #[test]

@@ -8,3 +8,4 @@ pub mod command;
 pub mod feed;
 pub mod machine;
 pub mod pdu;
+pub mod reassemble;
