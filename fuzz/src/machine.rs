@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use smsotpd::modem::exchange::{
-    Done, Event, Failure, Input, Kind, Output, Phase, PinPermission, Request, RequestId, Settings, Step, Token,
+    Done, Event, Failure, Input, Kind, Output, Phase, PinPermission, Request, RequestId, Settings, Step,
+    Token,
 };
 use smsotpd::modem::machine::Machine;
 use smsotpd::simulator::{Kinds, Network, Out, Scenario, SimulatedModem};
@@ -439,7 +440,8 @@ impl Dialogue {
         if let Some(pdu) = bytes.strip_suffix(&[0x1a]) {
             assert!(pdu.iter().all(u8::is_ascii_hexdigit));
             let pdu = std::str::from_utf8(pdu).expect("hex digits");
-            let id = pdu.get(pdu.len().saturating_sub(2 * ID)..).and_then(|id| u64::from_str_radix(id, 16).ok());
+            let id =
+                pdu.get(pdu.len().saturating_sub(2 * ID)..).and_then(|id| u64::from_str_radix(id, 16).ok());
             let id = id.expect("the PDU is one of ours");
             assert!(self.durable.contains(&id), "{id} left before it was durable");
             assert!(self.open.contains(&id), "{id} left and is not open");

@@ -107,7 +107,8 @@ fn text(mut feed: Feed<'_>) {
     let wide = feed.octet().is_multiple_of(2);
     let raw = feed.rest();
     let text = if wide {
-        let units = raw.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]));
+        let units =
+            raw.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]));
         char::decode_utf16(units).map(|unit| unit.unwrap_or('\u{fffd}')).collect()
     } else {
         String::from_utf8_lossy(raw).into_owned()

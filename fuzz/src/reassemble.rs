@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use smsotpd::pdu::gsm7::{self, Tables};
-use smsotpd::pdu::reassemble::{self, Content, PARTS_MAX, Part, Reassembler, SENDER_PARTS_MAX, Set, Taken, WAIT};
+use smsotpd::pdu::reassemble::{
+    self, Content, PARTS_MAX, Part, Reassembler, SENDER_PARTS_MAX, Set, Taken, WAIT,
+};
 use smsotpd::pdu::{Concat, ucs2};
 use smsotpd::secret::Secret;
 use smsotpd::units::UnixMs;
@@ -121,10 +123,8 @@ impl Play {
     /// As after a restart: what waited waits again, in the same sets.
     fn restart(&mut self) {
         let waiting = self.reassembler.waiting();
-        let mut parts: Vec<(u64, Part<u8>)> = waiting
-            .iter()
-            .flat_map(|set| set.parts().iter().map(|part| (set.id(), part.clone())))
-            .collect();
+        let mut parts: Vec<(u64, Part<u8>)> =
+            waiting.iter().flat_map(|set| set.parts().iter().map(|part| (set.id(), part.clone()))).collect();
         parts.sort_by_key(|(_, part)| self.held.get(&part.received.0).map(|(number, _)| *number));
         let resumed = Reassembler::resume(parts);
         assert_eq!(resumed.waiting(), waiting);
