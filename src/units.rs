@@ -19,6 +19,12 @@ impl UnixMs {
         Self(self.0.saturating_add(i64::try_from(later.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// The time so long before; saturates at the ends of the range.
+    #[must_use]
+    pub fn minus(self, earlier: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(earlier.as_millis()).unwrap_or(i64::MAX)))
+    }
+
     /// How long it is from `earlier` to `self`; zero if `earlier` is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
@@ -125,6 +131,8 @@ mod tests {
         assert_eq!(UnixMs(5).since(UnixMs(9)), Duration::ZERO);
         assert_eq!(UnixMs(i64::MAX).plus(Duration::from_secs(1)), UnixMs(i64::MAX));
         assert_eq!(UnixMs(1_000).plus(Duration::from_secs(2)), UnixMs(3_000));
+        assert_eq!(UnixMs(3_000).minus(Duration::from_secs(2)), UnixMs(1_000));
+        assert_eq!(UnixMs(i64::MIN).minus(Duration::from_secs(1)), UnixMs(i64::MIN));
     }
 
     #[test]

@@ -18,6 +18,11 @@ use smsotpd::secret::Secret;
 use smsotpd::store::*;
 use smsotpd::units::{MessageRef, UnixMs};
 
+#[path = "store_conformance/from_phones.rs"]
+mod from_phones;
+
+use from_phones::*;
+
 /// Long enough for any commit of a busy machine; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
 const TO: &str = "+491701234567";
@@ -497,8 +502,31 @@ macro_rules! conformance {
 }
 
 mod sqlite {
+    use smsotpd::store::Operations;
     use smsotpd::store::engine::{Settings, Store};
     use smsotpd::store::seal::Keyring;
+
+    use super::from_phones::{inbox, part, whole};
+
+    /// What waits lies sealed, and the rest makes the text with it.
+    #[tokio::test]
+    async fn parts_wait_over_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, key) = (dir.path().join("store.db"), dir.path().join("key"));
+        Keyring::write_new(&key).unwrap();
+        let open = || Store::open(Settings::new(&path, Keyring::read(&key).unwrap())).unwrap();
+        let store = open();
+        let pdu = part(7, 2, 2, "world").segment.pdu;
+        store.incoming(part(7, 2, 2, "world")).await.unwrap();
+        store.close().await;
+        let file = std::fs::read(&path).unwrap();
+        assert!(!file.windows(pdu.len()).any(|octets| octets == pdu.expose()), "it lies in the clear");
+        let store = open();
+        store.incoming(part(7, 2, 2, "world")).await.unwrap();
+        assert_eq!(inbox(&store).await, []);
+        store.incoming(part(7, 2, 1, "hello ")).await.unwrap();
+        assert_eq!(inbox(&store).await, [whole("hello world")]);
+    }
 
     fn make() -> (tempfile::TempDir, Store) {
         let dir = tempfile::tempdir().unwrap();
@@ -530,5 +558,11 @@ mod sqlite {
         a_trigger_is_whole_or_a_conflict
         an_answer_counts_exactly_once
         finished_rows_are_purged_and_others_kept
+        what_a_channel_shows_again_is_stored_once
+        parts_make_one_text_in_any_order
+        senders_and_sims_are_kept_apart
+        a_text_that_stays_incomplete_is_given_out_with_its_gaps
+        what_waits_is_bounded
+        received_texts_are_purged
     }
 }

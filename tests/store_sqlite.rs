@@ -14,7 +14,7 @@ use smsotpd::queue::message::{Lane, MessageId, NewMessage, State};
 use smsotpd::queue::rules::Next;
 use smsotpd::secret::Secret;
 use smsotpd::store::engine::{OpenError, Settings, Store};
-use smsotpd::store::seal::Keyring;
+use smsotpd::store::seal::{Keyring, Place};
 use smsotpd::store::*;
 use smsotpd::units::MessageRef;
 
@@ -205,6 +205,32 @@ async fn a_text_moved_to_another_row_does_not_open() {
     assert_eq!(leased.iter().map(|l| l.id).collect::<Vec<_>>(), [a.id, c.id], "the others still go");
     let failed = Filter { state: Some(State::Failed), most: 9, ..Filter::default() };
     assert!(matches!(store.messages(failed).await, Err(StoreError::Sealed(_))));
+}
+
+#[tokio::test]
+async fn texts_of_the_first_version_are_kept() {
+    let (_dir, path, key) = place();
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../src/store/schema/0001.sql")).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    let (ring, mac) = (Keyring::read(&key).unwrap(), [7; 32]);
+    let sealed =
+        |column| ring.seal(Place { table: "incoming", column, row: &mac }, &Secret::from("hello")).unwrap();
+    old.execute(
+        "INSERT INTO incoming (mac, channel, sender, body, pdu, received) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        rusqlite::params![
+            mac,
+            &*channel().0,
+            "+491701234567",
+            sealed("body"),
+            sealed("pdu"),
+            1_750_000_000_000_i64
+        ],
+    )
+    .unwrap();
+    drop(old);
+    let record = open(&path, &key).unwrap().inbox(9).await.unwrap().remove(0);
+    assert_eq!((record.body, record.parts, record.missing), (Secret::from("hello"), 1, 0));
 }
 
 #[tokio::test]

@@ -22,6 +22,8 @@ mod http;
 mod rig;
 
 mod bare;
+#[path = "../machine.rs"]
+mod machine;
 mod probe;
 mod scenes;
 
@@ -101,12 +103,12 @@ fn main() {
         );
     }
     if has("--json") {
-        println!("{}", json!({"machine": probe::machine(), "runs": report}));
+        println!("{}", json!({"machine": machine::machine(), "runs": report}));
     }
 }
 
 fn print_table(ground: &Ground, figures: &[Figure]) {
-    println!("\n## {} ({})\n", ground.name, probe::machine());
+    println!("\n## {} ({})\n", ground.name, machine::machine());
     println!("| figure | value | wanted | | beside it |\n|---|---|---|---|---|");
     for figure in figures {
         let value = match figure.value {

@@ -1,4 +1,4 @@
-//! Raw costs that stand beside the figures: what the disk asks for a sync, what a process uses, what machine this is.
+//! Raw costs that stand beside the figures: what the disk asks for a sync, what a process uses.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -71,17 +71,4 @@ pub(crate) fn wakeups(pid: u32) -> u64 {
 pub(crate) fn monotonic_us() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1_000
-}
-
-/// Cores, memory and kernel.
-pub(crate) fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let gib = memory
-        .lines()
-        .next()
-        .and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok())
-        .map_or(f64::NAN, |kib| kib / 1_048_576.0);
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!("{cores} cores, {gib:.0} GiB, Linux {}", kernel.trim())
 }

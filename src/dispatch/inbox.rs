@@ -49,9 +49,9 @@ async fn keep(store: &Store, inbound: Inbound, tally: watch::Receiver<Tally>, me
             metrics.reports.inc();
             match_report(store, report, tally).await
         }
-        Received::Message { from, body, pdu } => {
+        Received::Message(segment) => {
             metrics.incoming.inc();
-            store.incoming(Incoming { channel: channel.clone(), from, body, pdu, at }).await
+            store.incoming(Incoming { channel: channel.clone(), segment, at }).await
         }
         Received::Settled { recipient, reference } => {
             store.settle(channel.clone(), recipient, reference, at).await.map(|_| ())

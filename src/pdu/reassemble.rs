@@ -322,3 +322,6 @@ fn name_missing(text: &mut String, first: u16, end: u16, total: u8) {
         write!(text, "[parts {first}-{last} of {total} missing]")
     };
 }
+
+#[cfg(test)]
+mod tests;

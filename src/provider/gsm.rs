@@ -13,14 +13,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use super::{Attempt, BoxFuture, Channel, ChannelId, Inbound, Outcome, Provider, Received, Verdict};
+use super::{Attempt, BoxFuture, Channel, ChannelId, Inbound, Outcome, Provider, Received, Segment, Verdict};
 use crate::at::codes;
 use crate::clock;
 use crate::modem::driver::{DriverHandle, Notice};
 use crate::modem::fleet::{FleetHandle, Link};
 use crate::modem::machine::{Done, Event, Failure, IncomingKind, NotSent, RequestId, Token, Uncertain};
 use crate::number::Number;
-use crate::pdu::{self, Pdu, PduError, SubmitOptions};
+use crate::pdu::{self, Deliver, Header, Payload, Pdu, PduError, SubmitOptions};
 use crate::queue::rules::Disposition;
 use crate::secret::Secret;
 use crate::units::{Iccid, Imei, MessageRef};
@@ -218,7 +218,7 @@ impl Shared {
         read(kind, octets).unwrap_or_else(|error| {
             self.undecodable.fetch_add(1, Ordering::Relaxed);
             warn!(port = %modem.port(), %error, ?kind, octets = octets.len(), "a received PDU cannot be decoded");
-            message(String::new(), Secret::new(Vec::new()), octets)
+            Received::Message(unreadable(octets))
         })
     }
 
@@ -303,17 +303,39 @@ fn read(kind: IncomingKind, octets: &[u8]) -> Result<Received, PduError> {
                 _ => Verdict::Failed,
             },
         },
-        Pdu::Deliver(deliver) => {
-            let body = deliver.user_data.text(deliver.dcs).unwrap_or_else(|| Secret::new(Vec::new()));
-            message(deliver.originator.text(), body, octets)
-        }
+        Pdu::Deliver(deliver) => Received::Message(segment(&deliver, octets)),
         // Asked for by kind, so it cannot come; if it does, it is kept as it is.
-        Pdu::Submit(_) => message(String::new(), Secret::new(Vec::new()), octets),
+        Pdu::Submit(_) => Received::Message(unreadable(octets)),
     })
 }
 
-fn message(from: String, body: Secret, octets: &[u8]) -> Received {
-    Received::Message { from, body, pdu: Secret::from(HEXUPPER.encode(octets)) }
+/// What came, with the facts by which the store joins and recognises it. Parts of what is no text are kept singly: only the
+/// application that they are for can join them.
+fn segment(deliver: &Deliver, octets: &[u8]) -> Segment {
+    let data = &deliver.user_data;
+    let text = data.text(deliver.dcs);
+    let concat = data.header.as_ref().and_then(Header::concatenation).filter(|concat| concat.total > 1);
+    let (Payload::Septets(units) | Payload::Octets(units)) = &data.payload;
+    Segment {
+        from: deliver.originator.text(),
+        sent: deliver.timestamp.unix(),
+        concat: concat.filter(|_| text.is_some()),
+        body: text.unwrap_or_else(|| Secret::new(Vec::new())),
+        content: Secret::new([&[deliver.pid, deliver.dcs.0], units.expose()].concat()),
+        pdu: Secret::from(HEXUPPER.encode(octets)),
+    }
+}
+
+/// Octets that cannot be decoded, kept as they came.
+fn unreadable(octets: &[u8]) -> Segment {
+    Segment {
+        from: String::new(),
+        sent: None,
+        concat: None,
+        body: Secret::new(Vec::new()),
+        content: Secret::new(octets.to_vec()),
+        pdu: Secret::from(HEXUPPER.encode(octets)),
+    }
 }
 
 fn outcome(result: Result<Done, Failure>) -> Outcome {
@@ -363,4 +385,38 @@ fn meaning(disposition: codes::Disposition) -> Disposition {
 
 fn refused(disposition: Disposition, cause: impl Into<String>) -> Outcome {
     Outcome::Refused { disposition, cause: cause.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Part 1 of 2 from one number with this coding scheme and first octet, its user data an octet string of eight.
+    fn received(first: u8, dcs: u8) -> Segment {
+        let mut octets = vec![0, first, 4, 0x91, 0x21, 0x43, 0, dcs];
+        octets.extend([0x52, 0x60, 0x51, 0x71, 0x71, 0x11, 0x8a]);
+        octets.extend([8, 5, 0, 3, 42, 2, 1, 0x04, 0x28]);
+        let received = read(IncomingKind::Deliver, &octets).unwrap();
+        let Received::Message(segment) = received else { panic!("{received:?}") };
+        segment
+    }
+
+    #[test]
+    fn only_parts_of_texts_wait_for_each_other() {
+        let text = received(0x44, 0x08);
+        let concat = text.concat.unwrap();
+        assert_eq!((concat.reference, concat.total, concat.seq), (42, 2, 1));
+        assert_eq!((text.from.as_str(), text.body), ("+1234", Secret::from("Ш")));
+        assert!(text.sent.is_some());
+        let data = received(0x44, 0x04);
+        assert_eq!((data.concat, data.body.len()), (None, 0));
+    }
+
+    #[test]
+    fn what_is_shown_again_has_the_same_content() {
+        let (one, again) = (received(0x44, 0x08), received(0x40, 0x08));
+        assert_eq!(one.content, again.content, "that more messages wait is no content");
+        assert_ne!(one.pdu, again.pdu);
+        assert_ne!(one.content, received(0x44, 0x04).content);
+    }
 }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
 use crate::number::Number;
+use crate::pdu::Concat;
 use crate::queue::rules::Disposition;
 use crate::secret::Secret;
 use crate::units::{MessageRef, UnixMs};
@@ -148,15 +149,8 @@ pub enum Received {
         /// What it means.
         verdict: Verdict,
     },
-    /// A message from a phone.
-    Message {
-        /// Originating address as shown to people.
-        from: String,
-        /// Its text.
-        body: Secret,
-        /// The octets as received, hex, for later decoding and to recognise duplicates.
-        pdu: Secret,
-    },
+    /// A message from a phone, or a part of one.
+    Message(Segment),
     /// A confirmation that came after its attempt had already ended uncertain.
     Settled {
         /// The destination of that attempt.
@@ -164,6 +158,23 @@ pub enum Received {
         /// TP-MR.
         reference: MessageRef,
     },
+}
+
+/// What came from a phone in one piece. The store joins parts, and recognises what a channel shows again.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    /// Originating address as shown to people.
+    pub from: String,
+    /// When the service centre took it; TP-SCTS, if that is a valid time.
+    pub sent: Option<UnixMs>,
+    /// Which part of a longer text it is, if it is one.
+    pub concat: Option<Concat>,
+    /// Its own text; empty for what is no text.
+    pub body: Secret,
+    /// Octets that are the same whenever this content comes: text or data and how to read it, but nothing of the way it took.
+    pub content: Secret,
+    /// The octets as received, hex, for later decoding.
+    pub pdu: Secret,
 }
 
 /// What a report says.

@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Control;
 use super::event::{Event, Kinds, What};
-use super::network::Network;
+use super::network::{Arrival, Network};
 use super::pty::{Simulator, Watch};
 use super::scenario::{ErrorEvery, Scenario, Silence, SilentAfter, parse_duration};
 use crate::clock;
@@ -288,6 +288,10 @@ enum OrderLine {
         modem: usize,
         from: String,
         text: String,
+        #[serde(default)]
+        reference: Option<u8>,
+        #[serde(default)]
+        parts: Vec<u8>,
     },
     Silence {
         #[serde(default)]
@@ -305,8 +309,9 @@ fn obey(line: &str, controls: &[Control]) -> Result<(), String> {
     match order {
         OrderLine::Hangup { modem } => control(modem)?.hang_up(),
         OrderLine::Plug { modem } => control(modem)?.plug_in(),
-        OrderLine::Deliver { modem, from, text } => {
-            control(modem)?.deliver(&from, &text).map_err(|error| error.to_string())?;
+        OrderLine::Deliver { modem, from, text, reference, parts } => {
+            let arrival = Arrival { reference, parts };
+            control(modem)?.deliver_parts(&from, &text, &arrival).map_err(|error| error.to_string())?;
         }
         OrderLine::Silence { modem, what } => control(modem)?.silence(what),
     }
@@ -436,6 +441,7 @@ mod tests {
         assert!(matches!(read(r#"{"do":"hangup","modem":1}"#), Ok(OrderLine::Hangup { modem: 1 })));
         assert!(matches!(read(r#"{"do":"plug"}"#), Ok(OrderLine::Plug { modem: 0 })));
         assert!(read(r#"{"do":"deliver","from":"INFO","text":"x"}"#).is_ok());
+        assert!(read(r#"{"do":"deliver","from":"INFO","text":"x","reference":42,"parts":[3,1]}"#).is_ok());
         let silence = read(r#"{"do":"silence","what":"prompt"}"#);
         assert!(matches!(silence, Ok(OrderLine::Silence { what: Silence::Prompt, .. })));
         assert!(read(r#"{"do":"explode"}"#).is_err());

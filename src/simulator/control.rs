@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::network::{DeliverError, Network};
+use super::network::{Arrival, DeliverError, Network};
 use super::scenario::Silence;
 use crate::clock;
 
@@ -82,7 +82,15 @@ impl Control {
     /// # Errors
     /// When there is no such sender or the text is too long.
     pub fn deliver(&self, from: &str, text: &str) -> Result<(), DeliverError> {
-        self.network.send(clock::monotonic(), from, &self.number, text)
+        self.deliver_parts(from, text, &Arrival::default())
+    }
+
+    /// The same, with parts that arrive as told.
+    ///
+    /// # Errors
+    /// When there is no such sender or part, or the text is too long.
+    pub fn deliver_parts(&self, from: &str, text: &str, arrival: &Arrival) -> Result<(), DeliverError> {
+        self.network.send_parts(clock::monotonic(), from, &self.number, text, arrival)
     }
 
     /// Stops answering, or answers again.

@@ -26,7 +26,7 @@ pub use cli::{SimulateOptions, run_cli};
 pub use control::Control;
 pub use event::{Event, Kinds, What};
 pub use modem::SimulatedModem;
-pub use network::{DeliverError, Network};
+pub use network::{Arrival, DeliverError, Network};
 pub use phone::Shown;
 pub use pty::{Simulator, Watch};
 pub use scenario::{ErrorEvery, Scenario, Silence, SilentAfter, parse_duration};

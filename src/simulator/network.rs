@@ -52,6 +52,18 @@ pub enum DeliverError {
     /// The text has too many parts.
     #[error("the text is too long for a message")]
     Text,
+    /// The text has no part of this number.
+    #[error("the text has no part {0}")]
+    Part(u8),
+}
+
+/// How the parts of one text arrive.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Arrival {
+    /// Their common reference; the network's next one if not told.
+    pub reference: Option<u8>,
+    /// Which parts come, in this order, a number twice if it comes twice; all of them if none is told.
+    pub parts: Vec<u8>,
 }
 
 /// A network; clones are the same one.
@@ -151,20 +163,42 @@ impl Network {
     /// # Errors
     /// When there is no such SIM, or no such message.
     pub fn send(&self, now: Instant, from: &str, to: &str, text: &str) -> Result<(), DeliverError> {
+        self.send_parts(now, from, to, text, &Arrival::default())
+    }
+
+    /// The same, with parts that arrive as told.
+    ///
+    /// # Errors
+    /// When there is no such SIM, no such message or no such part; nothing arrives then.
+    pub fn send_parts(
+        &self,
+        now: Instant,
+        from: &str,
+        to: &str,
+        text: &str,
+        arrival: &Arrival,
+    ) -> Result<(), DeliverError> {
         let mut state = self.lock();
         let no_sim = || DeliverError::NoSuchSim(to.to_owned());
         let sim = state.sims.iter().position(|sim| sim.number == to).ok_or_else(no_sim)?;
         let originator = sender(from).ok_or_else(|| DeliverError::Sender(from.to_owned()))?;
         let number = Number::parse(to, None).map_err(|_| no_sim())?;
-        state.concat_ref = state.concat_ref.wrapping_add(1);
+        let concat_ref = arrival.reference.unwrap_or_else(|| state.concat_ref.wrapping_add(1));
+        state.concat_ref = concat_ref;
         let options = SubmitOptions {
-            concat_ref: state.concat_ref,
+            concat_ref,
             validity: None,
             status_report: false,
             reject_duplicates: false,
             class0: false,
         };
-        for part in plan(text).map_err(|_| DeliverError::Text)?.submits(&number, &options) {
+        let all = plan(text).map_err(|_| DeliverError::Text)?.submits(&number, &options);
+        let nth = |n: &u8| {
+            let at = usize::from(*n).checked_sub(1);
+            at.and_then(|at| all.get(at)).cloned().ok_or(DeliverError::Part(*n))
+        };
+        let chosen = arrival.parts.iter().map(nth).collect::<Result<Vec<_>, _>>()?;
+        for part in if chosen.is_empty() { all } else { chosen } {
             let deliver = state.deliver(now, originator.clone(), part.dcs, part.user_data, 0);
             state.enqueue(sim, now, Incoming::Message(deliver), true);
         }
@@ -356,6 +390,28 @@ mod tests {
         assert_eq!(texts[1], ("INFO".to_owned(), Secret::from("Щ")));
         let nobody = network.send(now, "INFO", "+49170", "x");
         assert_eq!(nobody, Err(DeliverError::NoSuchSim("+49170".into())));
+    }
+
+    #[test]
+    fn parts_arrive_as_told() {
+        let (network, now, _, b) = network();
+        let text = "0123456789".repeat(40);
+        let send = |parts: &[u8]| {
+            let arrival = Arrival { reference: Some(42), parts: parts.to_vec() };
+            network.send_parts(now, "INFO", "+4915555000002", &text, &arrival)
+        };
+        assert_eq!(send(&[3, 4]), Err(DeliverError::Part(4)));
+        assert_eq!(send(&[0]), Err(DeliverError::Part(0)));
+        send(&[3, 1, 3]).unwrap();
+        send(&[]).unwrap();
+        let came: Vec<_> = std::iter::from_fn(|| network.fetch(now, b, |_| true))
+            .map(|incoming| match incoming {
+                Incoming::Message(m) => m.user_data.header.unwrap().concatenation().unwrap(),
+                Incoming::Report(_) => panic!("a report"),
+            })
+            .collect();
+        assert!(came.iter().all(|concat| (concat.reference, concat.total) == (42, 3)));
+        assert_eq!(came.iter().map(|concat| concat.seq).collect::<Vec<_>>(), [3, 1, 3, 1, 2, 3]);
     }
 
     use crate::secret::Secret;

@@ -16,10 +16,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::sqlite::read::Readers;
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
-use super::sqlite::{self, Tx, accept, lease, recovery, report, tokens, turn};
+use super::sqlite::{self, Tx, accept, inbox, lease, recovery, report, tokens, turn};
 use super::{
-    Accepted, Begun, ChallengeRecord, Count, Filter, Incoming, Leased, MessageRecord, Operations, Recovered,
-    Report, StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
+    Accepted, Begun, ChallengeRecord, Count, Filter, InboxRecord, Incoming, Leased, MessageRecord,
+    Operations, Recovered, Report, StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
 };
 use crate::number::Number;
 use crate::provider::ChannelId;
@@ -341,7 +341,11 @@ impl Operations for Store {
     }
 
     async fn incoming(&self, incoming: Incoming) -> Result<(), StoreError> {
-        self.write(1, move |tx| report::incoming(tx, &incoming)).await
+        self.write(3, move |tx| inbox::incoming(tx, &incoming)).await
+    }
+
+    async fn inbox(&self, most: usize) -> Result<Vec<InboxRecord>, StoreError> {
+        self.shared.readers.ask(move |view| view.inbox(most)).await
     }
 
     async fn withdraw(
@@ -403,14 +407,13 @@ impl Operations for Store {
     }
 
     async fn sweep(&self, now: UnixMs, keep: Duration) -> Result<(), StoreError> {
-        let keep = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
-        let before = UnixMs(now.0.saturating_sub(keep));
-        let dead = i64::try_from(DEAD_CHALLENGE.as_millis()).unwrap_or(i64::MAX);
-        let dead = UnixMs(now.0.saturating_sub(dead));
+        let (old, dead) = (now.minus(keep), now.minus(DEAD_CHALLENGE));
         self.expire(now).await?;
         self.take_back(now, "its lease lapsed while it was leaving", now).await?;
-        self.purge(before).await?;
-        while self.write(PIECE, move |tx| recovery::purge_others(tx, dead, before)).await? {}
+        self.purge(old).await?;
+        while self.write(PIECE, move |tx| recovery::purge_challenges(tx, dead)).await? {}
+        while self.write(PIECE, move |tx| inbox::purge(tx, old, now)).await? {}
+        while self.write(PIECE, move |tx| inbox::expire(tx, now)).await? {}
         Ok(())
     }
 }

@@ -14,11 +14,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::number::Number;
-use crate::provider::{ChannelId, Verdict};
+use crate::provider::{ChannelId, Segment, Verdict};
 use crate::queue::message::{Lane, MessageId, NewMessage, State};
 use crate::queue::rules::Next;
 use crate::secret::Secret;
 use crate::units::{MessageRef, UnixMs};
+
+/// How long it is remembered what came. A modem shows a message again until it is deleted there, a service centre repeats
+/// one whose acknowledgement was lost: both mostly within minutes, and hardly after a week even with the modem unplugged.
+pub const SHOWN_AGAIN: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Why an operation did not happen; in every case nothing was stored.
 #[derive(Debug, thiserror::Error)]
@@ -199,19 +203,34 @@ pub struct Report {
     pub at: UnixMs,
 }
 
-/// A received message.
+/// A message from a phone, or a part of one.
 #[derive(Debug, Clone)]
 pub struct Incoming {
     /// The SIM it came to.
     pub channel: ChannelId,
-    /// Sender as shown to people.
-    pub from: String,
-    /// Text.
-    pub body: Secret,
-    /// The octets as received; their HMAC recognises a duplicate.
-    pub pdu: Secret,
+    /// What came.
+    pub segment: Segment,
     /// Now.
     pub at: UnixMs,
+}
+
+/// A text from a phone: whole, or with the gaps that it was given out with.
+#[derive(Debug, Clone)]
+pub struct InboxRecord {
+    /// The SIM it came to.
+    pub channel: ChannelId,
+    /// Sender as shown to people; empty if the octets could not be decoded.
+    pub from: String,
+    /// The text, with each gap named in its place; empty for what is no text.
+    pub body: Secret,
+    /// When the service centre took it (its first part that is there), if it says.
+    pub sent: Option<UnixMs>,
+    /// When the last part came, or waiting for it ended.
+    pub received: UnixMs,
+    /// Parts of the whole text, 1..=255.
+    pub parts: u8,
+    /// Parts that did not come; 0 for a whole text.
+    pub missing: u8,
 }
 
 /// A message as shown to people and callers; the body only where the caller may see it.
@@ -410,8 +429,12 @@ pub trait Operations {
         at: UnixMs,
     ) -> impl Future<Output = Result<Option<MessageId>, StoreError>> + Send;
 
-    /// Stores a received message; a duplicate is stored once.
+    /// Stores what a phone sent; what a channel shows again within [`SHOWN_AGAIN`] is stored once. A part waits for the others by
+    /// the rules of [`crate::pdu::reassemble`]: the last one makes the text, and what is too much by then is given out with gaps.
     fn incoming(&self, incoming: Incoming) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Texts from phones, newest first, at most so many.
+    fn inbox(&self, most: usize) -> impl Future<Output = Result<Vec<InboxRecord>, StoreError>> + Send;
 
     /// Takes a message back if it has not left; `caller` limits it to that caller's own.
     fn withdraw(
@@ -473,6 +496,7 @@ pub trait Operations {
     /// Start-up: leases by the rules of recovery. Call before the first lease.
     fn recover(&self, now: UnixMs) -> impl Future<Output = Result<Recovered, StoreError>> + Send;
 
-    /// Janitor: expires overdue messages, lapses leases, purges finished messages older than `keep` and dead challenges.
+    /// Janitor: expires overdue messages, lapses leases, purges finished and received messages older than `keep` and dead challenges,
+    /// gives out texts whose missing parts will not come.
     fn sweep(&self, now: UnixMs, keep: Duration) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

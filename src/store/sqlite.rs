@@ -4,6 +4,7 @@
 //! them run inside the writer's transaction and see it as [`Tx`].
 
 pub(super) mod accept;
+pub(super) mod inbox;
 pub(super) mod lease;
 pub(super) mod read;
 pub(super) mod recovery;
@@ -28,7 +29,7 @@ use crate::queue::message::{Lane, MessageId, State};
 use crate::units::UnixMs;
 
 /// Migrations in order; `user_version` counts those applied.
-const MIGRATIONS: [&str; 1] = [include_str!("schema/0001.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
 
 /// Prepared statements kept by a connection: all there are, with room to grow.
 const STATEMENTS: usize = 96;

@@ -9,6 +9,7 @@
 
 mod faults;
 mod http;
+mod inbox;
 mod kill;
 mod login;
 mod operator;

@@ -15,7 +15,8 @@ use crate::secret::Secret;
 use crate::store::engine::OpenError;
 use crate::store::seal::{Keyring, Place};
 use crate::store::{
-    AttemptRecord, AttemptState, ChallengeRecord, Count, Filter, MessageRecord, StoreError, TokenRecord,
+    AttemptRecord, AttemptState, ChallengeRecord, Count, Filter, InboxRecord, MessageRecord, StoreError,
+    TokenRecord,
 };
 use crate::units::{MessageRef, UnixMs};
 
@@ -108,6 +109,28 @@ impl View<'_> {
         let mut records = Vec::new();
         while let Some(row) = rows.next()? {
             records.push(self.message_of(row)?);
+        }
+        Ok(records)
+    }
+
+    pub(in crate::store) fn inbox(&self, most: usize) -> Result<Vec<InboxRecord>, StoreError> {
+        let mut list = self.conn.prepare_cached(
+            "SELECT id, channel, sender, body, sent, received, parts, missing FROM incoming
+             ORDER BY received DESC LIMIT ?1",
+        )?;
+        let mut rows = list.query([i64::try_from(most.min(LISTED)).unwrap_or(0)])?;
+        let mut records = Vec::new();
+        while let Some(row) = rows.next()? {
+            let id: Vec<u8> = row.get(0)?;
+            records.push(InboxRecord {
+                channel: ChannelId(row.get(1)?),
+                from: row.get(2)?,
+                body: self.open(Place { table: "incoming", column: "body", row: &id }, row, 3)?,
+                sent: row.get::<_, Option<i64>>(4)?.map(UnixMs),
+                received: time_of(row, 5)?,
+                parts: row.get(6)?,
+                missing: row.get(7)?,
+            });
         }
         Ok(records)
     }

@@ -37,9 +37,6 @@ const PURGE: &str = "DELETE FROM message WHERE id = ?1 AND state NOT IN (0, 1) A
 const PURGE_CHALLENGES: &str = "DELETE FROM challenge WHERE (txn, serial) IN
     (SELECT txn, serial FROM challenge WHERE expires < ?1 LIMIT ?2)";
 
-const PURGE_INCOMING: &str =
-    "DELETE FROM incoming WHERE mac IN (SELECT mac FROM incoming WHERE received < ?1 LIMIT ?2)";
-
 /// Takes back leases that end at `lapsed` or before (all of them, at the start); the flag says that more may be left.
 pub(in crate::store) fn recover(
     tx: &mut Tx<'_>,
@@ -121,9 +118,8 @@ pub(in crate::store) fn purge(tx: &mut Tx<'_>, ids: &[MessageId], before: UnixMs
     Ok(())
 }
 
-/// Deletes challenges that died before `dead` and received messages older than `old`; `true` if more may be left.
-pub(in crate::store) fn purge_others(tx: &mut Tx<'_>, dead: UnixMs, old: UnixMs) -> Result<bool, StoreError> {
-    let challenges = tx.conn.prepare_cached(PURGE_CHALLENGES)?.execute(params![dead.0, PIECE])?;
-    let incoming = tx.conn.prepare_cached(PURGE_INCOMING)?.execute(params![old.0, PIECE])?;
-    Ok(challenges == PIECE as usize || incoming == PIECE as usize)
+/// Deletes challenges that died before `dead`; `true` if more may be left.
+pub(in crate::store) fn purge_challenges(tx: &mut Tx<'_>, dead: UnixMs) -> Result<bool, StoreError> {
+    let purged = tx.conn.prepare_cached(PURGE_CHALLENGES)?.execute(params![dead.0, PIECE])?;
+    Ok(purged == PIECE as usize)
 }

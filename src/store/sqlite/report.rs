@@ -1,4 +1,4 @@
-//! What comes back: handset reports, late confirmations, received messages.
+//! What comes back: handset reports and late confirmations.
 
 use std::time::Duration;
 
@@ -8,8 +8,7 @@ use super::{Tx, id_of, turn};
 use crate::number::Number;
 use crate::provider::{ChannelId, Verdict};
 use crate::queue::message::MessageId;
-use crate::store::seal::Place;
-use crate::store::{Incoming, Report, StoreError};
+use crate::store::{Report, StoreError};
 use crate::units::{MessageRef, UnixMs};
 
 /// A reference wraps after 256 messages; so many wraps back the attempt of a report is still found.
@@ -33,11 +32,6 @@ const RECORD: &str = "UPDATE attempt SET status = ?4, verdict = ?5, reported = ?
 
 const SETTLE: &str = "UPDATE attempt SET state = 1, reference = ?4, ended = ?5
     WHERE message = ?1 AND seq = ?2 AND n = ?3";
-
-const INCOMING: &str = "INSERT INTO incoming (mac, channel, sender, body, pdu, received)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (mac) DO NOTHING";
-
-const KNOWN: &str = "SELECT 1 FROM incoming WHERE mac = ?1";
 
 /// One attempt, as a report finds it.
 struct Matched {
@@ -92,28 +86,6 @@ pub(in crate::store) fn settle(
     settled(tx, &doubtful, reference, at)?;
     turn::follow(tx, doubtful.message, at)?;
     Ok(Some(doubtful.message))
-}
-
-/// Stores a received message; the same octets from the same SIM are stored once.
-pub(in crate::store) fn incoming(tx: &mut Tx<'_>, incoming: &Incoming) -> Result<(), StoreError> {
-    let parts: [&[u8]; 2] = [incoming.channel.0.as_bytes(), incoming.pdu.expose()];
-    for mac in tx.keys.macs("incoming", &parts) {
-        if tx.conn.prepare_cached(KNOWN)?.exists([mac])? {
-            return Ok(());
-        }
-    }
-    let mac = tx.keys.mac("incoming", &parts);
-    let body = tx.keys.seal(Place { table: "incoming", column: "body", row: &mac }, &incoming.body)?;
-    let pdu = tx.keys.seal(Place { table: "incoming", column: "pdu", row: &mac }, &incoming.pdu)?;
-    tx.conn.prepare_cached(INCOMING)?.execute(params![
-        mac,
-        &*incoming.channel.0,
-        incoming.from,
-        body,
-        pdu,
-        incoming.at.0,
-    ])?;
-    Ok(())
 }
 
 fn newest(
