@@ -93,7 +93,7 @@ fn pdu() {
 
 #[test]
 fn at_lines() {
-    smoke("at_lines", 2000, targets::at_lines::run);
+    smoke("at_lines", 1000, targets::at_lines::run);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn machine() {
 
 #[test]
 fn reassemble() {
-    smoke("reassemble", 2000, targets::reassemble::run);
+    smoke("reassemble", 1000, targets::reassemble::run);
 }
 
 #[test]

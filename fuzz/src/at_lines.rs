@@ -13,7 +13,7 @@ use super::feed::Feed;
 /// Cuts of one input, at most; they are taken again and again.
 const CUTS_MAX: u8 = 8;
 /// A stream is repeated up to this size.
-const STREAM_MAX: usize = 3 * LINE_MAX;
+const STREAM_MAX: usize = LINE_MAX + 512;
 /// A line that says nothing is an item of some twenty octets, and a character takes six octets at most.
 const FACTS_PER_OCTET: usize = 40;
 const FACTS_ALONE: usize = 256;
