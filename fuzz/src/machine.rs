@@ -509,8 +509,10 @@ impl Dialogue {
         self.uncertain.clear();
         self.air.clear();
         self.fault = None;
+        // Unplugged and plugged in: a bring-up does not switch on a radio that `+CFUN=0` of an earlier port has left off.
         if let Some(modem) = &mut self.modem {
-            modem.host_gone();
+            modem.hang_up(self.now);
+            modem.plug_in(self.now);
             while modem.poll().is_some() {}
         }
         self.machine = Machine::new(settings(), self.now);

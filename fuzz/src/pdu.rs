@@ -43,13 +43,14 @@ fn octets(octets: &[u8]) {
 /// What was read is written and read again to the same, but for the liberties that were tolerated.
 fn again(decoded: &Decoded, size: usize) {
     assert!(decoded.tpdu_len <= size);
+    // More than TP-UD holds is read as it came, and cannot be written.
+    if user_data(&decoded.pdu).is_some_and(|data| octets_of(data) > USER_DATA_MAX) {
+        return;
+    }
     let written = encode(&decoded.pdu);
     let read = Pdu::decode(&written, Some(kind(&decoded.pdu))).expect("what is written can be read");
     assert_eq!(encode(&read), written, "one form is written");
-    // More than TP-UD holds is read and cannot be written.
-    if user_data(&decoded.pdu).is_none_or(|data| octets_of(data) <= USER_DATA_MAX) {
-        assert_eq!(strict(read), strict(decoded.pdu.clone()));
-    }
+    assert_eq!(strict(read), strict(decoded.pdu.clone()));
 }
 
 fn user_data(pdu: &Pdu) -> Option<&UserData> {

@@ -79,7 +79,7 @@ impl Play {
         while self.held.contains_key(&self.now) {
             self.now += 1;
         }
-        let sent = (zone % 4 != 0).then(|| UnixMs(self.now - (i64::from(zone) << 20)));
+        let sent = (!zone.is_multiple_of(4)).then(|| UnixMs(self.now - (i64::from(zone) << 20)));
         let part = Part { from: (from % 8).to_string(), concat, sent, received: UnixMs(self.now), content };
         self.offers += 1;
         let (taken, given) = self.reassembler.offer(part.clone());
