@@ -13,7 +13,9 @@ use super::render::{self, Output};
 use crate::at::hex;
 use crate::clock;
 use crate::number::Number;
-use crate::pdu::{self, Address, Deliver, Flaws, Plan, Submit, Timestamp, Validity};
+use crate::pdu::{
+    self, Address, Deliver, EncodeError, Flaws, Pid, Plan, Submit, Timestamp, Validity, ValidityFormat,
+};
 use crate::units::{MessageRef, UnixMs};
 
 /// What is to be encoded; the same words on the command line and in JSON lines.
@@ -103,8 +105,8 @@ fn submits(order: &Order, to: &str, plan: &Plan) -> Result<Vec<Vec<u8>>, RowErro
     let (destination, validity) = (number(to)?, order.validity.map(validity).transpose()?);
     let submit = |(dcs, user_data)| Submit {
         reference: MessageRef(order.reference),
-        destination: destination.clone(),
-        pid: 0,
+        destination,
+        pid: Pid::PLAIN,
         dcs,
         validity,
         reject_duplicates: order.reject_duplicates,
@@ -113,7 +115,7 @@ fn submits(order: &Order, to: &str, plan: &Plan) -> Result<Vec<Vec<u8>>, RowErro
         user_data,
         flaws: Flaws::default(),
     };
-    Ok(plan.user_data(order.reference, order.flash).map(|part| submit(part).encode()).collect())
+    written(plan.user_data(order.reference, order.flash).map(|part| submit(part).encode()))
 }
 
 fn delivers(order: &Order, from: &str, plan: &Plan) -> Result<Vec<Vec<u8>>, RowError> {
@@ -123,14 +125,14 @@ fn delivers(order: &Order, from: &str, plan: &Plan) -> Result<Vec<Vec<u8>>, RowE
         loop_prevention: false,
         status_report: order.report,
         reply_path: false,
-        originator: originator.clone(),
-        pid: 0,
+        originator,
+        pid: Pid::PLAIN,
         dcs,
         timestamp,
         user_data,
         flaws: Flaws::default(),
     };
-    Ok(plan.user_data(order.reference, order.flash).map(|part| deliver(part).encode()).collect())
+    written(plan.user_data(order.reference, order.flash).map(|part| deliver(part).encode()))
 }
 
 fn number(text: &str) -> Result<Address, RowError> {
@@ -154,18 +156,17 @@ fn timestamp(time: Option<jiff::Timestamp>) -> Result<Timestamp, RowError> {
     Timestamp::new(at, 0).ok_or_else(|| RowError::Content(wrong.to_owned()))
 }
 
-/// The relative format where it says exactly this period, else the enhanced one in seconds.
+fn written(tpdus: impl Iterator<Item = Result<Vec<u8>, EncodeError>>) -> Result<Vec<Vec<u8>>, RowError> {
+    tpdus.map(|tpdu| tpdu.map_err(|error| RowError::Content(error.to_string()))).collect()
+}
+
+/// The relative format where it says exactly this period, else the enhanced one.
 fn validity(seconds: u64) -> Result<Validity, RowError> {
-    let period = Duration::from_secs(seconds);
-    let relative = Validity::within(period);
-    if relative.period() == Some(period) {
-        return Ok(relative);
+    let validity = Validity::within(Duration::from_secs(seconds), ValidityFormat::Enhanced);
+    match validity.period().map(|period| period.as_secs()) {
+        Some(said) if said != seconds => Err(RowError::Content(format!(
+            "no TP-VP says {seconds} seconds; the nearest below is {said} seconds"
+        ))),
+        _ => Ok(validity),
     }
-    if let Ok(seconds) = u8::try_from(seconds) {
-        return Ok(Validity::seconds(seconds));
-    }
-    let nearest = relative.period().unwrap_or_default().as_secs();
-    Err(RowError::Content(format!(
-        "no TP-VP says {seconds} seconds; up to 255 seconds are possible, or {nearest} seconds"
-    )))
 }

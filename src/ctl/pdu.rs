@@ -48,8 +48,11 @@ pub(super) enum PduCommand {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Direction {
     Deliver,
+    DeliverReport,
     Submit,
+    SubmitReport,
     StatusReport,
+    Command,
 }
 
 pub(super) fn run(output: Output, command: PduCommand) -> Result<(), Failure> {
@@ -164,7 +167,10 @@ fn row(row: &Row) -> Result<Value, RowError> {
 fn kind(direction: Direction) -> Kind {
     match direction {
         Direction::Deliver => Kind::Deliver,
+        Direction::DeliverReport => Kind::DeliverReport,
         Direction::Submit => Kind::Submit,
+        Direction::SubmitReport => Kind::SubmitReport,
         Direction::StatusReport => Kind::StatusReport,
+        Direction::Command => Kind::Command,
     }
 }

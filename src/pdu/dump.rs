@@ -8,9 +8,10 @@
 mod words;
 
 use super::cursor::Cursor;
+use super::deliver_report::read_cause;
 use super::user_data::{counts_septets, header_septets};
 use super::{
-    Address, Dcs, Decoded, Field, Header, Kind, Payload, PduError, Status, Timestamp, UserData, Validity,
+    Address, Dcs, DecodeError, Decoded, Element, Field, Header, Kind, Status, Timestamp, UserData, Validity,
     gsm7,
 };
 use crate::secret::Secret;
@@ -67,7 +68,7 @@ pub struct Dump {
     /// The text, as far as its octets are there.
     pub text: Option<Secret>,
     /// What decoding the same octets gives.
-    pub decoded: Result<Decoded, PduError>,
+    pub decoded: Result<Decoded, DecodeError>,
 }
 
 /// Lays out octets as a modem gives them; the arguments are those of [`super::decode`].
@@ -143,6 +144,9 @@ impl<'a> Walk<'a> {
             Some(Kind::Deliver) => self.deliver(first),
             Some(Kind::Submit) => self.submit(first),
             Some(Kind::StatusReport) => self.status_report(first),
+            Some(Kind::DeliverReport) => self.deliver_report(first),
+            Some(Kind::SubmitReport) => self.submit_report(first),
+            Some(Kind::Command) => self.command(first),
             None => None,
         }
     }
@@ -150,7 +154,7 @@ impl<'a> Walk<'a> {
     fn service_centre(&mut self) -> Option<()> {
         let len =
             self.octet(Field::ServiceCentre, "SC length", words::SERVICE_CENTRE, words::service_centre)?;
-        if len > super::SERVICE_CENTRE_MAX {
+        if len > super::address::SERVICE_CENTRE_MAX {
             return None;
         }
         if len == 0 {
@@ -192,13 +196,54 @@ impl<'a> Walk<'a> {
         self.options(first)
     }
 
+    fn deliver_report(&mut self, first: u8) -> Option<()> {
+        self.cause()?;
+        self.options(first)
+    }
+
+    fn submit_report(&mut self, first: u8) -> Option<()> {
+        self.cause()?;
+        let indicator = self.indicator()?;
+        self.time("TP-SCTS", words::SCTS)?;
+        self.parameters(indicator, first)
+    }
+
+    fn command(&mut self, first: u8) -> Option<()> {
+        self.reference()?;
+        self.pid()?;
+        self.octet(Field::CommandType, "TP-CT", "23.040 9.2.3.19", words::command)?;
+        self.octet(Field::MessageNumber, "TP-MN", "23.040 9.2.3.18", |mr| {
+            format!("the message of reference {mr}")
+        })?;
+        self.address("TP-DA length", "TP-DA type", "TP-DA digits")?;
+        self.user_data(Dcs::OCTETS, words::has_header(first))
+    }
+
+    /// TP-FCS, which an RP-ERROR has and an RP-ACK has not.
+    fn cause(&mut self) -> Option<()> {
+        let mut read = self.cursor.clone();
+        if let Some(cause) = read_cause(&mut read, &mut ()).ok()? {
+            self.octet(Field::Cause, "TP-FCS", "23.040 9.2.3.22", |_| words::cause(cause))?;
+        }
+        Some(())
+    }
+
     fn options(&mut self, first: u8) -> Option<()> {
+        let indicator = self.indicator()?;
+        self.parameters(indicator, first)
+    }
+
+    fn indicator(&mut self) -> Option<u8> {
         let indicator = self.octet(Field::ParameterIndicator, "TP-PI", words::PI, |_| String::new())?;
         self.bits(words::indicator(indicator));
         let mut last = indicator;
         while last & 0x80 != 0 {
             last = self.octet(Field::ParameterIndicator, "TP-PI extension", words::PI, |_| String::new())?;
         }
+        Some(indicator)
+    }
+
+    fn parameters(&mut self, indicator: u8, first: u8) -> Option<()> {
         if indicator & 0b001 != 0 {
             self.pid()?;
         }
@@ -257,7 +302,8 @@ impl<'a> Walk<'a> {
         self.bits(words::type_of_address_bits(toa));
         let there = octets.min(self.cursor.remaining());
         let value = self.cursor.clone().take(there, field).ok()?;
-        let address = Address::from_octets(toa, value, semi_octets.min(there.saturating_mul(2))).ok()?;
+        let semi_octets = u8::try_from(semi_octets.min(there.saturating_mul(2))).ok()?;
+        let address = Address::new(toa, semi_octets, value)?;
         if there > 0 {
             self.row(there, value_name, words::ADDRESS, address.text());
             self.cursor.take(there, field).ok()?;
@@ -267,59 +313,39 @@ impl<'a> Walk<'a> {
 
     fn user_data(&mut self, dcs: Dcs, udhi: bool) -> Option<()> {
         let septets = counts_septets(dcs);
-        let udl = self.octet(Field::UserData, "TP-UDL", "23.040 9.2.3.16", |udl| {
-            words::user_data_length(udl, septets)
-        })?;
-        let udl = usize::from(udl);
+        let words = |udl| words::user_data_length(udl, septets);
+        let udl = usize::from(self.octet(Field::UserData, "TP-UDL", "23.040 9.2.3.16", words)?);
         let octets = if septets { gsm7::packed_len(udl) } else { udl };
         let there = octets.min(self.cursor.remaining());
-        let begin = self.at();
-        let header = if udhi && udl > 0 { Some(self.header(there)?) } else { None };
-        let header_len = self.at().saturating_sub(begin);
-        let rest = self.cursor.take(there.saturating_sub(header_len), Field::UserData).ok()?;
-        let (payload, fill) = if septets {
-            let (occupied, fill) = header_septets(header_len);
-            let text = gsm7::unpack(rest, fill, udl.saturating_sub(occupied));
-            (Payload::Septets(Secret::new(text)), fill)
-        } else {
-            (Payload::Octets(Secret::new(rest.to_vec())), 0)
-        };
-        if !rest.is_empty() {
-            let meaning = words::payload(dcs, &payload, fill);
-            let offset = begin.saturating_add(header_len);
-            self.rows.push(Row {
-                offset,
-                len: rest.len(),
-                name: "TP-UD",
-                clause: "23.040 9.2.3.24",
-                meaning,
-                bits: Vec::new(),
-            });
+        let body = self.cursor.clone().part(there, Field::UserData).ok()?;
+        let data = UserData::of_body(body, udl, dcs, udhi && udl > 0).ok()?;
+        let header_len = data.header.as_ref().map_or(Some(0), |header| self.header(header))?;
+        let rest = there.saturating_sub(header_len);
+        if rest > 0 {
+            let (_, fill) = header_septets(header_len);
+            self.row(rest, "TP-UD", "23.040 9.2.3.24", words::payload(dcs, &data.payload, fill));
+            self.cursor.take(rest, Field::UserData).ok()?;
         }
-        self.text = UserData { header, payload }.text(dcs);
-        if there < octets { None } else { Some(()) }
+        self.text = data.text(dcs);
+        (there == octets).then_some(())
     }
 
-    /// The header, of which at most `there` octets are in the user data.
-    fn header(&mut self, there: usize) -> Option<Header> {
-        let len =
-            self.octet(Field::Header, "UDHL", words::HEADER, |len| format!("{len} octets of header follow"))?;
-        let len = usize::from(len);
-        if len >= there {
-            return None;
-        }
-        let header = Header::parse(self.cursor.clone().take(len, Field::Header).ok()?);
-        if header.elements().is_empty() && len > 0 {
+    /// The header with its length octet; gives its octets.
+    fn header(&mut self, header: &Header) -> Option<usize> {
+        let begin = self.at();
+        let follow = |len| format!("{len} octets of header follow");
+        let len = usize::from(self.octet(Field::Header, "UDHL", words::HEADER, follow)?);
+        if header.is_void() {
             self.row(len, "UDH", words::HEADER, "an element does not fit, so the whole header is ignored");
             self.cursor.take(len, Field::Header).ok()?;
         }
-        for element in header.elements() {
-            let (clause, meaning) = words::element(element);
-            let len = element.data.len().saturating_add(2);
+        for (iei, data) in header.raw_elements() {
+            let len = data.len().saturating_add(2);
+            let (clause, meaning) = words::element(Element::read(iei, data));
             self.row(len, "UDH element", clause, meaning);
             self.cursor.take(len, Field::Header).ok()?;
         }
-        Some(header)
+        Some(self.at().saturating_sub(begin))
     }
 }
 
@@ -359,6 +385,22 @@ mod tests {
     }
 
     #[test]
+    fn reports_and_commands_are_laid_out_too() {
+        let named = |octets: &[u8], kind| {
+            let dump = dump(octets, false, Some(kind));
+            assert!(dump.decoded.is_ok() && covered(&dump) == octets.len());
+            dump.rows.iter().map(|row| row.name).collect::<Vec<_>>()
+        };
+        assert_eq!(named(&[0x00, 0xd3, 0x00], Kind::DeliverReport), ["first octet", "TP-FCS", "TP-PI"]);
+        let submit_report = [0x01, 0x01, 0x62, 0x11, 0x10, 0x10, 0x20, 0x30, 0x00, 0x41];
+        assert_eq!(named(&submit_report, Kind::SubmitReport), ["first octet", "TP-PI", "TP-SCTS", "TP-PID"]);
+        let command = [0x22, 0x07, 0x00, 0x02, 0x2a, 0x05, 0x81, 0x27, 0x62, 0xf7, 0x01, 0xaa];
+        let names = named(&command, Kind::Command);
+        assert_eq!(names[..5], ["first octet", "TP-MR", "TP-PID", "TP-CT", "TP-MN"]);
+        assert_eq!(names[8..], ["TP-UDL", "TP-UD"]);
+    }
+
+    #[test]
     fn bits_stand_where_they_are() {
         let bits = Bits { mask: 0x18, name: "", clause: "", meaning: "" };
         assert_eq!(bits.pattern(0xf7), "...1 0...");
@@ -387,7 +429,7 @@ mod tests {
             if let Some(udl) = octets.get_mut(17) {
                 *udl %= short;
             }
-            for kind in [None, Some(Kind::Deliver), Some(Kind::Submit), Some(Kind::StatusReport)] {
+            for kind in std::iter::once(None).chain(Kind::ALL.map(Some)) {
                 let dump = dump(&octets, smsc, kind);
                 prop_assert_eq!(covered(&dump), octets.len());
                 let facts = crate::pdu::facts::facts(&dump.decoded, smsc);

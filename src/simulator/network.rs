@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use super::phone::{Phone, Shown};
 use crate::number::Number;
 use crate::pdu::{
-    Address, Dcs, Deliver, Flaws, Status, StatusReport, Submit, SubmitOptions, Timestamp, UserData, plan,
+    Address, Dcs, Deliver, Flaws, Pid, Status, StatusReport, Submit, SubmitOptions, Timestamp, UserData,
+    ValidityFormat, plan,
 };
 use crate::units::{MessageRef, UnixMs};
 
@@ -188,6 +189,7 @@ impl Network {
         let options = SubmitOptions {
             concat_ref,
             validity: None,
+            validity_format: ValidityFormat::Relative,
             status_report: false,
             reject_duplicates: false,
             class0: false,
@@ -199,7 +201,7 @@ impl Network {
         };
         let chosen = arrival.parts.iter().map(nth).collect::<Result<Vec<_>, _>>()?;
         for part in if chosen.is_empty() { all } else { chosen } {
-            let deliver = state.deliver(now, originator.clone(), part.dcs, part.user_data, 0);
+            let deliver = state.deliver(now, originator, part.dcs, part.user_data, Pid::PLAIN);
             state.enqueue(sim, now, Incoming::Message(deliver), true);
         }
         Ok(())
@@ -257,7 +259,7 @@ impl State {
             loop_prevention: false,
             for_command: false,
             reference,
-            recipient: submit.destination.clone(),
+            recipient: submit.destination,
             timestamp: self.stamp(taken),
             discharge: self.stamp(discharged),
             status: Status(0),
@@ -266,7 +268,7 @@ impl State {
         }
     }
 
-    fn deliver(&self, now: Instant, originator: Address, dcs: Dcs, user_data: UserData, pid: u8) -> Deliver {
+    fn deliver(&self, now: Instant, originator: Address, dcs: Dcs, user_data: UserData, pid: Pid) -> Deliver {
         Deliver {
             more: false,
             loop_prevention: false,
@@ -334,6 +336,7 @@ mod tests {
         let options = SubmitOptions {
             concat_ref: 1,
             validity: None,
+            validity_format: ValidityFormat::Relative,
             status_report: true,
             reject_duplicates: false,
             class0: true,

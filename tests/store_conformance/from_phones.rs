@@ -31,13 +31,13 @@ fn from_phone(text: &str, concat: Option<Concat>, minute: i64) -> Incoming {
         status_report: false,
         reply_path: false,
         originator: Address::from(&Number::parse(PHONE, None).unwrap()),
-        pid: 0,
+        pid: pdu::Pid::PLAIN,
         dcs,
         timestamp: Timestamp::new(sent, 0).unwrap(),
         user_data: UserData { header, ..data },
         flaws: Flaws::default(),
     };
-    let octets = pdu::with_default_smsc(&deliver.encode());
+    let octets = pdu::with_default_smsc(&deliver.encode().unwrap());
     let hex: String = octets.iter().map(|octet| format!("{octet:02X}")).collect();
     let segment = Segment {
         from: PHONE.to_owned(),

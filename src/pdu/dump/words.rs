@@ -3,8 +3,10 @@
 
 use super::Bits;
 use crate::pdu::dcs::WaitingKind;
-use crate::pdu::udh::Element;
-use crate::pdu::{Alphabet, Dcs, Header, Kind, Payload, Status, Validity};
+use crate::pdu::{
+    Alphabet, CommandType, Concat, Dcs, Element, FailureCause, Indication, Kind, Order, Payload, Status,
+    Validity,
+};
 
 pub(super) const SERVICE_CENTRE: &str = "24.011 8.2.5.1";
 pub(super) const ADDRESS: &str = "23.040 9.1.2.5";
@@ -24,6 +26,9 @@ pub(super) fn kind(kind: Option<Kind>) -> (&'static str, &'static str) {
         Some(Kind::Deliver) => ("SMS-DELIVER, service centre to mobile", "23.040 9.2.2.1"),
         Some(Kind::Submit) => ("SMS-SUBMIT, mobile to service centre", "23.040 9.2.2.2"),
         Some(Kind::StatusReport) => ("SMS-STATUS-REPORT, service centre to mobile", "23.040 9.2.2.3"),
+        Some(Kind::DeliverReport) => ("SMS-DELIVER-REPORT, mobile to service centre", "23.040 9.2.2.1a"),
+        Some(Kind::SubmitReport) => ("SMS-SUBMIT-REPORT, service centre to mobile", "23.040 9.2.2.2a"),
+        Some(Kind::Command) => ("SMS-COMMAND, mobile to service centre", "23.040 9.2.2.4"),
         None => ("no TPDU that is known", "23.040 9.2.3.1"),
     }
 }
@@ -80,6 +85,8 @@ pub(super) fn first_octet(kind: Option<Kind>, first: u8) -> Vec<Bits> {
         Some(Kind::Deliver) => &[MORE, LOOP_PREVENTION, INDICATION, HAS_HEADER, REPLY_PATH],
         Some(Kind::Submit) => &[REJECT_DUPLICATES, REQUEST, HAS_HEADER, REPLY_PATH],
         Some(Kind::StatusReport) => &[MORE, LOOP_PREVENTION, QUALIFIER, HAS_HEADER],
+        Some(Kind::DeliverReport | Kind::SubmitReport) => &[HAS_HEADER],
+        Some(Kind::Command) => &[REQUEST, HAS_HEADER],
         None => &[],
     };
     let mti = Bits { mask: 0x03, name: "TP-MTI", clause: "23.040 9.2.3.1", meaning: type_name(kind) };
@@ -101,8 +108,29 @@ fn type_name(kind: Option<Kind>) -> &'static str {
         Some(Kind::Deliver) => "SMS-DELIVER",
         Some(Kind::Submit) => "SMS-SUBMIT",
         Some(Kind::StatusReport) => "SMS-STATUS-REPORT",
+        Some(Kind::DeliverReport) => "SMS-DELIVER-REPORT",
+        Some(Kind::SubmitReport) => "SMS-SUBMIT-REPORT",
+        Some(Kind::Command) => "SMS-COMMAND",
         None => "reserved",
     }
+}
+
+/// TP-FCS.
+pub(super) fn cause(cause: FailureCause) -> String {
+    format!("refused: {}", cause.cause().word().replace('-', " "))
+}
+
+/// TP-CT.
+pub(super) fn command(code: u8) -> String {
+    match CommandType(code).order() {
+        Order::Enquiry => "enquiry: what became of the message",
+        Order::CancelStatusReport => "no status report is wanted any more",
+        Order::Delete => "delete the message",
+        Order::EnableStatusReport => "a status report is wanted after all",
+        Order::Reserved => "reserved",
+        Order::ServiceCentreSpecific => "as the service centre defines it",
+    }
+    .to_owned()
 }
 
 /// TP-PI, bit by bit.
@@ -383,37 +411,35 @@ pub(super) fn payload(dcs: Dcs, payload: &Payload, fill: u8) -> String {
     }
 }
 
-/// An information element: its clause and its words. The value is read by a header that has only this element.
-pub(super) fn element(element: &Element) -> (&'static str, String) {
-    let data = element.data.expose();
-    let len = u8::try_from(data.len()).unwrap_or(u8::MAX);
-    let alone = Header::parse(&[&[element.iei, len], data].concat());
-    if let Some(concat) = alone.concatenation() {
-        let (clause, width) = if concat.wide { ("23.040 9.2.3.24.8", 16) } else { ("23.040 9.2.3.24.1", 8) };
-        let words =
-            format!("part {} of {}, {width} bit reference {}", concat.seq, concat.total, concat.reference);
-        return (clause, words);
-    }
-    if let Some(ports) = alone.ports() {
-        let clause = if ports.wide { "23.040 9.2.3.24.4" } else { "23.040 9.2.3.24.3" };
-        return (clause, format!("from port {} to port {}", ports.source, ports.destination));
-    }
-    match (element.iei, data) {
-        (0x24, &[language]) => {
+/// An information element: its clause and its words.
+pub(super) fn element(element: Element<'_>) -> (&'static str, String) {
+    match element {
+        Element::Concat(concat) => {
+            let (clause, width) =
+                if concat.wide { ("23.040 9.2.3.24.8", 16) } else { ("23.040 9.2.3.24.1", 8) };
+            let Concat { seq, total, reference, .. } = concat;
+            let sense = if (1..=total).contains(&seq) { "" } else { ", which makes no sense" };
+            (clause, format!("part {seq} of {total}, {width} bit reference {reference}{sense}"))
+        }
+        Element::Ports(ports) => {
+            let clause = if ports.wide { "23.040 9.2.3.24.4" } else { "23.040 9.2.3.24.3" };
+            (clause, format!("from port {} to port {}", ports.source, ports.destination))
+        }
+        Element::Indication(indication) => {
+            let kept = if indication.store { "is kept" } else { "may be dropped" };
+            let Indication { what, count, .. } = indication;
+            let words = format!("special message indication {what}: {count} wait, this text {kept}");
+            ("23.040 9.2.3.24.2", words)
+        }
+        Element::SingleShift(language) => {
             let words = format!("national single shift table {language}, {}", language_name(language));
             ("23.040 9.2.3.24.15", words)
         }
-        (0x25, &[language]) => {
+        Element::LockingShift(language) => {
             let words = format!("national locking shift table {language}, {}", language_name(language));
             ("23.040 9.2.3.24.16", words)
         }
-        (0x01, &[what, count]) => {
-            let kept = if what & 0x80 == 0 { "may be dropped" } else { "is kept" };
-            let words =
-                format!("special message indication {:#04x}: {count} wait, this text {kept}", what & 0x7f);
-            ("23.040 9.2.3.24.2", words)
-        }
-        (iei, data) => {
+        Element::Other { iei, data } => {
             let (clause, name) = element_name(iei);
             (clause, format!("element {iei:02X}, {name}: {} octets", data.len()))
         }
@@ -423,7 +449,7 @@ pub(super) fn element(element: &Element) -> (&'static str, String) {
 fn element_name(iei: u8) -> (&'static str, &'static str) {
     match iei {
         0x00 | 0x08 => (HEADER, "concatenation that makes no sense"),
-        0x01 => ("23.040 9.2.3.24.2", "special message indication"),
+        0x01 => ("23.040 9.2.3.24.2", "special message indication that makes no sense"),
         0x04 | 0x05 => (HEADER, "ports that make no sense"),
         0x06 => ("23.040 9.2.3.24.5", "service centre control parameters"),
         0x07 => ("23.040 9.2.3.24.6", "source of the following elements"),

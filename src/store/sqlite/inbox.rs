@@ -190,7 +190,7 @@ fn content(pdu: &Secret) -> Option<Content> {
     let octets = Secret::new(HEXUPPER.decode(pdu.expose()).ok()?);
     match pdu::decode(octets.expose(), true, Some(Kind::Deliver)).ok()?.pdu {
         Pdu::Deliver(deliver) => Content::of(&deliver.user_data, deliver.dcs),
-        Pdu::Submit(_) | Pdu::StatusReport(_) => None,
+        _ => None,
     }
 }
 
