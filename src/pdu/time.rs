@@ -112,10 +112,12 @@ impl Validity {
         let minutes = period.as_secs() / 60;
         let fits = |&value: &u8| u64::from(relative_minutes(value)) <= minutes;
         let value = (0..=u8::MAX).rev().find(fits).unwrap_or(0);
-        if format == ValidityFormat::Enhanced && u64::from(relative_minutes(value)) * 60 != period.as_secs() {
-            if let Some(enhanced) = Self::enhanced(period.as_secs().max(1)) {
-                return enhanced;
-            }
+        let exact = u64::from(relative_minutes(value)) * 60 == period.as_secs();
+        if format == ValidityFormat::Enhanced
+            && !exact
+            && let Some(enhanced) = Self::enhanced(period.as_secs().max(1))
+        {
+            return enhanced;
         }
         Self::Relative(value)
     }

@@ -53,6 +53,9 @@ pub struct Indication {
     pub count: u8,
 }
 
+/// Identifier and data of an information element.
+pub type RawElement<'a> = (u8, &'a [u8]);
+
 /// One information element; TS 23.040 9.2.3.24.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Element<'a> {
@@ -152,7 +155,7 @@ impl Header {
     }
 
     /// Identifier and data of each element in order; none if the header is void.
-    pub fn raw_elements(&self) -> impl Iterator<Item = (u8, &[u8])> {
+    pub fn raw_elements(&self) -> impl Iterator<Item = RawElement<'_>> {
         let mut rest = self.raw.expose().get(..self.readable).unwrap_or_default();
         std::iter::from_fn(move || {
             let (element, behind) = split_element(rest)?;
@@ -225,7 +228,7 @@ impl Header {
 }
 
 /// Identifier and data of the first element, and what stands behind it; `None` if it does not fit.
-fn split_element(octets: &[u8]) -> Option<((u8, &[u8]), &[u8])> {
+fn split_element(octets: &[u8]) -> Option<(RawElement<'_>, &[u8])> {
     let (&[iei, len], rest) = octets.split_first_chunk()?;
     let (data, rest) = rest.split_at_checked(usize::from(len))?;
     Some(((iei, data), rest))
