@@ -49,7 +49,7 @@ pub(crate) fn send(link: &Path, count: usize) -> Duration {
     let to = Number::parse("+491701234567", None).expect("a number");
     let plan = segment::plan("bench").expect("a short text");
     let submit = plan.submits(&to, &SubmitOptions::default()).remove(0);
-    let tpdu = submit.encode();
+    let tpdu = submit.encode().expect("a short text fits");
     let hex: String =
         std::iter::once(0).chain(tpdu.iter().copied()).map(|octet| format!("{octet:02X}")).collect();
     let command = format!("AT+CMGS={}\r", tpdu.len());

@@ -33,8 +33,11 @@ pub(super) enum PduCommand {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Direction {
     Deliver,
+    DeliverReport,
     Submit,
+    SubmitReport,
     StatusReport,
+    Command,
 }
 
 pub(super) fn run(output: Output, command: PduCommand) -> Result<(), Failure> {
@@ -71,8 +74,11 @@ fn decode(text: &str, smsc: bool, kind: Option<Kind>) -> Result<Value, RowError>
 fn kind(direction: Direction) -> Kind {
     match direction {
         Direction::Deliver => Kind::Deliver,
+        Direction::DeliverReport => Kind::DeliverReport,
         Direction::Submit => Kind::Submit,
+        Direction::SubmitReport => Kind::SubmitReport,
         Direction::StatusReport => Kind::StatusReport,
+        Direction::Command => Kind::Command,
     }
 }
 

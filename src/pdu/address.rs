@@ -4,11 +4,17 @@
 use std::fmt;
 
 use super::cursor::Cursor;
-use super::{Field, PduError, gsm7};
+use super::fault::{EncodeError, Field, PduError, Rule};
+use super::gsm7;
 use crate::number::Number;
 
 /// Semi-octets of an address value at most; TS 23.040 9.1.2.5 (12 octets with length and type).
 const SEMI_OCTETS_MAX: u8 = 20;
+/// Length of the service centre address in octets, type included, at most. TS 24.011 8.2.5.1 gives 11; one more is read, for
+/// senders that count the length octet too.
+const SERVICE_CENTRE_MAX: u8 = 12;
+/// Octets of a value at most: that of the longest service centre address.
+const VALUE_MAX: usize = 11;
 /// Septets that fit these semi-octets.
 const ALPHANUMERIC_MAX: usize = 11;
 /// Bit 7 of the type octet: no extension follows; always one.
@@ -44,21 +50,32 @@ pub enum TypeOfNumber {
     Reserved,
 }
 
-/// An address of a TPDU.
-#[derive(Clone, PartialEq, Eq)]
+/// An address of a TPDU, as its semi-octets: an odd filler or a reserved digit that a network sent is written as it came.
+/// It lies in place: a number needs no heap.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Address {
     /// Type-of-address octet: bit 7 one, bits 6-4 type of number, bits 3-0 numbering plan.
     pub toa: u8,
-    /// Digits without plus, or the name.
-    value: String,
+    /// Semi-octets of the value that count.
+    semi_octets: u8,
+    /// The value; zero behind its end.
+    value: [u8; VALUE_MAX],
 }
 
 impl Address {
     /// Alphanumeric sender; `None` if it is not written in GSM 7 bit or longer than 11 septets.
     #[must_use]
     pub fn alphanumeric(name: &str) -> Option<Self> {
-        let fits = gsm7::encode(name).is_some_and(|septets| septets.len() <= ALPHANUMERIC_MAX);
-        fits.then(|| Self { toa: ALPHANUMERIC, value: name.to_owned() })
+        let septets = gsm7::encode(name).filter(|septets| septets.len() <= ALPHANUMERIC_MAX)?;
+        let semi_octets = u8::try_from((septets.len() * 7).div_ceil(4)).ok()?;
+        Self::new(ALPHANUMERIC, semi_octets, &gsm7::pack(&septets, 0))
+    }
+
+    /// `None` if `octets` is longer than the value of a service centre address.
+    fn new(toa: u8, semi_octets: u8, octets: &[u8]) -> Option<Self> {
+        let mut value = [0; VALUE_MAX];
+        value.get_mut(..octets.len())?.copy_from_slice(octets);
+        Some(Self { toa, semi_octets, value })
     }
 
     /// Type of number.
@@ -76,18 +93,21 @@ impl Address {
         }
     }
 
-    /// Digits without plus, or the name.
+    /// Digits without plus, or the name. Digits end at the first filler.
     #[must_use]
-    pub fn value(&self) -> &str {
-        &self.value
+    pub fn value(&self) -> String {
+        if self.type_of_number() == TypeOfNumber::Alphanumeric {
+            return gsm7::decode(&gsm7::unpack(self.octets(), 0, usize::from(self.semi_octets) * 4 / 7));
+        }
+        self.nibbles().map_while(|nibble| DIGITS.get(usize::from(nibble))).collect()
     }
 
     /// As people write it: `+` in front of an international number, a name as it is. A full number: not for logs.
     #[must_use]
     pub fn text(&self) -> String {
         match self.type_of_number() {
-            TypeOfNumber::International => format!("+{}", self.value),
-            _ => self.value.clone(),
+            TypeOfNumber::International => format!("+{}", self.value()),
+            _ => self.value(),
         }
     }
 
@@ -98,74 +118,97 @@ impl Address {
         match self.type_of_number() {
             TypeOfNumber::International | TypeOfNumber::Unknown => Number::parse(&self.text(), None).ok(),
             TypeOfNumber::Alphanumeric => None,
-            _ => Number::parse(&self.value, None).ok().filter(|number| !number.is_international()),
+            _ => Number::parse(&self.value(), None).ok().filter(|number| !number.is_international()),
         }
+    }
+
+    /// Whether digits stand behind a filler: the text is then shorter than the value.
+    #[must_use]
+    pub fn has_hidden_digits(&self) -> bool {
+        let is_filler = |&nibble: &u8| usize::from(nibble) >= DIGITS.len();
+        self.type_of_number() != TypeOfNumber::Alphanumeric
+            && !self.nibbles().skip_while(|nibble| !is_filler(nibble)).all(|nibble| is_filler(&nibble))
+    }
+
+    /// The octets of the value.
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
+        self.value.get(..usize::from(self.semi_octets).div_ceil(2)).unwrap_or_default()
+    }
+
+    fn nibbles(&self) -> impl Iterator<Item = u8> {
+        let nibbles = self.value.iter().flat_map(|octet| [octet & 0x0f, octet >> 4]);
+        nibbles.take(usize::from(self.semi_octets))
     }
 
     /// Reads TP-OA, TP-DA or TP-RA: length in semi-octets, type, value.
     pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, PduError> {
+        let offset = cursor.offset();
         let [semi_octets, toa] = cursor.array(Field::Address)?;
+        let too_long = PduError { field: Field::Address, offset, rule: Rule::AddressLength(semi_octets) };
         if semi_octets > SEMI_OCTETS_MAX {
-            return Err(PduError::AddressLength(semi_octets));
+            return Err(too_long);
         }
-        let semi_octets = usize::from(semi_octets);
-        let octets = cursor.take(semi_octets.div_ceil(2), Field::Address)?;
-        Self::from_octets(toa, octets, semi_octets)
+        let octets = cursor.take(usize::from(semi_octets).div_ceil(2), Field::Address)?;
+        if toa & NO_EXTENSION == 0 {
+            let rule = Rule::TypeOfAddress(toa);
+            return Err(PduError { field: Field::Address, offset: offset + 1, rule });
+        }
+        Self::new(toa, semi_octets, octets).ok_or(too_long)
     }
 
-    /// Reads the value of an address that has `semi_octets` semi-octets.
-    pub(super) fn from_octets(toa: u8, octets: &[u8], semi_octets: usize) -> Result<Self, PduError> {
-        if toa & NO_EXTENSION == 0 {
-            return Err(PduError::TypeOfAddress(toa));
+    /// Reads the service centre address in front of a TPDU: its length counts octets, the type included.
+    pub(super) fn read_service_centre(cursor: &mut Cursor<'_>) -> Result<Option<Self>, PduError> {
+        let offset = cursor.offset();
+        let len = cursor.u8(Field::ServiceCentre)?;
+        let fault = |offset, rule| PduError { field: Field::ServiceCentre, offset, rule };
+        if len > SERVICE_CENTRE_MAX {
+            return Err(fault(offset, Rule::ServiceCentreLength(len)));
         }
-        let mut address = Self { toa, value: String::new() };
-        address.value = if address.type_of_number() == TypeOfNumber::Alphanumeric {
-            gsm7::decode(&gsm7::unpack(octets, 0, semi_octets * 4 / 7))
-        } else {
-            let nibbles = octets.iter().flat_map(|octet| [octet & 0x0f, octet >> 4]);
-            nibbles.take(semi_octets).map_while(|nibble| DIGITS.get(usize::from(nibble))).collect()
+        let Some((&toa, octets)) = cursor.take(usize::from(len), Field::ServiceCentre)?.split_first() else {
+            return Ok(None);
         };
-        Ok(address)
+        if toa & NO_EXTENSION == 0 {
+            return Err(fault(offset + 1, Rule::TypeOfAddress(toa)));
+        }
+        let address = Self::new(toa, (len - 1) * 2, octets);
+        address.map(Some).ok_or_else(|| fault(offset, Rule::ServiceCentreLength(len)))
     }
 
     /// Writes it with its length in semi-octets, as in a TPDU.
-    pub(super) fn write(&self, octets: &mut Vec<u8>) {
-        let (semi_octets, value) = self.value_octets();
-        // At most SEMI_OCTETS_MAX of them: every constructor sees to it.
-        octets.extend([u8::try_from(semi_octets).unwrap_or(SEMI_OCTETS_MAX), self.toa]);
-        octets.extend(value);
+    pub(super) fn write(&self, octets: &mut Vec<u8>) -> Result<(), EncodeError> {
+        if self.semi_octets > SEMI_OCTETS_MAX {
+            return Err(EncodeError::AddressLength(self.semi_octets));
+        }
+        octets.extend_from_slice(&[self.semi_octets, self.toa]);
+        octets.extend_from_slice(self.octets());
+        Ok(())
     }
 
     /// As the service centre address in front of a TPDU: its length counts octets, the type included.
     #[must_use]
     pub fn to_service_centre(&self) -> Vec<u8> {
-        let (_, value) = self.value_octets();
-        let mut octets = vec![u8::try_from(value.len() + 1).unwrap_or(SEMI_OCTETS_MAX), self.toa];
-        octets.extend(value);
+        let mut octets = vec![self.semi_octets.div_ceil(2) + 1, self.toa];
+        octets.extend_from_slice(self.octets());
         octets
-    }
-
-    fn value_octets(&self) -> (usize, Vec<u8>) {
-        if self.type_of_number() == TypeOfNumber::Alphanumeric {
-            let mut septets = gsm7::encode(&self.value).unwrap_or_default();
-            septets.truncate(ALPHANUMERIC_MAX);
-            return ((septets.len() * 7).div_ceil(4), gsm7::pack(&septets, 0));
-        }
-        let codes = self.value.chars().filter_map(|c| (0..).zip(DIGITS).find(|&(_, digit)| digit == c));
-        let nibbles: Vec<u8> = codes.map(|(code, _)| code).take(usize::from(SEMI_OCTETS_MAX)).collect();
-        let pack = |pair: &[u8]| match *pair {
-            [low, high] => (high << 4) | low,
-            [low] => 0xf0 | low,
-            _ => 0xff,
-        };
-        (nibbles.len(), nibbles.chunks(2).map(pack).collect())
     }
 }
 
 impl From<&Number> for Address {
     fn from(number: &Number) -> Self {
         let toa = if number.is_international() { INTERNATIONAL_ISDN } else { UNKNOWN_ISDN };
-        Self { toa, value: number.digits().to_owned() }
+        let mut address = Self { toa, semi_octets: 0, value: [0; VALUE_MAX] };
+        // Number sees to it that these are digits, and few enough.
+        let (pairs, last) = number.digits().as_bytes().as_chunks();
+        for (octet, [low, high]) in address.value.iter_mut().zip(pairs) {
+            *octet = (high << 4) | (low & 0x0f);
+            address.semi_octets += 2;
+        }
+        if let (Some(octet), [low]) = (address.value.get_mut(pairs.len()), last) {
+            *octet = 0xf0 | (low & 0x0f);
+            address.semi_octets += 1;
+        }
+        address
     }
 }
 
@@ -194,7 +237,7 @@ mod tests {
 
     fn written(address: &Address) -> Vec<u8> {
         let mut octets = Vec::new();
-        address.write(&mut octets);
+        address.write(&mut octets).unwrap();
         octets
     }
 
@@ -224,9 +267,32 @@ mod tests {
 
     #[test]
     fn impossible_addresses_are_errors() {
-        assert_eq!(read(&[0x15, 0x91, 0x61]), Err(PduError::AddressLength(0x15)));
-        assert_eq!(read(&[0x02, 0x11, 0x61]), Err(PduError::TypeOfAddress(0x11)));
-        assert_eq!(read(&[0x0b, 0x91, 0x61]), Err(PduError::CutOff(Field::Address)));
+        let fault = |offset, rule| Err(PduError { field: Field::Address, offset, rule });
+        assert_eq!(read(&[0x15, 0x91, 0x61]), fault(0, Rule::AddressLength(0x15)));
+        assert_eq!(read(&[0x02, 0x11, 0x61]), fault(1, Rule::TypeOfAddress(0x11)));
+        assert_eq!(read(&[0x0b, 0x91, 0x61]), fault(2, Rule::CutOff { wanted: 6, present: 1 }));
+    }
+
+    #[test]
+    fn fillers_are_written_as_they_came() {
+        for (octets, text, hidden) in [
+            (&[4, 0x81, 0x21, 0xf3][..], "123", false),
+            (&[3, 0x81, 0x21, 0x43], "123", false),
+            (&[4, 0x81, 0xf1, 0x32], "1", true),
+            (&[0, 0x81], "", false),
+        ] {
+            let address = read(octets).unwrap();
+            assert_eq!((address.text().as_str(), address.has_hidden_digits()), (text, hidden), "{octets:?}");
+            assert_eq!(written(&address), octets);
+        }
+    }
+
+    #[test]
+    fn a_service_centre_of_eleven_octets_is_no_address_of_a_tpdu() {
+        let octets = [12, 0x91, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0x10, 0x11];
+        let centre = Address::read_service_centre(&mut Cursor::new(&octets)).unwrap().unwrap();
+        assert_eq!(centre.to_service_centre(), octets);
+        assert_eq!(centre.write(&mut Vec::new()), Err(EncodeError::AddressLength(22)));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! SMS-DELIVER, what a mobile receives (TS 23.040 9.2.2.1).
 
+use super::codec::{TPDU_MAX, codec, first_octet, flags};
 use super::cursor::Cursor;
-use super::{Address, Dcs, Field, Flaws, PduError, Timestamp, UserData};
+use super::partial::Note;
+use super::user_data::OCTETS_MAX;
+use super::{Address, Dcs, EncodeError, Field, Flaws, PduError, Pid, Timestamp, UserData};
 
 const MTI: u8 = 0b00;
 /// TP-MMS is inverted: set means that nothing more waits.
@@ -24,8 +27,8 @@ pub struct Deliver {
     pub reply_path: bool,
     /// TP-OA.
     pub originator: Address,
-    /// TP-PID; 0 is a plain message.
-    pub pid: u8,
+    /// TP-PID.
+    pub pid: Pid,
     /// TP-DCS.
     pub dcs: Dcs,
     /// TP-SCTS: when the service centre took it.
@@ -36,43 +39,37 @@ pub struct Deliver {
     pub flaws: Flaws,
 }
 
+codec!(Deliver);
+
 impl Deliver {
-    /// The TPDU, without service centre address.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut first = MTI;
-        for (set, bit) in [
-            (!self.more, NO_MORE),
-            (self.loop_prevention, LOOP_PREVENTION),
-            (self.status_report, STATUS_REPORT),
-            (self.user_data.header.is_some(), HEADER),
-            (self.reply_path, REPLY_PATH),
-        ] {
-            first |= if set { bit } else { 0 };
-        }
-        let mut octets = vec![first];
-        self.originator.write(&mut octets);
-        octets.extend([self.pid, self.dcs.0]);
-        octets.extend(self.timestamp.0);
-        self.user_data.write(&mut octets);
-        octets
+    fn write(&self, octets: &mut Vec<u8>) -> Result<(), EncodeError> {
+        octets.push(flags(
+            MTI,
+            [
+                (!self.more, NO_MORE),
+                (self.loop_prevention, LOOP_PREVENTION),
+                (self.status_report, STATUS_REPORT),
+                (self.user_data.header.is_some(), HEADER),
+                (self.reply_path, REPLY_PATH),
+            ],
+        ));
+        self.originator.write(octets)?;
+        octets.extend_from_slice(&[self.pid.0, self.dcs.0]);
+        octets.extend_from_slice(&self.timestamp.0);
+        self.user_data.write(octets, self.dcs, OCTETS_MAX)
     }
 
-    /// Reads a TPDU.
-    ///
-    /// # Errors
-    /// When the octets are no SMS-DELIVER.
-    pub fn decode(tpdu: &[u8]) -> Result<Self, PduError> {
-        let mut cursor = Cursor::new(tpdu);
-        let first = cursor.u8(Field::FirstOctet)?;
-        if first & 0b11 != MTI {
-            return Err(PduError::MessageType(first & 0b11));
-        }
-        let originator = Address::read(&mut cursor)?;
-        let pid = cursor.u8(Field::ProtocolId)?;
+    pub(super) fn read(cursor: &mut Cursor<'_>, note: &mut impl Note) -> Result<Self, PduError> {
+        let first = first_octet(cursor, MTI)?;
+        let originator = Address::read(cursor)?;
+        note.note(|partial| partial.address = Some(originator));
+        let pid = Pid(cursor.u8(Field::ProtocolId)?);
+        note.note(|partial| partial.pid = Some(pid));
         let dcs = Dcs(cursor.u8(Field::Coding)?);
+        note.note(|partial| partial.dcs = Some(dcs));
         let timestamp = Timestamp(cursor.array(Field::Time)?);
-        let (user_data, empty_udh) = UserData::read(&mut cursor, dcs, first & HEADER != 0)?;
+        note.note(|partial| partial.timestamp = Some(timestamp));
+        let (user_data, empty_udh) = UserData::read(cursor, dcs, first & HEADER != 0, note)?;
         Ok(Self {
             more: first & NO_MORE == 0,
             loop_prevention: first & LOOP_PREVENTION != 0,

@@ -146,20 +146,26 @@ impl Tables {
 #[must_use]
 pub fn pack(septets: &[u8], fill: u8) -> Vec<u8> {
     let mut octets = Vec::with_capacity(packed_len(septets.len()) + 1);
-    let (mut bits, mut pending) = (u32::from(fill), 0_u32);
-    for &septet in septets {
-        pending |= u32::from(septet & 0x7f) << bits;
-        bits += 7;
-        while bits >= 8 {
-            octets.push(low_octet(pending));
-            pending >>= 8;
-            bits -= 8;
-        }
-    }
-    if bits > 0 {
-        octets.push(low_octet(pending));
-    }
+    pack_into(&mut octets, septets, fill);
     octets
+}
+
+/// Appends what [`pack`] gives. Eight septets are seven octets whatever the fill, so they go as one word.
+pub fn pack_into(octets: &mut Vec<u8>, septets: &[u8], fill: u8) {
+    let (words, rest) = septets.as_chunks::<8>();
+    let (mut pending, mut bits) = (0_u64, u32::from(fill));
+    for word in words {
+        let packed = word.iter().rev().fold(0, |packed, &septet| (packed << 7) | u64::from(septet & 0x7f));
+        pending |= packed << bits;
+        let [seven @ .., _] = pending.to_le_bytes();
+        octets.extend_from_slice(&seven);
+        pending >>= 56;
+    }
+    for &septet in rest {
+        pending |= u64::from(septet & 0x7f) << bits;
+        bits += 7;
+    }
+    octets.extend(pending.to_le_bytes().into_iter().take(bits.div_ceil(8) as usize));
 }
 
 /// Packs for USSD: seven spare bits hold a carriage return, and a full last octet that ends in one gets another;

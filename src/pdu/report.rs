@@ -1,7 +1,9 @@
-//! SMS-STATUS-REPORT, what became of a message (TS 23.040 9.2.2.3), and what its TP-ST means for the sender.
+//! SMS-STATUS-REPORT, what became of a message (TS 23.040 9.2.2.3).
 
+use super::codec::{TPDU_MAX, codec, first_octet, flags};
 use super::cursor::Cursor;
-use super::{Address, Dcs, Field, Flaws, PduError, Timestamp, UserData};
+use super::partial::Note;
+use super::{Address, EncodeError, Field, Flaws, Indicator, Options, PduError, Status, Timestamp};
 use crate::units::MessageRef;
 
 const MTI: u8 = 0b10;
@@ -10,66 +12,6 @@ const NO_MORE: u8 = 0b100;
 const LOOP_PREVENTION: u8 = 0x08;
 const FOR_COMMAND: u8 = 0x20;
 const HEADER: u8 = 0x40;
-
-/// TP-PI bits; TS 23.040 9.2.3.27.
-const PI_PID: u8 = 0b001;
-const PI_DCS: u8 = 0b010;
-const PI_USER_DATA: u8 = 0b100;
-const PI_MORE: u8 = 0x80;
-
-/// TP-ST as it came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Status(pub u8);
-
-/// What TP-ST says about the message; TS 23.040 9.2.3.15.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// 00-1F: it arrived (01: was forwarded without knowing, 02: was replaced). Final.
-    Delivered,
-    /// 20-3F: the service centre still tries; another report follows.
-    Trying,
-    /// 40-5F: a permanent error. Final.
-    Failed,
-    /// 60-7F: a temporary error, and the service centre gave up. Final.
-    FailedTemporary,
-    /// 80-FF: reserved; treat as failed for unknown reasons. Final.
-    Reserved,
-}
-
-impl Status {
-    /// Its group; specific and reserved values count as their group.
-    #[must_use]
-    pub fn verdict(self) -> Verdict {
-        match self.0 {
-            0x00..=0x1f => Verdict::Delivered,
-            0x20..=0x3f => Verdict::Trying,
-            0x40..=0x5f => Verdict::Failed,
-            0x60..=0x7f => Verdict::FailedTemporary,
-            0x80..=0xff => Verdict::Reserved,
-        }
-    }
-}
-
-impl Verdict {
-    /// Whether no further report is to be expected.
-    #[must_use]
-    pub fn is_final(self) -> bool {
-        self != Self::Trying
-    }
-}
-
-/// Optional parameters behind TP-ST.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Options {
-    /// TP-PI as it came; encoding writes what is really there.
-    pub indicator: u8,
-    /// TP-PID.
-    pub pid: Option<u8>,
-    /// TP-DCS; user data without it is GSM 7 bit.
-    pub dcs: Option<Dcs>,
-    /// TP-UD.
-    pub user_data: Option<UserData>,
-}
 
 /// A report on a message sent before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,110 +38,77 @@ pub struct StatusReport {
     pub flaws: Flaws,
 }
 
+codec!(StatusReport);
+
 impl StatusReport {
-    /// The TPDU, without service centre address.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let user_data = self.options.as_ref().and_then(|options| options.user_data.as_ref());
-        let mut first = MTI;
-        for (set, bit) in [
-            (!self.more, NO_MORE),
-            (self.loop_prevention, LOOP_PREVENTION),
-            (self.for_command, FOR_COMMAND),
-            (user_data.is_some_and(|data| data.header.is_some()), HEADER),
-        ] {
-            first |= if set { bit } else { 0 };
-        }
-        let mut octets = vec![first, self.reference.0];
-        self.recipient.write(&mut octets);
-        octets.extend(self.timestamp.0);
-        octets.extend(self.discharge.0);
+    fn write(&self, octets: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let first = flags(
+            MTI,
+            [
+                (!self.more, NO_MORE),
+                (self.loop_prevention, LOOP_PREVENTION),
+                (self.for_command, FOR_COMMAND),
+                (self.options.as_ref().is_some_and(Options::has_header), HEADER),
+            ],
+        );
+        octets.extend_from_slice(&[first, self.reference.0]);
+        self.recipient.write(octets)?;
+        octets.extend_from_slice(&self.timestamp.0);
+        octets.extend_from_slice(&self.discharge.0);
         octets.push(self.status.0);
-        if let Some(options) = &self.options {
-            options.write(&mut octets);
+        match &self.options {
+            Some(options) => {
+                options.write_indicator(octets);
+                options.write_parameters(octets)
+            }
+            None => Ok(()),
         }
-        octets
     }
 
-    /// Reads a TPDU. Optional parameters that make no sense (an FF as TP-PI with FF filling is seen in the wild) are
-    /// dropped: the status is what matters.
-    ///
-    /// # Errors
-    /// When the octets up to TP-ST are no SMS-STATUS-REPORT.
-    pub fn decode(tpdu: &[u8]) -> Result<Self, PduError> {
-        let mut cursor = Cursor::new(tpdu);
-        let first = cursor.u8(Field::FirstOctet)?;
-        if first & 0b11 != MTI {
-            return Err(PduError::MessageType(first & 0b11));
-        }
-        let mut report = Self {
+    /// Optional parameters that make no sense (an FF as TP-PI with FF filling is seen in the wild) are dropped and
+    /// flagged: the status is what matters.
+    pub(super) fn read(cursor: &mut Cursor<'_>, note: &mut impl Note) -> Result<Self, PduError> {
+        let first = first_octet(cursor, MTI)?;
+        let reference = MessageRef(cursor.u8(Field::Reference)?);
+        note.note(|partial| partial.reference = Some(reference));
+        let recipient = Address::read(cursor)?;
+        note.note(|partial| partial.address = Some(recipient));
+        let timestamp = Timestamp(cursor.array(Field::Time)?);
+        note.note(|partial| partial.timestamp = Some(timestamp));
+        let discharge = Timestamp(cursor.array(Field::Discharge)?);
+        note.note(|partial| partial.discharge = Some(discharge));
+        let status = Status(cursor.u8(Field::Status)?);
+        let (options, mut flaws) = Self::read_options(cursor, first & HEADER != 0);
+        let has_data = options.as_ref().is_some_and(|options| options.user_data.is_some());
+        flaws.header_without_data = first & HEADER != 0 && !has_data;
+        Ok(Self {
             more: first & NO_MORE == 0,
             loop_prevention: first & LOOP_PREVENTION != 0,
             for_command: first & FOR_COMMAND != 0,
-            reference: MessageRef(cursor.u8(Field::Reference)?),
-            recipient: Address::read(&mut cursor)?,
-            timestamp: Timestamp(cursor.array(Field::Time)?),
-            discharge: Timestamp(cursor.array(Field::Time)?),
-            status: Status(cursor.u8(Field::Status)?),
-            options: None,
-            flaws: Flaws::default(),
-        };
-        if let Ok(indicator) = cursor.clone().u8(Field::ParameterIndicator) {
-            match Options::read(&mut cursor, first & HEADER != 0) {
-                Ok((options, empty_udh)) => {
-                    report.options = Some(options);
-                    report.flaws.empty_udh = empty_udh;
-                    report.flaws.trailing = Flaws::of_trailing(cursor.rest());
-                }
-                Err(_) => {
-                    report.options = Some(Options { indicator, ..Options::default() });
-                    report.flaws.bad_options = true;
-                }
+            reference,
+            recipient,
+            timestamp,
+            discharge,
+            status,
+            options,
+            flaws,
+        })
+    }
+
+    fn read_options(cursor: &mut Cursor<'_>, udhi: bool) -> (Option<Options>, Flaws) {
+        let Some(&first) = cursor.rest().first() else { return (None, Flaws::default()) };
+        let read = Indicator::read(cursor, &mut ())
+            .and_then(|indicator| Options::read(cursor, indicator, udhi, &mut ()));
+        match read {
+            Ok((options, empty_udh)) => {
+                let trailing = Flaws::of_trailing(cursor.rest());
+                (Some(options), Flaws { empty_udh, trailing, ..Flaws::default() })
             }
-        }
-        let has_data = report.options.as_ref().is_some_and(|options| options.user_data.is_some());
-        report.flaws.header_without_data = first & HEADER != 0 && !has_data;
-        Ok(report)
-    }
-}
-
-impl Options {
-    fn read(cursor: &mut Cursor<'_>, udhi: bool) -> Result<(Self, bool), PduError> {
-        let indicator = cursor.u8(Field::ParameterIndicator)?;
-        let mut last = indicator;
-        while last & PI_MORE != 0 {
-            last = cursor.u8(Field::ParameterIndicator)?;
-        }
-        let mut options = Self { indicator, ..Self::default() };
-        if indicator & PI_PID != 0 {
-            options.pid = Some(cursor.u8(Field::ProtocolId)?);
-        }
-        if indicator & PI_DCS != 0 {
-            options.dcs = Some(Dcs(cursor.u8(Field::Coding)?));
-        }
-        let mut empty_udh = false;
-        if indicator & PI_USER_DATA != 0 {
-            let (user_data, empty) = UserData::read(cursor, options.dcs.unwrap_or_default(), udhi)?;
-            options.user_data = Some(user_data);
-            empty_udh = empty;
-        }
-        Ok((options, empty_udh))
-    }
-
-    fn write(&self, octets: &mut Vec<u8>) {
-        let mut indicator = 0;
-        for (set, bit) in [
-            (self.pid.is_some(), PI_PID),
-            (self.dcs.is_some(), PI_DCS),
-            (self.user_data.is_some(), PI_USER_DATA),
-        ] {
-            indicator |= if set { bit } else { 0 };
-        }
-        octets.push(indicator);
-        octets.extend(self.pid);
-        octets.extend(self.dcs.map(|dcs| dcs.0));
-        if let Some(user_data) = &self.user_data {
-            user_data.write(octets);
+            Err(_) => {
+                let indicator = Indicator { first, extension: Vec::new() };
+                let options = Options { indicator, ..Options::default() };
+                (Some(options), Flaws { bad_options: true, ..Flaws::default() })
+            }
         }
     }
 }
@@ -209,23 +118,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn status_groups_follow_the_two_top_bits() {
-        let verdicts =
-            [0x00, 0x1f, 0x25, 0x3f, 0x46, 0x5f, 0x60, 0x7f, 0x80, 0xff].map(|s| Status(s).verdict());
-        use Verdict::{Delivered, Failed, FailedTemporary, Reserved, Trying};
-        let expected = [
-            Delivered,
-            Delivered,
-            Trying,
-            Trying,
-            Failed,
-            Failed,
-            FailedTemporary,
-            FailedTemporary,
-            Reserved,
-            Reserved,
-        ];
-        assert_eq!(verdicts, expected);
-        assert!(!Trying.is_final() && Reserved.is_final());
+    fn filling_behind_the_status_is_told_and_does_not_hide_it() {
+        let mut tpdu = vec![0x06, 0x2a, 3, 0x81, 0x21, 0xf3];
+        tpdu.extend([0x62, 0x11, 0x10, 0x10, 0x20, 0x30, 0x00].repeat(2));
+        tpdu.extend([0x46, 0xff, 0xff]);
+        let report = StatusReport::decode(&tpdu).unwrap();
+        assert_eq!((report.status, report.flaws.bad_options), (Status(0x46), true));
+        assert_eq!(report.options.map(|options| options.indicator.first), Some(0xff));
+        for len in 0..=20 {
+            assert!(StatusReport::decode(&tpdu[..len]).is_err(), "{len}");
+        }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Address, Dcs, Flaws, Header, Payload, Submit, UserData, Validity, gsm7};
+use super::{Address, Dcs, Flaws, Header, Payload, Pid, Submit, UserData, Validity, ValidityFormat, gsm7};
 use crate::number::Number;
 use crate::secret::Secret;
 use crate::units::MessageRef;
@@ -42,8 +42,10 @@ pub enum TextAlphabet {
 pub struct SubmitOptions {
     /// Concatenation reference; unused for a single part. Distinct per destination for as long as parts may be under way.
     pub concat_ref: u8,
-    /// How long the service centre shall try; rounded down to what TP-VP can say, five minutes at least.
+    /// How long the service centre shall try; rounded down to what TP-VP can say in its format, see [`Validity::within`].
     pub validity: Option<Duration>,
+    /// The format of TP-VP.
+    pub validity_format: ValidityFormat,
     /// TP-SRR.
     pub status_report: bool,
     /// TP-RD.
@@ -126,9 +128,9 @@ impl Plan {
         let part = |(seq, payload): (u8, &Secret)| Submit {
             reference: MessageRef(0),
             destination: Address::from(to),
-            pid: 0,
+            pid: Pid::PLAIN,
             dcs: Dcs::for_text(self.alphabet == TextAlphabet::Ucs2, options.class0),
-            validity: options.validity.map(Validity::within),
+            validity: options.validity.map(|life| Validity::within(life, options.validity_format)),
             reject_duplicates: options.reject_duplicates,
             status_report: options.status_report,
             reply_path: false,
@@ -195,6 +197,7 @@ mod tests {
         let options = SubmitOptions {
             concat_ref: 7,
             validity: Some(Duration::from_secs(600)),
+            validity_format: ValidityFormat::Relative,
             status_report: true,
             reject_duplicates: true,
             class0: true,
@@ -206,8 +209,8 @@ mod tests {
             assert_eq!((concat.reference, concat.total, concat.seq), (7, 2, seq));
             assert_eq!(submit.validity, Some(Validity::Relative(1)));
             assert_eq!(submit.dcs.class(), Some(0));
-            assert_eq!(submit.encode().first(), Some(&0b0111_0101));
-            assert!(submit.encode().len() <= 164);
+            assert_eq!(submit.encode().unwrap().first(), Some(&0b0111_0101));
+            assert!(submit.encode().unwrap().len() <= 164);
         }
     }
 
@@ -222,7 +225,7 @@ mod tests {
         fn each_part_reads_as_it_was_written(text in "([a-z€^]{0,500}|[a-zш😁]{0,300})", concat_ref: u8) {
             let options = SubmitOptions { concat_ref, status_report: true, ..SubmitOptions::default() };
             for submit in plan(&text).unwrap().submits(&to(), &options) {
-                prop_assert_eq!(Submit::decode(&submit.encode()), Ok(submit));
+                prop_assert_eq!(Submit::decode(&submit.encode().unwrap()), Ok(submit));
             }
         }
     }

@@ -1,7 +1,10 @@
 //! SMS-SUBMIT, what a mobile sends (TS 23.040 9.2.2.2).
 
+use super::codec::{TPDU_MAX, codec, first_octet, flags};
 use super::cursor::Cursor;
-use super::{Address, Dcs, Field, Flaws, PduError, UserData, Validity};
+use super::partial::Note;
+use super::user_data::OCTETS_MAX;
+use super::{Address, Dcs, EncodeError, Field, Flaws, PduError, Pid, UserData, Validity};
 use crate::units::MessageRef;
 
 const MTI: u8 = 0b01;
@@ -17,8 +20,8 @@ pub struct Submit {
     pub reference: MessageRef,
     /// TP-DA.
     pub destination: Address,
-    /// TP-PID; 0 is a plain message.
-    pub pid: u8,
+    /// TP-PID.
+    pub pid: Pid,
     /// TP-DCS.
     pub dcs: Dcs,
     /// TP-VP; `None` leaves it to the service centre.
@@ -35,45 +38,41 @@ pub struct Submit {
     pub flaws: Flaws,
 }
 
+codec!(Submit);
+
 impl Submit {
-    /// The TPDU, without service centre address.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut first = MTI | Validity::format_bits(self.validity.as_ref());
-        for (set, bit) in [
-            (self.reject_duplicates, REJECT_DUPLICATES),
-            (self.status_report, STATUS_REPORT),
-            (self.user_data.header.is_some(), HEADER),
-            (self.reply_path, REPLY_PATH),
-        ] {
-            first |= if set { bit } else { 0 };
-        }
-        let mut octets = vec![first, self.reference.0];
-        self.destination.write(&mut octets);
-        octets.extend([self.pid, self.dcs.0]);
+    fn write(&self, octets: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let first = flags(
+            MTI | Validity::format_bits(self.validity.as_ref()),
+            [
+                (self.reject_duplicates, REJECT_DUPLICATES),
+                (self.status_report, STATUS_REPORT),
+                (self.user_data.header.is_some(), HEADER),
+                (self.reply_path, REPLY_PATH),
+            ],
+        );
+        octets.extend_from_slice(&[first, self.reference.0]);
+        self.destination.write(octets)?;
+        octets.extend_from_slice(&[self.pid.0, self.dcs.0]);
         if let Some(validity) = &self.validity {
-            validity.write(&mut octets);
+            validity.write(octets);
         }
-        self.user_data.write(&mut octets);
-        octets
+        self.user_data.write(octets, self.dcs, OCTETS_MAX)
     }
 
-    /// Reads a TPDU.
-    ///
-    /// # Errors
-    /// When the octets are no SMS-SUBMIT.
-    pub fn decode(tpdu: &[u8]) -> Result<Self, PduError> {
-        let mut cursor = Cursor::new(tpdu);
-        let first = cursor.u8(Field::FirstOctet)?;
-        if first & 0b11 != MTI {
-            return Err(PduError::MessageType(first & 0b11));
-        }
+    pub(super) fn read(cursor: &mut Cursor<'_>, note: &mut impl Note) -> Result<Self, PduError> {
+        let first = first_octet(cursor, MTI)?;
         let reference = MessageRef(cursor.u8(Field::Reference)?);
-        let destination = Address::read(&mut cursor)?;
-        let pid = cursor.u8(Field::ProtocolId)?;
+        note.note(|partial| partial.reference = Some(reference));
+        let destination = Address::read(cursor)?;
+        note.note(|partial| partial.address = Some(destination));
+        let pid = Pid(cursor.u8(Field::ProtocolId)?);
+        note.note(|partial| partial.pid = Some(pid));
         let dcs = Dcs(cursor.u8(Field::Coding)?);
-        let validity = Validity::read(first, &mut cursor)?;
-        let (user_data, empty_udh) = UserData::read(&mut cursor, dcs, first & HEADER != 0)?;
+        note.note(|partial| partial.dcs = Some(dcs));
+        let validity = Validity::read(first, cursor)?;
+        note.note(|partial| partial.validity = validity);
+        let (user_data, empty_udh) = UserData::read(cursor, dcs, first & HEADER != 0, note)?;
         Ok(Self {
             reference,
             destination,

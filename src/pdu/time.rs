@@ -9,7 +9,7 @@ use jiff::civil::{self, DateTime};
 use jiff::tz::Offset;
 
 use super::cursor::Cursor;
-use super::{Field, PduError};
+use super::fault::{Field, PduError};
 use crate::units::UnixMs;
 
 /// Seconds in the unit of the zone octet.
@@ -103,36 +103,60 @@ pub enum Validity {
 }
 
 impl Validity {
-    /// The longest relative period that does not exceed `period`; five minutes, the shortest there is, if even that does.
+    /// The longest period of this format that does not exceed `period`; the shortest there is (five minutes, one second)
+    /// if even that does.
+    ///
+    /// Enhanced is used only where it is better: what relative says exactly, and what lasts beyond 99 hours, stays relative.
     #[must_use]
-    pub fn within(period: Duration) -> Self {
+    pub fn within(period: Duration, format: ValidityFormat) -> Self {
         let minutes = period.as_secs() / 60;
         let fits = |&value: &u8| u64::from(relative_minutes(value)) <= minutes;
-        Self::Relative((0..=u8::MAX).rev().find(fits).unwrap_or(0))
+        let value = (0..=u8::MAX).rev().find(fits).unwrap_or(0);
+        if format == ValidityFormat::Enhanced && u64::from(relative_minutes(value)) * 60 != period.as_secs() {
+            if let Some(enhanced) = Self::enhanced(period.as_secs().max(1)) {
+                return enhanced;
+            }
+        }
+        Self::Relative(value)
     }
 
-    /// The enhanced format with a period in seconds (0..=255), for codes that die before five minutes are over.
-    #[must_use]
-    pub fn seconds(seconds: u8) -> Self {
-        Self::Enhanced([ENHANCED_SECONDS, seconds, 0, 0, 0, 0, 0])
+    /// The enhanced format with exactly these seconds, if it can say them.
+    fn enhanced(seconds: u64) -> Option<Self> {
+        if let Ok(seconds) = u8::try_from(seconds) {
+            return Some(Self::Enhanced([ENHANCED_SECONDS, seconds, 0, 0, 0, 0, 0]));
+        }
+        let hours = u8::try_from(seconds / 3600).ok().filter(|&hours| hours <= HOURS_MAX)?;
+        let minutes = u8::try_from(seconds / 60 % 60).ok()?;
+        let seconds = u8::try_from(seconds % 60).ok()?;
+        Some(Self::Enhanced([ENHANCED_CLOCK, swapped(hours), swapped(minutes), swapped(seconds), 0, 0, 0]))
     }
 
-    /// The period, where the value is one and not a point in time.
+    /// The period, where the value is one and not a point in time. Zero seconds and reserved formats are none.
     #[must_use]
     pub fn period(&self) -> Option<Duration> {
-        match *self {
-            Self::Relative(value) => Some(Duration::from_secs(u64::from(relative_minutes(value)) * 60)),
+        let minutes = |value| Duration::from_secs(u64::from(relative_minutes(value)) * 60);
+        match self {
+            Self::Relative(value) => Some(minutes(*value)),
             Self::Absolute(_) => None,
-            Self::Enhanced([indicator, first, second, third, ..]) => match indicator & 0b111 {
-                1 => Some(Duration::from_secs(u64::from(relative_minutes(first)) * 60)),
-                2 => Some(Duration::from_secs(u64::from(first))),
-                3 => {
+            Self::Enhanced(raw) => match enhanced_value(raw)? {
+                (ENHANCED_RELATIVE, &[value, ..]) => Some(minutes(value)),
+                (ENHANCED_SECONDS, &[seconds, ..]) if seconds > 0 => {
+                    Some(Duration::from_secs(u64::from(seconds)))
+                }
+                (ENHANCED_CLOCK, &[hours, minutes, seconds, ..]) => {
                     let part = |octet| digits(octet).and_then(|n| u64::try_from(n).ok());
-                    Some(Duration::from_secs(part(first)? * 3600 + part(second)? * 60 + part(third)?))
+                    let seconds = part(hours)? * 3600 + part(minutes)? * 60 + part(seconds)?;
+                    Some(Duration::from_secs(seconds))
                 }
                 _ => None,
             },
         }
+    }
+
+    /// Whether the service centre shall try only once; 9.2.3.12.3.
+    #[must_use]
+    pub fn is_single_shot(&self) -> bool {
+        matches!(self, Self::Enhanced([indicator, ..]) if indicator & SINGLE_SHOT != 0)
     }
 
     /// TP-VPF, bits 4 and 3 of the first octet.
@@ -163,8 +187,32 @@ impl Validity {
     }
 }
 
-/// Functionality indicator: no extension, not single shot, relative period in seconds.
+/// Which format a period is sent in. Some networks and modems refuse the enhanced one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ValidityFormat {
+    /// Steps of five minutes and more; understood everywhere.
+    #[default]
+    Relative,
+    /// Seconds.
+    Enhanced,
+}
+
+/// Functionality indicator, bits 2 to 0: what the octets behind it are (0: nothing, 4 to 7: reserved).
+const ENHANCED_RELATIVE: u8 = 0b001;
 const ENHANCED_SECONDS: u8 = 0b010;
+const ENHANCED_CLOCK: u8 = 0b011;
+/// Bits 6 and 7 of the functionality indicator.
+const SINGLE_SHOT: u8 = 0x40;
+const EXTENSION: u8 = 0x80;
+/// Hours that two digits can express.
+const HOURS_MAX: u8 = 99;
+
+/// The format of an enhanced TP-VP and the octets of its value, which stand behind any extension of the indicator.
+fn enhanced_value(raw: &[u8; 7]) -> Option<(u8, &[u8])> {
+    let [indicator, ..] = raw;
+    let last = raw.iter().position(|octet| octet & EXTENSION == 0)?;
+    Some((indicator & 0b111, raw.get(last + 1..)?))
+}
 
 /// Minutes of a relative validity period, 5 to 635 040.
 #[must_use]
@@ -211,23 +259,45 @@ mod tests {
 
     #[test]
     fn the_relative_period_never_exceeds_what_was_asked() {
-        let minutes = |m: u64| Validity::within(Duration::from_secs(m * 60));
+        let minutes = |m: u64| Validity::within(Duration::from_secs(m * 60), ValidityFormat::Relative);
         assert_eq!(minutes(0), Validity::Relative(0));
         assert_eq!(minutes(9), Validity::Relative(0));
         assert_eq!(minutes(10), Validity::Relative(1));
         assert_eq!(minutes(24 * 60), Validity::Relative(167));
         assert_eq!(minutes(24 * 60 - 1), Validity::Relative(166));
         assert_eq!(minutes(7 * 24 * 60), Validity::Relative(173));
-        assert_eq!(Validity::within(Duration::MAX), Validity::Relative(255));
+        assert_eq!(Validity::within(Duration::MAX, ValidityFormat::Relative), Validity::Relative(255));
         assert_eq!(relative_minutes(255), 635_040);
     }
 
     #[test]
+    fn enhanced_says_what_relative_cannot() {
+        let seconds = |s: u64| Validity::within(Duration::from_secs(s), ValidityFormat::Enhanced);
+        assert_eq!(seconds(0), Validity::Enhanced([2, 1, 0, 0, 0, 0, 0]));
+        assert_eq!(seconds(90), Validity::Enhanced([2, 90, 0, 0, 0, 0, 0]));
+        assert_eq!(seconds(300), Validity::Relative(0), "five minutes exactly");
+        assert_eq!(seconds(3723), Validity::Enhanced([3, 0x10, 0x20, 0x30, 0, 0, 0]));
+        assert_eq!(seconds(100 * 3600 - 1), Validity::Enhanced([3, 0x99, 0x95, 0x95, 0, 0, 0]));
+        assert_eq!(seconds(100 * 3600), Validity::Relative(170), "four days and no more");
+        for s in [1, 255, 256, 299, 301, 359_999] {
+            assert_eq!(seconds(s).period(), Some(Duration::from_secs(s)));
+        }
+    }
+
+    #[test]
     fn enhanced_periods_are_read() {
-        assert_eq!(Validity::seconds(90).period(), Some(Duration::from_secs(90)));
-        assert_eq!(Validity::Enhanced([0x42, 3, 0, 0, 0, 0, 0]).period(), Some(Duration::from_secs(3)));
-        let clock = Validity::Enhanced([3, 0x10, 0x20, 0x30, 0, 0, 0]);
-        assert_eq!(clock.period(), Some(Duration::from_secs(3723)));
-        assert_eq!(Validity::Enhanced([0; 7]).period(), None);
+        let period = |raw| Validity::Enhanced(raw).period().map(|period| period.as_secs());
+        assert_eq!(period([0x42, 3, 0, 0, 0, 0, 0]), Some(3));
+        assert_eq!(period([1, 11, 0, 0, 0, 0, 0]), Some(3600));
+        assert_eq!(period([3, 0x10, 0x20, 0x30, 0, 0, 0]), Some(3723));
+        assert_eq!(period([0x82, 0x00, 7, 0, 0, 0, 0]), Some(7), "behind an extension octet");
+        assert_eq!(period([0x82, 0x80, 0x00, 8, 0, 0, 0]), Some(8));
+        for none in
+            [[0; 7], [2, 0, 0, 0, 0, 0, 0], [4, 1, 1, 1, 1, 1, 1], [3, 0xaa, 0, 0, 0, 0, 0], [0xff; 7]]
+        {
+            assert_eq!(period(none), None, "{none:?}");
+        }
+        assert!(Validity::Enhanced([0x42, 3, 0, 0, 0, 0, 0]).is_single_shot());
+        assert!(!Validity::Enhanced([2, 3, 0, 0, 0, 0, 0]).is_single_shot());
     }
 }

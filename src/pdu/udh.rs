@@ -1,14 +1,15 @@
 //! The user data header (TS 23.040 9.2.3.24): information elements in front of the text.
 //!
-//! Concatenation and ports are typed, everything else is carried. The raw octets are kept too, so a header that is
-//! nonsense inside is still skipped by its length and shown as it came.
+//! What is needed to join, show or route a message is typed, everything else is carried. Only the octets are kept, so a
+//! header that is nonsense inside is still skipped by its length and written as it came.
 
-use super::cursor::Cursor;
+use std::fmt;
+
 use super::gsm7::Tables;
-use super::{Field, PduError};
 use crate::secret::Secret;
 
 const IEI_CONCAT_8: u8 = 0x00;
+const IEI_INDICATION: u8 = 0x01;
 const IEI_PORTS_8: u8 = 0x04;
 const IEI_PORTS_16: u8 = 0x05;
 const IEI_CONCAT_16: u8 = 0x08;
@@ -39,21 +40,96 @@ pub struct Ports {
     pub wide: bool,
 }
 
-/// One information element: identifier and data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Element {
-    /// Information element identifier; TS 23.040 9.2.3.24.
-    pub iei: u8,
-    /// Its data; reply addresses and hyperlinks are personal, so it does not print.
-    pub data: Secret,
+/// A special message indication: something waits, as the header tells it; TS 23.040 9.2.3.24.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Indication {
+    /// Whether the message is to be kept once the indication is shown.
+    pub store: bool,
+    /// Multiple subscriber profile, 0 to 3 for profiles 1 to 4.
+    pub profile: u8,
+    /// What waits: bits 1-0 0 voice, 1 fax, 2 mail, 3 other, of which bits 4-2 are the kind (1 is video).
+    pub what: u8,
+    /// How many wait; 255 is 255 or more, 0 clears the indication.
+    pub count: u8,
 }
 
-/// A user data header: its elements and, exactly as it came, its octets.
+/// One information element; TS 23.040 9.2.3.24.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Element<'a> {
+    /// 00, 08: a part of a longer message.
+    Concat(Concat),
+    /// 01
+    Indication(Indication),
+    /// 04, 05
+    Ports(Ports),
+    /// 24: the national language whose single shift table the text uses; TS 23.038 6.2.1.2.4.
+    SingleShift(u8),
+    /// 25: the national language whose table replaces the default alphabet.
+    LockingShift(u8),
+    /// Anything else, and one of those above with a length it cannot have.
+    Other {
+        /// Information element identifier.
+        iei: u8,
+        /// Its data; reply addresses and hyperlinks are personal, so it does not print.
+        data: &'a [u8],
+    },
+}
+
+impl<'a> Element<'a> {
+    /// Reads the data of the element `iei`.
+    #[must_use]
+    pub fn read(iei: u8, data: &'a [u8]) -> Self {
+        match (iei, data) {
+            (IEI_CONCAT_8, &[reference, total, seq]) => {
+                Self::Concat(Concat { reference: u16::from(reference), wide: false, total, seq })
+            }
+            (IEI_CONCAT_16, &[high, low, total, seq]) => {
+                Self::Concat(Concat { reference: u16::from_be_bytes([high, low]), wide: true, total, seq })
+            }
+            (IEI_INDICATION, &[kind, count]) => Self::Indication(Indication {
+                store: kind & 0x80 != 0,
+                profile: (kind >> 5) & 0b11,
+                what: kind & 0x1f,
+                count,
+            }),
+            (IEI_PORTS_8, &[destination, source]) => Self::Ports(Ports {
+                destination: u16::from(destination),
+                source: u16::from(source),
+                wide: false,
+            }),
+            (IEI_PORTS_16, &[d1, d0, s1, s0]) => Self::Ports(Ports {
+                destination: u16::from_be_bytes([d1, d0]),
+                source: u16::from_be_bytes([s1, s0]),
+                wide: true,
+            }),
+            (IEI_SINGLE_SHIFT, &[language, ..]) => Self::SingleShift(language),
+            (IEI_LOCKING_SHIFT, &[language, ..]) => Self::LockingShift(language),
+            _ => Self::Other { iei, data },
+        }
+    }
+}
+
+/// Without the data of an unknown element.
+impl fmt::Debug for Element<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Concat(concat) => concat.fmt(f),
+            Self::Indication(indication) => indication.fmt(f),
+            Self::Ports(ports) => ports.fmt(f),
+            Self::SingleShift(language) => write!(f, "SingleShift({language})"),
+            Self::LockingShift(language) => write!(f, "LockingShift({language})"),
+            Self::Other { iei, data } => write!(f, "Other({iei:#04x}, {} octets)", data.len()),
+        }
+    }
+}
+
+/// A user data header, kept exactly as it came; its elements are read when they are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    elements: Vec<Element>,
     /// Without the length octet.
     raw: Secret,
+    /// Octets of `raw` that are elements: all of them, or none if one does not fit.
+    readable: usize,
 }
 
 impl Header {
@@ -67,81 +143,92 @@ impl Header {
     /// (TS 23.040 9.2.3.24): its octets stay, its elements are ignored.
     #[must_use]
     pub fn parse(raw: &[u8]) -> Self {
-        let elements = elements(raw).unwrap_or_default();
-        Self { elements, raw: Secret::new(raw.to_vec()) }
+        let mut rest = raw;
+        while let Some((_, behind)) = split_element(rest) {
+            rest = behind;
+        }
+        let readable = if rest.is_empty() { raw.len() } else { 0 };
+        Self { raw: Secret::new(raw.to_vec()), readable }
+    }
+
+    /// Identifier and data of each element in order; none if the header is void.
+    pub fn raw_elements(&self) -> impl Iterator<Item = (u8, &[u8])> {
+        let mut rest = self.raw.expose().get(..self.readable).unwrap_or_default();
+        std::iter::from_fn(move || {
+            let (element, behind) = split_element(rest)?;
+            rest = behind;
+            Some(element)
+        })
     }
 
     /// The elements in order; none if the header is void.
+    pub fn elements(&self) -> impl Iterator<Item = Element<'_>> {
+        self.raw_elements().map(|(iei, data)| Element::read(iei, data))
+    }
+
+    /// Whether an element does not fit, so that none is read.
     #[must_use]
-    pub fn elements(&self) -> &[Element] {
-        &self.elements
+    pub fn is_void(&self) -> bool {
+        self.readable < self.raw.len()
     }
 
     /// Concatenation; of several the last counts, and one with an impossible sequence number makes a single message.
     #[must_use]
     pub fn concatenation(&self) -> Option<Concat> {
-        let read = |element: &Element| match (element.iei, element.data.expose()) {
-            (IEI_CONCAT_8, &[reference, total, seq]) => {
-                Some(Concat { reference: u16::from(reference), wide: false, total, seq })
-            }
-            (IEI_CONCAT_16, &[high, low, total, seq]) => {
-                Some(Concat { reference: u16::from_be_bytes([high, low]), wide: true, total, seq })
-            }
-            _ => None,
-        };
-        let last = self.elements.iter().rev().find_map(read)?;
+        let read = |element| if let Element::Concat(concat) = element { Some(concat) } else { None };
+        let last = self.elements().filter_map(read).last()?;
         (last.seq >= 1 && last.seq <= last.total).then_some(last)
     }
 
     /// Application ports; of several the last counts.
     #[must_use]
     pub fn ports(&self) -> Option<Ports> {
-        self.elements.iter().rev().find_map(|element| match (element.iei, element.data.expose()) {
-            (IEI_PORTS_8, &[destination, source]) => {
-                Some(Ports { destination: u16::from(destination), source: u16::from(source), wide: false })
-            }
-            (IEI_PORTS_16, &[d1, d0, s1, s0]) => Some(Ports {
-                destination: u16::from_be_bytes([d1, d0]),
-                source: u16::from_be_bytes([s1, s0]),
-                wide: true,
-            }),
-            _ => None,
-        })
+        let read = |element| if let Element::Ports(ports) = element { Some(ports) } else { None };
+        self.elements().filter_map(read).last()
+    }
+
+    /// Special message indications, one for each thing that waits.
+    pub fn indications(&self) -> impl Iterator<Item = Indication> {
+        let read =
+            |element| if let Element::Indication(indication) = element { Some(indication) } else { None };
+        self.elements().filter_map(read)
     }
 
     /// The national language tables that the text is written with; TS 23.040 9.2.3.24.15 and .16.
     #[must_use]
     pub fn tables(&self) -> Tables {
-        let language = |iei| {
-            let last = self.elements.iter().rev().find(|element| element.iei == iei)?;
-            last.data.expose().first().copied()
-        };
-        Tables {
-            locking: language(IEI_LOCKING_SHIFT).unwrap_or(0),
-            single: language(IEI_SINGLE_SHIFT).unwrap_or(0),
+        let mut tables = Tables::default();
+        for element in self.elements() {
+            match element {
+                Element::SingleShift(language) => tables.single = language,
+                Element::LockingShift(language) => tables.locking = language,
+                _ => {}
+            }
         }
+        tables
+    }
+
+    /// Its octets without the length octet.
+    pub(super) fn raw(&self) -> &[u8] {
+        self.raw.expose()
     }
 
     /// With its length octet, as it stands in TP-UD.
     #[must_use]
     pub fn octets(&self) -> Vec<u8> {
-        let raw = self.raw.expose();
+        let raw = self.raw();
         let mut octets = Vec::with_capacity(raw.len() + 1);
         octets.push(u8::try_from(raw.len()).unwrap_or(u8::MAX));
-        octets.extend(raw.iter().take(usize::from(u8::MAX)));
+        octets.extend_from_slice(raw);
         octets
     }
 }
 
-fn elements(raw: &[u8]) -> Result<Vec<Element>, PduError> {
-    let mut cursor = Cursor::new(raw);
-    let mut elements = Vec::new();
-    while cursor.remaining() > 0 {
-        let [iei, len] = cursor.array(Field::Header)?;
-        let data = cursor.take(usize::from(len), Field::Header)?;
-        elements.push(Element { iei, data: Secret::new(data.to_vec()) });
-    }
-    Ok(elements)
+/// Identifier and data of the first element, and what stands behind it; `None` if it does not fit.
+fn split_element(octets: &[u8]) -> Option<((u8, &[u8]), &[u8])> {
+    let (&[iei, len], rest) = octets.split_first_chunk()?;
+    let (data, rest) = rest.split_at_checked(usize::from(len))?;
+    Some(((iei, data), rest))
 }
 
 #[cfg(test)]
@@ -153,7 +240,7 @@ mod tests {
         let header = Header::parse(&[0, 3, 1, 2, 1, 8, 4, 0xdf, 0xd3, 3, 2]);
         let concat = Concat { reference: 0xdfd3, wide: true, total: 3, seq: 2 };
         assert_eq!(header.concatenation(), Some(concat));
-        assert_eq!(header.elements().len(), 2);
+        assert_eq!(header.elements().count(), 2);
     }
 
     #[test]
@@ -167,14 +254,33 @@ mod tests {
     fn ports_and_unknown_elements_are_kept() {
         let header = Header::parse(&[0x70, 1, 0xaa, 5, 4, 0x0b, 0x84, 0x23, 0xf0]);
         assert_eq!(header.ports(), Some(Ports { destination: 2948, source: 9200, wide: true }));
-        assert_eq!(header.elements().first().map(|e| e.iei), Some(0x70));
+        assert_eq!(header.elements().next(), Some(Element::Other { iei: 0x70, data: &[0xaa] }));
         assert_eq!(Header::parse(&[4, 2, 1, 2]).ports().map(|p| p.wide), Some(false));
     }
 
     #[test]
     fn an_element_that_does_not_fit_voids_the_header() {
         let header = Header::parse(&[0, 3, 1, 2, 1, 5, 9, 0]);
-        assert!(header.elements().is_empty());
+        assert!(header.is_void() && header.elements().next().is_none());
         assert_eq!(header.octets().len(), 9, "its octets are still skipped and shown");
+    }
+
+    #[test]
+    fn a_waiting_indication_is_read() {
+        let header = Header::parse(&[1, 2, 0x80 | 0x20 | 0x07, 5, 1, 2, 0, 0, 1, 1, 9]);
+        let video = Indication { store: true, profile: 1, what: 0x07, count: 5 };
+        let voice = Indication { store: false, profile: 0, what: 0, count: 0 };
+        assert_eq!(header.indications().collect::<Vec<_>>(), [video, voice]);
+        assert_eq!(
+            header.elements().last(),
+            Some(Element::Other { iei: 1, data: &[9] }),
+            "one octet is too few"
+        );
+    }
+
+    #[test]
+    fn debug_shows_no_data_of_unknown_elements() {
+        let shown = format!("{:?}", Element::read(0x22, &[0x91, 0x94]));
+        assert_eq!(shown, "Other(0x22, 2 octets)");
     }
 }

@@ -5,14 +5,14 @@
 
 use super::cursor::Cursor;
 use super::dcs::{Alphabet, Dcs};
+use super::fault::{EncodeError, Field, PduError};
+use super::partial::Note;
 use super::udh::Header;
-use super::{Field, PduError, gsm7, ucs2};
+use super::{gsm7, ucs2};
 use crate::secret::Secret;
 
-/// TP-UD in octets, at most; TS 23.040 9.2.3.24.
+/// TP-UD of an SMS-DELIVER or SMS-SUBMIT in octets, at most; TS 23.040 9.2.3.24.
 pub const OCTETS_MAX: usize = 140;
-/// TP-UD in septets, at most.
-pub const SEPTETS_MAX: usize = 160;
 
 /// What follows the header. Its `Debug` shows no content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,50 +75,84 @@ impl UserData {
         }
     }
 
+    /// Whether the text under `dcs` shows U+FFFD for half a surrogate pair; the other half may stand in another part.
+    #[must_use]
+    pub fn has_lone_surrogate(&self, dcs: Dcs) -> bool {
+        let Payload::Octets(octets) = &self.payload else { return false };
+        let (pairs, _) = octets.expose().as_chunks();
+        let units = pairs.iter().map(|&pair| u16::from_be_bytes(pair));
+        dcs.alphabet() == Alphabet::Ucs2
+            && !dcs.compressed()
+            && char::decode_utf16(units).any(|character| character.is_err())
+    }
+
     /// Reads TP-UDL and TP-UD. `udhi` is TP-UDHI; `true` comes back beside the data when it is set over empty user data.
-    pub(super) fn read(cursor: &mut Cursor<'_>, dcs: Dcs, udhi: bool) -> Result<(Self, bool), PduError> {
+    pub(super) fn read(
+        cursor: &mut Cursor<'_>,
+        dcs: Dcs,
+        udhi: bool,
+        note: &mut impl Note,
+    ) -> Result<(Self, bool), PduError> {
         let udl = usize::from(cursor.u8(Field::UserData)?);
-        let septets = counts_septets(dcs);
-        let octets = if septets { gsm7::packed_len(udl) } else { udl };
-        let mut body = Cursor::new(cursor.take(octets, Field::UserData)?);
+        let octets = if counts_septets(dcs) { gsm7::packed_len(udl) } else { udl };
         let empty_udh = udhi && udl == 0;
-        let header = if udhi && !empty_udh {
+        match cursor.part(octets, Field::UserData) {
+            Ok(body) => Ok((Self::of_body(body, udl, dcs, udhi && !empty_udh)?, empty_udh)),
+            Err(fault) => {
+                note.note(|partial| partial.user_data = Self::of_body(cursor.clone(), udl, dcs, udhi).ok());
+                Err(fault)
+            }
+        }
+    }
+
+    /// Reads TP-UD of `udl` septets or octets, as much of it as `body` has.
+    fn of_body(mut body: Cursor<'_>, udl: usize, dcs: Dcs, udhi: bool) -> Result<Self, PduError> {
+        let octets = body.remaining();
+        let header = if udhi {
             let len = body.u8(Field::Header)?;
             Some(Header::parse(body.take(usize::from(len), Field::Header)?))
         } else {
             None
         };
-        let header_len = octets - body.remaining();
-        let payload = if septets {
-            let (occupied, fill) = header_septets(header_len);
+        let payload = if counts_septets(dcs) {
+            let (occupied, fill) = header_septets(octets - body.remaining());
             let text = gsm7::unpack(body.rest(), fill, udl.saturating_sub(occupied));
             Payload::Septets(Secret::new(text))
         } else {
             Payload::Octets(Secret::new(body.rest().to_vec()))
         };
-        Ok((Self { header, payload }, empty_udh))
+        Ok(Self { header, payload })
     }
 
-    /// Writes TP-UDL and TP-UD; what exceeds 140 octets is cut, for a longer one cannot be expressed.
-    pub(super) fn write(&self, octets: &mut Vec<u8>) {
-        let mut body = self.header.as_ref().map(Header::octets).unwrap_or_default();
-        body.truncate(OCTETS_MAX);
-        let udl = match &self.payload {
-            Payload::Septets(septets) => {
-                let (occupied, fill) = header_septets(body.len());
-                let room = SEPTETS_MAX.saturating_sub(occupied);
-                let text: Vec<u8> = septets.expose().iter().copied().take(room).collect();
-                body.extend(gsm7::pack(&text, fill));
-                occupied + text.len()
+    /// Writes TP-UDL and TP-UD, of at most `room` octets.
+    pub(super) fn write(&self, octets: &mut Vec<u8>, dcs: Dcs, room: usize) -> Result<(), EncodeError> {
+        let header_len = self.header.as_ref().map_or(0, |header| header.raw().len() + 1);
+        let (occupied, fill) = header_septets(header_len);
+        let (udl, len) = match &self.payload {
+            Payload::Septets(septets) if counts_septets(dcs) => {
+                let udl = occupied + septets.len();
+                (udl, gsm7::packed_len(udl))
             }
-            Payload::Octets(data) => {
-                let room = OCTETS_MAX.saturating_sub(body.len());
-                body.extend(data.expose().iter().take(room));
-                body.len()
+            Payload::Octets(data) if !counts_septets(dcs) => {
+                let len = header_len + data.len();
+                (len, len)
             }
+            _ => return Err(EncodeError::Coding(dcs.0)),
         };
-        octets.push(u8::try_from(udl).unwrap_or(u8::MAX));
-        octets.extend(body);
+        let too_long = EncodeError::UserDataLength { octets: len, room };
+        if len > room {
+            return Err(too_long);
+        }
+        octets.push(u8::try_from(udl).map_err(|_| too_long)?);
+        if let Some(header) = &self.header {
+            octets.push(u8::try_from(header.raw().len()).map_err(|_| too_long)?);
+            octets.extend_from_slice(header.raw());
+        }
+        match &self.payload {
+            Payload::Septets(septets) => gsm7::pack_into(octets, septets.expose(), fill),
+            Payload::Octets(data) => octets.extend_from_slice(data.expose()),
+        }
+        Ok(())
     }
 }
 
@@ -155,9 +189,35 @@ mod tests {
 
     #[test]
     fn a_header_longer_than_the_user_data_is_an_error() {
-        let read = |octets: &[u8]| UserData::read(&mut Cursor::new(octets), Dcs::OCTETS, true).map(|_| ());
-        assert_eq!(read(&[3, 5, 0, 3]), Err(PduError::CutOff(Field::Header)));
-        assert_eq!(read(&[9, 5, 0, 3]), Err(PduError::CutOff(Field::UserData)));
+        let read = |octets: &[u8]| {
+            let read = UserData::read(&mut Cursor::new(octets), Dcs::OCTETS, true, &mut ());
+            read.map(|_| ()).map_err(|fault| (fault.field, fault.offset))
+        };
+        assert_eq!(read(&[3, 5, 0, 3]), Err((Field::Header, 2)));
+        assert_eq!(read(&[9, 5, 0, 3]), Err((Field::UserData, 1)));
         assert_eq!(read(&[3, 2, 0x70, 0]), Ok(()));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_and_not_cut() {
+        let write = |text: &str, header: Option<Header>| {
+            let (dcs, data) = UserData::from_text(text);
+            let mut octets = Vec::new();
+            UserData { header, ..data }.write(&mut octets, dcs, OCTETS_MAX).map(|()| octets.len())
+        };
+        let too_long = |octets| Err(EncodeError::UserDataLength { octets, room: 140 });
+        assert_eq!(write(&"a".repeat(160), None), Ok(141));
+        assert_eq!(write(&"a".repeat(161), None), too_long(141));
+        assert_eq!(write(&"a".repeat(153), Some(Header::concat(1, 2, 1))), Ok(141));
+        assert_eq!(write(&"a".repeat(154), Some(Header::concat(1, 2, 1))), too_long(141));
+        assert_eq!(write(&"ш".repeat(71), None), too_long(142));
+        assert_eq!(write("", Some(Header::parse(&[0; 300]))), too_long(302));
+    }
+
+    #[test]
+    fn septets_need_a_coding_scheme_that_counts_them() {
+        let (_, data) = UserData::from_text("a");
+        let written = data.write(&mut Vec::new(), Dcs::UCS2, OCTETS_MAX);
+        assert_eq!(written, Err(EncodeError::Coding(8)));
     }
 }

@@ -20,7 +20,7 @@ use crate::modem::driver::{DriverHandle, Notice};
 use crate::modem::fleet::{FleetHandle, Link};
 use crate::modem::machine::{Done, Event, Failure, IncomingKind, NotSent, RequestId, Token, Uncertain};
 use crate::number::Number;
-use crate::pdu::{self, Pdu, PduError, SubmitOptions};
+use crate::pdu::{self, Pdu, PduError, SubmitOptions, ValidityFormat};
 use crate::queue::rules::Disposition;
 use crate::secret::Secret;
 use crate::units::{Iccid, Imei, MessageRef};
@@ -278,13 +278,15 @@ fn tpdu(attempt: &Attempt) -> Result<Vec<u8>, &'static str> {
     let options = SubmitOptions {
         concat_ref: attempt.part.concat_ref,
         validity: Some(attempt.deadline.since(clock::wall())),
+        validity_format: ValidityFormat::Relative,
         status_report: attempt.report,
         reject_duplicates: false,
         class0: attempt.flash,
     };
     let at = usize::from(attempt.part.seq).checked_sub(1).ok_or("parts are counted from 1")?;
     let submit = plan.submits(&attempt.to, &options).into_iter().nth(at);
-    submit.map(|submit| submit.encode()).ok_or("the message has no such part")
+    let submit = submit.ok_or("the message has no such part")?;
+    submit.encode().map_err(|_| "the part does not fit a TPDU")
 }
 
 fn read(kind: IncomingKind, octets: &[u8]) -> Result<Received, PduError> {
@@ -308,7 +310,7 @@ fn read(kind: IncomingKind, octets: &[u8]) -> Result<Received, PduError> {
             message(deliver.originator.text(), body, octets)
         }
         // Asked for by kind, so it cannot come; if it does, it is kept as it is.
-        Pdu::Submit(_) => message(String::new(), Secret::new(Vec::new()), octets),
+        _ => message(String::new(), Secret::new(Vec::new()), octets),
     })
 }
 

@@ -77,6 +77,8 @@ impl SimulatedModem {
             Incoming::Message(message) => (message.encode(), "+CMT", "+CMTI"),
             Incoming::Report(report) => (report.encode(), "+CDS", "+CDSI"),
         };
+        // The network carries only what a modem could write.
+        let Ok(tpdu) = tpdu else { return };
         match self.route(&incoming) {
             Route::Drop => {}
             Route::Store(memory, announce) => {
@@ -121,7 +123,7 @@ impl SimulatedModem {
         match Pdu::decode(tpdu, None) {
             Ok(Pdu::Deliver(message)) => self.message_in_text(&message),
             Ok(Pdu::StatusReport(report)) => (report_in_text(&report), None),
-            Ok(Pdu::Submit(_)) | Err(_) => (String::new(), None),
+            Ok(_) | Err(_) => (String::new(), None),
         }
     }
 

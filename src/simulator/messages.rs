@@ -10,7 +10,7 @@ use super::reply::{Final, Lines};
 use super::slots::Memory;
 use crate::at::hex;
 use crate::number::Number;
-use crate::pdu::{Address, Flaws, Submit, UserData, Validity, split_smsc};
+use crate::pdu::{Address, Flaws, Pid, Submit, UserData, Validity, split_smsc};
 use crate::units::MessageRef;
 
 /// TP-SRR in the first octet of `+CSMP`.
@@ -221,17 +221,19 @@ impl SimulatedModem {
                 if tpdu.len() != length {
                     return Err(304);
                 }
-                Submit::decode(tpdu).map_err(|_| 304)
+                let submit = Submit::decode(tpdu).map_err(|_| 304_u16)?;
+                submit.encode().map_err(|_| 304_u16)?;
+                Ok(submit)
             }
             PromptKind::Text(destination) => {
                 let text =
                     text_of_charset(self.settings.charset, &body.replace('\r', "\n")).ok_or(305_u16)?;
                 let [first, validity, pid, _] = self.settings.csmp;
                 let (dcs, user_data) = UserData::from_text(&text);
-                Ok(Submit {
+                let submit = Submit {
                     reference: MessageRef(0),
                     destination,
-                    pid,
+                    pid: Pid(pid),
                     dcs,
                     validity: Some(Validity::Relative(validity)),
                     reject_duplicates: false,
@@ -239,7 +241,10 @@ impl SimulatedModem {
                     reply_path: false,
                     user_data,
                     flaws: Flaws::default(),
-                })
+                };
+                // One that cannot be written is too long: text mode knows no parts.
+                submit.encode().map_err(|_| 305_u16)?;
+                Ok(submit)
             }
         }
     }

@@ -7,7 +7,7 @@ use super::{ErrorEvery, Event, Kinds, Out, Scenario, Shown, Silence, SilentAfter
 use crate::at::hex;
 use crate::clock;
 use crate::number::Number;
-use crate::pdu::{self, Kind, Pdu, SubmitOptions, plan, with_default_smsc};
+use crate::pdu::{self, Kind, Pdu, SubmitOptions, ValidityFormat, plan, with_default_smsc};
 use crate::units::UnixMs;
 
 const PHONE: &str = "+491701234567";
@@ -96,12 +96,13 @@ fn pdus(to: &str, text: &str) -> Vec<String> {
     let options = SubmitOptions {
         concat_ref: 5,
         validity: None,
+        validity_format: ValidityFormat::Relative,
         status_report: true,
         reject_duplicates: false,
         class0: false,
     };
     let submits = plan(text).unwrap().submits(&Number::parse(to, None).unwrap(), &options);
-    submits.iter().map(|submit| hex::encode(&with_default_smsc(&submit.encode()))).collect()
+    submits.iter().map(|submit| hex::encode(&with_default_smsc(&submit.encode().unwrap()))).collect()
 }
 
 fn decode(line: &str, kind: Kind) -> Pdu {
@@ -197,7 +198,7 @@ fn a_message_is_prompted_carried_and_reported() {
     let report = host.pass(Duration::from_secs(2));
     let lines: Vec<_> = report.split("\r\n").collect();
     let Pdu::StatusReport(read) = decode(lines[2], Kind::StatusReport) else { panic!("{report}") };
-    assert_eq!(lines[1], format!("+CDS: {}", read.encode().len()));
+    assert_eq!(lines[1], format!("+CDS: {}", read.encode().unwrap().len()));
     assert_eq!((read.reference.0, read.recipient.text().as_str(), read.status.0), (0, PHONE, 0));
     let to = Some(PHONE.to_owned());
     let told = [

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use super::phone::{Phone, Shown};
 use crate::number::Number;
 use crate::pdu::{
-    Address, Dcs, Deliver, Flaws, Status, StatusReport, Submit, SubmitOptions, Timestamp, UserData, plan,
+    Address, Dcs, Deliver, Flaws, Pid, Status, StatusReport, Submit, SubmitOptions, Timestamp, UserData,
+    ValidityFormat, plan,
 };
 use crate::units::{MessageRef, UnixMs};
 
@@ -160,12 +161,13 @@ impl Network {
         let options = SubmitOptions {
             concat_ref: state.concat_ref,
             validity: None,
+            validity_format: ValidityFormat::Relative,
             status_report: false,
             reject_duplicates: false,
             class0: false,
         };
         for part in plan(text).map_err(|_| DeliverError::Text)?.submits(&number, &options) {
-            let deliver = state.deliver(now, originator.clone(), part.dcs, part.user_data, 0);
+            let deliver = state.deliver(now, originator, part.dcs, part.user_data, Pid::PLAIN);
             state.enqueue(sim, now, Incoming::Message(deliver), true);
         }
         Ok(())
@@ -223,7 +225,7 @@ impl State {
             loop_prevention: false,
             for_command: false,
             reference,
-            recipient: submit.destination.clone(),
+            recipient: submit.destination,
             timestamp: self.stamp(taken),
             discharge: self.stamp(discharged),
             status: Status(0),
@@ -232,7 +234,7 @@ impl State {
         }
     }
 
-    fn deliver(&self, now: Instant, originator: Address, dcs: Dcs, user_data: UserData, pid: u8) -> Deliver {
+    fn deliver(&self, now: Instant, originator: Address, dcs: Dcs, user_data: UserData, pid: Pid) -> Deliver {
         Deliver {
             more: false,
             loop_prevention: false,
@@ -300,6 +302,7 @@ mod tests {
         let options = SubmitOptions {
             concat_ref: 1,
             validity: None,
+            validity_format: ValidityFormat::Relative,
             status_report: true,
             reject_duplicates: false,
             class0: true,

@@ -119,13 +119,14 @@ fn text_of<'a>(dcs: Dcs, parts: impl IntoIterator<Item = &'a UserData>) -> Strin
 mod tests {
     use super::*;
     use crate::number::Number;
-    use crate::pdu::{SubmitOptions, plan};
+    use crate::pdu::{SubmitOptions, ValidityFormat, plan};
 
     fn parts(text: &str, concat_ref: u8) -> Vec<(Dcs, UserData)> {
         let to = Number::parse("+491701234567", None).unwrap();
         let options = SubmitOptions {
             concat_ref,
             validity: None,
+            validity_format: ValidityFormat::Relative,
             status_report: false,
             reject_duplicates: false,
             class0: false,
