@@ -17,7 +17,7 @@ use data_encoding::HEXUPPER;
 use serde_json::Value;
 use smsotpd::at::exchange;
 use smsotpd::pdu::gsm7::{self, Tables};
-use smsotpd::pdu::{self, Kind, Pdu, Timestamp, Validity, facts::facts};
+use smsotpd::pdu::{self, Kind, Timestamp, Validity, facts::facts};
 
 /// Runs `check` on every vector of a file; it gives what is wrong.
 fn run(file: &str, check: impl Fn(&Value) -> Vec<String>) {
@@ -62,32 +62,19 @@ fn differences(expect: &Value, got: &Value) -> Vec<String> {
 }
 
 fn kind(vector: &Value) -> Option<Kind> {
-    match vector["kind"].as_str()? {
-        "deliver" => Some(Kind::Deliver),
-        "submit" => Some(Kind::Submit),
-        "status-report" => Some(Kind::StatusReport),
-        other => panic!("no such kind: {other}"),
-    }
-}
-
-fn encoded(pdu: &Pdu) -> Vec<u8> {
-    match pdu {
-        Pdu::Deliver(deliver) => deliver.encode(),
-        Pdu::Submit(submit) => submit.encode(),
-        Pdu::StatusReport(report) => report.encode(),
-    }
+    let word = vector["kind"].as_str()?;
+    Some(Kind::ALL.into_iter().find(|kind| kind.word() == word).unwrap())
 }
 
 /// What is read has the facts, and written again it is the octets it was read from.
-#[test]
-fn tpdus() {
-    run("pdu.jsonl", |vector| {
+fn check_tpdus(file: &str) {
+    run(file, |vector| {
         let (octets, smsc) = (octets(&vector["pdu"]), vector["smsc"] == true);
         let decoded = pdu::decode(&octets, smsc, kind(vector));
         let mut wrong = differences(&vector["expect"], &facts(&decoded, smsc));
         if let Ok(decoded) = &decoded {
             let (front, tpdu) = octets.split_at(octets.len() - decoded.tpdu_len);
-            let written = encoded(&decoded.pdu);
+            let written = decoded.pdu.encode().unwrap();
             if written != tpdu {
                 wrong.push(format!("written again it is {}", HEXUPPER.encode(&written)));
             }
@@ -98,6 +85,16 @@ fn tpdus() {
         }
         wrong
     });
+}
+
+#[test]
+fn messages() {
+    check_tpdus("pdu.jsonl");
+}
+
+#[test]
+fn reports_and_commands() {
+    check_tpdus("reports.jsonl");
 }
 
 /// TP-DCS and headers stand in a DELIVER, TP-ST in a STATUS-REPORT; all else of these is at rest.
@@ -122,7 +119,7 @@ fn fields() {
         };
         let decoded = pdu::decode(&tpdu, false, None);
         let mut wrong = differences(&vector["expect"], &facts(&decoded, false));
-        if decoded.is_ok_and(|decoded| encoded(&decoded.pdu) != tpdu) {
+        if decoded.is_ok_and(|decoded| decoded.pdu.encode().unwrap() != tpdu) {
             wrong.push("written again it is something else".to_owned());
         }
         wrong

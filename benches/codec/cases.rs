@@ -9,7 +9,9 @@ use data_encoding::HEXUPPER;
 use serde_json::Value;
 use smsotpd::at::{Chunk, Final, Info, Lines, hex};
 use smsotpd::number::Number;
-use smsotpd::pdu::{Address, Dcs, Deliver, Flaws, Submit, SubmitOptions, Timestamp, UserData, gsm7, plan};
+use smsotpd::pdu::{
+    Address, Dcs, Deliver, Flaws, Pid, Submit, SubmitOptions, Timestamp, UserData, gsm7, plan,
+};
 use smsotpd::secret::Secret;
 
 use crate::job::{Job, Produced};
@@ -174,19 +176,22 @@ impl Inputs {
             status_report: false,
             reply_path: false,
             originator: Address::from(&self.to),
-            pid: 0,
+            pid: Pid(0),
             dcs: if dcs == Dcs::GSM7 { dcs } else { panic!("the text is GSM 7 bit") },
             timestamp: Timestamp([0x62, 0x11, 0x42, 0x90, 0x15, 0x30, 0x40]),
             user_data,
             flaws: Flaws::default(),
         };
-        deliver.encode()
+        deliver.encode().expect("it fits")
     }
 
     /// All PDUs of a text.
     fn submits(&self, text: &str) -> Vec<Vec<u8>> {
         let plan = plan(text).expect("not too long");
-        plan.submits(&self.to, &SubmitOptions::default()).iter().map(Submit::encode).collect()
+        plan.submits(&self.to, &SubmitOptions::default())
+            .iter()
+            .map(|submit| submit.encode().expect("it fits"))
+            .collect()
     }
 }
 
@@ -271,8 +276,10 @@ fn messages(inputs: &Inputs) -> Vec<Case> {
     };
     let pdu_hex = HEXUPPER.encode(&[&[0], &octets[..]].concat());
     vec![
-        case("encode", "SUBMIT of 160 septets to octets", &[], move || Produced::Octets(submit.encode()))
-            .wanted(Unit::Nanoseconds, 250.0),
+        case("encode", "SUBMIT of 160 septets to octets", &[], move || {
+            Produced::Octets(submit.encode().expect("it fits"))
+        })
+        .wanted(Unit::Nanoseconds, 250.0),
         case("deliver", "DELIVER of 160 septets from octets, with its text", &octets.clone(), move || {
             length(read(&octets))
         })
@@ -392,6 +399,6 @@ fn lines(inputs: &Inputs) -> Vec<Case> {
 /// Length of an encoded SUBMIT and what its encoding allocated.
 pub fn encode_counted(inputs: &Inputs) -> (usize, AllocationInfo) {
     let (submit, mut octets) = (inputs.submit(), Vec::new());
-    let info = allocation_counter::measure(|| octets = submit.encode());
+    let info = allocation_counter::measure(|| octets = submit.encode().expect("it fits"));
     (octets.len(), info)
 }
