@@ -47,7 +47,7 @@ fn message(mut feed: Feed<'_>) {
     assert!(to.digits().len() <= 15, "E.164");
     let Ok(plan) = pdu::plan(&String::from_utf8_lossy(text)) else { return };
     for submit in plan.submits(&to, &SubmitOptions::default()) {
-        let tpdu = submit.encode();
+        let tpdu = submit.encode().expect("a planned part fits");
         let length = u8::try_from(tpdu.len()).expect("a TPDU is shorter");
         assert_eq!(line(&Command::Cmgs { length }), format!("+CMGS={length}"));
         let body = hex::encode(&pdu::with_default_smsc(&tpdu));
