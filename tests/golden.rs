@@ -6,7 +6,6 @@
 
 #![expect(
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "a malformed vector shall end the test; they are read outside test functions"
 )]

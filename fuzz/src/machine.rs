@@ -509,10 +509,9 @@ impl Dialogue {
         self.uncertain.clear();
         self.air.clear();
         self.fault = None;
-        // Unplugged and plugged in: a bring-up does not switch on a radio that `+CFUN=0` of an earlier port has left off.
+        // The modem keeps its power, and with it what the earlier port has left: a radio that is off, a prompt.
         if let Some(modem) = &mut self.modem {
-            modem.hang_up(self.now);
-            modem.plug_in(self.now);
+            modem.host_gone();
             while modem.poll().is_some() {}
         }
         self.machine = Machine::new(settings(), self.now);

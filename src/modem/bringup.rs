@@ -26,6 +26,9 @@ const IMEI_TRIES: u8 = 2;
 /// The last try of a PIN belongs to a person.
 const PIN_TRIES_KEPT: u8 = 1;
 
+/// `<stat>` of a modem that is not registered and does not search; TS 27.007 7.2. So is one whose radio is off.
+const IDLE: u8 = 0;
+
 /// What the set-up found out, for the time afterwards.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct SetUp {
@@ -90,6 +93,7 @@ enum Stage {
     Notify(usize),
     RegistrationSet,
     RegistrationRead,
+    RadioOn,
     Done,
 }
 
@@ -208,6 +212,7 @@ impl BringUp {
                 },
                 Stage::RegistrationSet => Command::RegistrationSet(Domain::Circuit, 1),
                 Stage::RegistrationRead => Command::RegistrationRead(Domain::Circuit),
+                Stage::RadioOn => Command::Cfun(1),
                 Stage::Done => return Err(Progress::Finished),
             };
             return Ok(command.into());
@@ -268,7 +273,7 @@ impl BringUp {
             Stage::NotifyTest => Stage::Notify(0),
             Stage::Notify(at) => Stage::Notify(at.saturating_add(1)),
             Stage::RegistrationSet => Stage::RegistrationRead,
-            Stage::RegistrationRead | Stage::Done => Stage::Done,
+            Stage::RegistrationRead | Stage::RadioOn | Stage::Done => Stage::Done,
         };
     }
 
@@ -357,8 +362,10 @@ impl BringUp {
             }
             Stage::RegistrationRead => {
                 self.setup.registration = registration(answer).unwrap_or_default();
-                self.stage = Stage::Done;
-                Progress::Finished
+                // The port may have gone between `+CFUN=0` and `+CFUN=1` of a recovery: who does not even search is told to.
+                let idle = self.setup.registration == Registration(Some(IDLE));
+                self.stage = if idle { Stage::RadioOn } else { Stage::Done };
+                Progress::Ask
             }
             _ => self.next(),
         }

@@ -581,3 +581,13 @@ fn a_modem_that_hangs_in_a_prompt_from_before_is_freed() {
     bench.run(5 * SECOND);
     assert_eq!(bench.machine.status().phase, Phase::Ready);
 }
+
+/// The port may go between `+CFUN=0` and `+CFUN=1` of a recovery; whoever finds the modem next must not wait for ever.
+#[test]
+fn a_radio_that_was_left_off_is_switched_on() {
+    let mut bench = Bench::new();
+    bench.script("AT+CREG?", &["\r\n+CREG: 1,0\r\n\r\nOK\r\n", "\r\n+CREG: 1,1\r\n\r\nOK\r\n"]);
+    bench.run(60 * SECOND);
+    assert_eq!(bench.heard("AT+CFUN=1"), 1);
+    assert_eq!(bench.machine.status().phase, Phase::Ready);
+}
