@@ -164,6 +164,156 @@ fn a_bad_pdu_on_the_command_line_is_65() {
     assert_eq!(serde_json::from_slice::<Value>(&ran.stdout).unwrap()["recipient"], "+12345");
 }
 
+/// What the tool prints with `input` on its stdin.
+fn piped(arguments: &[&str], input: &str) -> Output {
+    let mut child = ctl()
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A tool may refuse its input before it has read all of it; what it says of that is in the output.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// Second part of a flash message behind a header; its last eight octets are `12345678` behind one fill bit.
+const DELIVER: &str = "0791447758100650440B916105551511F1001062102030405080\
+    0F050003CA020262B219AD66BBE100";
+
+#[test]
+fn a_pdu_is_explained_octet_by_octet() {
+    let submit = "0031000B916105551511F10008A70400480069";
+    let report = "061804913619111011719551401110117195714046";
+    for (arguments, golden) in [
+        (&["pdu", "decode", DELIVER][..], include_str!("data/dump/deliver.txt")),
+        (&["pdu", "decode", submit], include_str!("data/dump/submit.txt")),
+        (&["pdu", "decode", "--tpdu", report], include_str!("data/dump/status-report.txt")),
+    ] {
+        let ran = run(arguments);
+        assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+        assert_eq!(text(&ran.stdout), golden);
+    }
+}
+
+#[test]
+fn a_cut_pdu_shows_what_is_there_and_the_fault() {
+    let ran = run(&["pdu", "decode", DELIVER.split_at(72).0]);
+    assert_eq!(ran.status.code(), Some(65));
+    let shown = text(&ran.stdout);
+    let fault = shown.strip_prefix(include_str!("data/dump/cut.txt")).unwrap();
+    assert!(fault.starts_with("FAULT ") && fault.lines().count() == 1, "{shown}");
+    assert_eq!(text(&ran.stderr), "smsotpctl: 1 of 1 PDUs cannot be read\n");
+}
+
+#[test]
+fn pdus_are_read_as_people_write_them() {
+    let golden = include_str!("data/dump/deliver.txt");
+    let pairs: Vec<String> = DELIVER.as_bytes().chunks(2).map(|two| text(two).to_lowercase()).collect();
+    for written in [pairs.join(" "), pairs.join(":"), pairs.join("\r\n")] {
+        assert_eq!(text(&run(&["pdu", "decode", &written]).stdout), golden);
+        assert_eq!(text(&piped(&["pdu", "decode"], &written).stdout), golden);
+    }
+    let two = piped(&["pdu", "decode"], &format!("\n{DELIVER}\n \nxy\n\n{DELIVER}"));
+    let shown = text(&two.stdout);
+    assert!(shown.starts_with(golden) && shown.ends_with(golden) && shown.contains("'x' is no hex digit"));
+    assert_eq!(two.status.code(), Some(65), "{shown}");
+    assert_eq!(piped(&["pdu", "decode"], "").status.code(), Some(64));
+    assert_eq!(piped(&["pdu", "decode"], &"00".repeat(70_000)).status.code(), Some(65));
+}
+
+/// The first part that `pdu encode` makes, its length proven, and its facts.
+fn encoded(arguments: &[&str]) -> Value {
+    let ran = ctl().args(["pdu", "encode"]).args(arguments).output().unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    let (length, pdu) = text(&ran.stdout).lines().next().unwrap().split_once(' ').unwrap();
+    let facts: Value = serde_json::from_slice(&run(&["pdu", "decode", "--json", pdu]).stdout).unwrap();
+    assert_eq!(facts.get("tpdu_len").map(ToString::to_string).as_deref(), Some(length));
+    facts
+}
+
+#[test]
+fn pdus_are_encoded_as_asked() {
+    let golden = run(&["pdu", "encode", "+16505551111", "漢", "--report", "--validity", "1d"]);
+    assert_eq!(text(&golden.stdout), "16 0031000B916105551511F10008A7026F22\n");
+    let short =
+        encoded(&["72267", "€", "--smsc", "+4912345678", "--validity", "90s", "--flash", "--reference", "7"]);
+    assert_eq!((&short["smsc_number"], &short["recipient"]), (&json!("+4912345678"), &json!("72267")));
+    assert_eq!((&short["mr"], &short["class"], &short["text"]), (&json!(7), &json!(0), &json!("€")));
+    assert_eq!(short["validity"]["raw"], "025A0000000000");
+    let long = "x".repeat(161);
+    let name = encoded(&["Bank", &long, "--deliver", "--time", "2026-01-02T03:04:05Z", "--reference", "9"]);
+    assert_eq!((&name["sender"], &name["timestamp"]), (&json!("Bank"), &json!("2026-01-02T03:04:05+00:00")));
+    assert_eq!((&name["concat"]["ref"], &name["concat"]["seq"]), (&json!(9), &json!(1)));
+    for (arguments, told) in [
+        (["+16505551111", "x", "--validity=400s"], "no TP-VP says 400 seconds"),
+        (["Bank", "x", "--report"], "the phone number has the character"),
+        (["A name too long", "x", "--deliver"], "at most 11 characters"),
+    ] {
+        let refused = ctl().args(["pdu", "encode"]).args(arguments).output().unwrap();
+        assert_eq!(refused.status.code(), Some(65), "{arguments:?}");
+        assert!(text(&refused.stderr).contains(told), "{refused:?}");
+    }
+    let good = r#"{"id":1,"to":"+16505551111","text":"漢","report":true,"validity":86400}"#;
+    let answers = dialogue(&["pdu", "encode", "--jsonl"], &[good, "{", r#"{"id":2,"to":"+1"}"#, good]);
+    assert_eq!(
+        answers[0]["got"]["parts"],
+        json!([{"length": 16, "pdu": "0031000B916105551511F10008A7026F22"}])
+    );
+    assert_eq!((&answers[1]["got"]["error"], &answers[2]["got"]["error"]), (&json!(true), &json!(true)));
+    assert_eq!(answers[3], answers[0]);
+}
+
+#[test]
+fn a_plan_names_what_forced_ucs2() {
+    let ran = run(&["sms", "plan", "Say “hi” to €"]);
+    let golden = "1 segment in UCS-2, 57 UTF-16 units left in the last\n   1   13 UTF-16 units  Say “hi” to €\n\
+        UCS-2 is forced by\n      “  U+201C at character 5\n      ”  U+201D at character 8\n";
+    assert_eq!((ran.status.code(), text(&ran.stdout)), (Some(0), golden));
+    let plan = |arguments: &[&str]| serde_json::from_slice::<Value>(&run(arguments).stdout).unwrap();
+    let two = plan(&["sms", "plan", "--json", &format!("{}€{}", "a".repeat(152), "b".repeat(10))]);
+    assert_eq!((&two["segments"], &two["alphabet"], &two["left"]), (&json!(2), &json!("gsm7"), &json!(141)));
+    assert_eq!(two["parts"][1], json!({"units": 12, "text": "€bbbbbbbbbb"}), "an escape pair is not cut");
+    assert_eq!(two["forced_by"], json!([]));
+    let long = piped(&["sms", "plan", "-"], &"a".repeat(39_016));
+    assert_eq!(long.status.code(), Some(65));
+    assert!(text(&long.stderr).contains("255") && text(&long.stderr).contains("shorten"), "{long:?}");
+}
+
+#[test]
+fn recorded_traffic_is_listed_for_people() {
+    let received = "+CSQ: 18,99\r\n+CMGL: 3,1,,29\r\n\
+        0791198904100161240C911979099137640000511090718303220BC8B4421174CFD175D014\r\n\
+        +CREG: 2,1,\"0B\r\n\u{1b}[2J\r\n+CMS ERROR: 21\r\n";
+    let ran = piped(&["at", "parse", "-"], received);
+    assert_eq!(ran.status.code(), Some(0));
+    let shown = text(&ran.stdout);
+    let line = |kind: &str, word: &str| {
+        let found = shown.lines().any(|line| line.starts_with(kind) && line.contains(word));
+        assert!(found, "{kind} {word}: {shown}");
+    };
+    line("info", "dbm -77");
+    line("sms", "index 3, REC READ, deliver from +919790197346");
+    line("final", "short message transfer rejected");
+    assert!(!shown.contains('\u{1b}'), "{shown:?}");
+    let json = piped(&["at", "parse", "--json"], received);
+    assert_eq!(serde_json::from_slice::<Value>(&json.stdout).unwrap()["final"]["code"], 21);
+}
+
+#[test]
+fn gsm7_speaks_to_people_too() {
+    assert_eq!(text(&run(&["gsm7", "decode", "E8329BFD4697D9EC37"]).stdout), "hellohello\n");
+    let turkish = run(&["gsm7", "encode", "ışık", "--locking", "1", "--json"]);
+    let got: Value = serde_json::from_slice(&turkish.stdout).unwrap();
+    assert_eq!(got, json!({"septets": "071D076B", "packed": "87CE610D", "count": 4}));
+    let back = run(&["gsm7", "decode", "87CE610D", "--locking", "1", "--count", "4"]);
+    assert_eq!(text(&back.stdout), "ışık\n");
+    let refused = run(&["gsm7", "encode", "a漢"]);
+    assert_eq!(refused.status.code(), Some(65));
+    assert!(text(&refused.stderr).contains("U+6F22, character 2"), "{refused:?}");
+}
+
 /// Serves one connection with a fixed answer and gives back the request.
 fn one_answer(status: &str, body: &str, arguments: &[&str]) -> (Output, String) {
     let directory = tempfile::tempdir().unwrap();

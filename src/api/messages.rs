@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use super::caller::{Caller, Role};
 use super::listen::Peer;
 use super::problem::{self, Problem, Refused, json, malformed};
-use super::records::Message;
+use super::records::{Message, utc};
 use super::{Api, BATCH_FACTOR, params};
 use crate::clock;
+use crate::pdu::{self, Forecast};
 use crate::queue::admission::{self, Refusal, Rules, Submission};
 use crate::queue::message::{Lane, MessageId, NewMessage, State};
 use crate::store::{Accepted, Filter, Operations, StoreError, Withdrawn};
@@ -51,6 +52,9 @@ struct Ask<'a> {
     report: bool,
     #[serde(borrow, default)]
     idempotency_key: Option<Cow<'a, str>>,
+    /// Only tell what would become of it.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 /// Seconds, or a text such as `5m`.
@@ -78,9 +82,21 @@ struct Taken {
     duplicate: bool,
 }
 
+/// What would become of a message: all that admission decides, and nothing that only the store knows (whether its
+/// idempotency key was seen before).
 #[derive(Serialize)]
-struct Batch {
-    messages: Vec<Taken>,
+struct Foreseen<'a> {
+    dry_run: bool,
+    lane: Lane,
+    to: &'a str,
+    deadline: String,
+    #[serde(flatten)]
+    forecast: Forecast,
+}
+
+#[derive(Serialize)]
+struct Batch<T> {
+    messages: Vec<T>,
 }
 
 pub(super) async fn submit(
@@ -114,17 +130,43 @@ async fn submitted(api: &Api, caller: &Caller, request: Request) -> Result<Respo
     if asks.iter().any(|ask| ask.lane == Lane::Login) && !caller.may(Role::Trigger) {
         return Err(problem::LANE_FORBIDDEN);
     }
+    let dry = asks.iter().filter(|ask| ask.dry_run).count();
+    if dry != 0 && dry != asks.len() {
+        return Err(malformed("a batch is a dry run as a whole or not at all".to_owned()));
+    }
     let messages = admitted(api, caller, &asks, many)?;
+    if dry != 0 {
+        let foreseen: Result<Vec<_>, _> = messages.iter().map(foreseen).collect();
+        return answer(StatusCode::OK, foreseen?, many);
+    }
     let accepted = api.parts.store.accept(messages).await.map_err(|e| Problem::from(&e))?;
     let mut taken = Vec::with_capacity(accepted.len());
     for one in accepted {
         taken.push(told(api, one).await?);
     }
+    answer(StatusCode::ACCEPTED, taken, many)
+}
+
+/// The admitted message in figures; the plan is made as it is made for sending.
+fn foreseen(message: &NewMessage) -> Result<Foreseen<'_>, Problem> {
+    let text = message.body.expose_str().unwrap_or_default();
+    let plan = pdu::plan(text).map_err(|error| malformed(error.to_string()))?;
+    Ok(Foreseen {
+        dry_run: true,
+        lane: message.lane,
+        to: message.to.as_str(),
+        deadline: utc(message.deadline),
+        forecast: Forecast::new(text, &plan),
+    })
+}
+
+/// As it was asked: a batch for a batch, one for one.
+fn answer(status: StatusCode, mut messages: Vec<impl Serialize>, many: bool) -> Result<Response, Problem> {
     if many {
-        return Ok(json(StatusCode::ACCEPTED, JSON, &Batch { messages: taken }));
+        return Ok(json(status, JSON, &Batch { messages }));
     }
-    match taken.pop() {
-        Some(one) => Ok(json(StatusCode::ACCEPTED, JSON, &one)),
+    match messages.pop() {
+        Some(one) => Ok(json(status, JSON, &one)),
         None => Err(Problem::from(&StoreError::Closed)),
     }
 }

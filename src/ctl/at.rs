@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::exchange::read;
 use super::failure::Failure;
 use super::lines::{self, Row, RowError};
-use super::render::{self, Output};
+use super::listing::listing;
+use super::render::Output;
 
 /// A recording of a modem's whole day is below this.
 const LARGEST_RECORDING: u64 = 16 << 20;
@@ -19,7 +20,7 @@ const LARGEST_RECORDING: u64 = 16 << 20;
 pub(super) enum AtCommand {
     /// Read what a modem sent
     Parse {
-        /// What was received, raw; stdin otherwise
+        /// What was received, raw; stdin for `-` and otherwise
         #[arg(conflicts_with = "jsonl")]
         file: Option<PathBuf>,
         /// The command that was sent before it
@@ -37,11 +38,11 @@ pub(super) fn run(output: Output, command: AtCommand) -> Result<(), Failure> {
         return lines::answer(row);
     }
     let received = match file {
-        Some(path) => recording(&path)?,
-        None => limited(io::stdin().lock())?,
+        Some(path) if path.as_os_str() != "-" => recording(&path)?,
+        _ => limited(io::stdin().lock())?,
     };
     let got = read(sent.as_deref(), &received);
-    Ok(output.show(&got, people)?)
+    Ok(output.show(&got, listing)?)
 }
 
 fn row(row: &Row) -> Result<Value, RowError> {
@@ -64,20 +65,4 @@ fn limited(reader: impl Read) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("more than {LARGEST_RECORDING} octets")));
     }
     Ok(octets)
-}
-
-/// One item a line: its kind first, then what it says.
-fn people(got: &Value) -> String {
-    let items = got.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let mut text = String::new();
-    for item in items {
-        let mut item = item.clone();
-        let kind = item.as_object_mut().and_then(|item| item.remove("t"));
-        text.push_str(&format!(
-            "{:<10} {}\n",
-            kind.as_ref().map_or_else(String::new, render::plain),
-            render::clean(&item.to_string())
-        ));
-    }
-    text
 }

@@ -1,10 +1,13 @@
-//! `gsm7`: the default alphabet, its extension and national tables, and their packing, as JSON lines.
+//! `gsm7`: the default alphabet, its extension and national tables, and their packing; for people and as JSON lines.
 
-use clap::Subcommand;
+use clap::builder::RangedI64ValueParser;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::lines::{self, Row, RowError};
+use super::messages;
+use super::render::{self, Output};
 use crate::at::hex;
 use crate::pdu::gsm7::{self, Coded, ESCAPE, Tables};
 
@@ -13,25 +16,92 @@ const LAST_LANGUAGE: u8 = 13;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Gsm7Command {
-    /// Answer {"id","kind","packed","fill","count","language"} with the text
+    /// The text of packed septets
     Decode {
-        /// JSON lines of stdin
-        #[arg(long, required = true)]
+        /// Packed septets in hex
+        #[arg(required_unless_present = "jsonl")]
+        hex: Option<String>,
+        /// How many septets there are [default: as many as fit]
+        #[arg(long)]
+        count: Option<usize>,
+        /// Fill bits in front of the first septet, as behind a user data header
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..7))]
+        fill: u8,
+        #[command(flatten)]
+        shift: Shift,
+        /// Answer JSON lines of stdin: {"id","kind","packed","fill","count","language"}
+        #[arg(long, conflicts_with = "hex")]
         jsonl: bool,
     },
-    /// Answer {"id","kind","text","fill","language"} with the packed septets and their count
+    /// The septets of a text, one an octet and packed
     Encode {
-        /// JSON lines of stdin
-        #[arg(long, required = true)]
+        /// The text; `-` reads it from stdin
+        #[arg(required_unless_present = "jsonl")]
+        text: Option<String>,
+        /// Fill bits in front of the first septet
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..7))]
+        fill: u8,
+        #[command(flatten)]
+        shift: Shift,
+        /// Answer JSON lines of stdin: {"id","kind","text","fill","language"}
+        #[arg(long, conflicts_with = "text")]
         jsonl: bool,
     },
 }
 
-pub(super) fn run(command: Gsm7Command) -> Result<(), Failure> {
+/// National language tables, by their identifiers (TS 23.038 6.2.1.2.4).
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Shift {
+    /// National table in place of the default alphabet: 1 Turkish, 3 Portuguese, 4 Bengali, ... 13 Urdu
+    #[arg(long, value_name = "LANGUAGE", default_value_t = 0, value_parser = language())]
+    locking: u8,
+    /// National table in place of the extension table: 1 Turkish, 2 Spanish, 3 Portuguese, ... 13 Urdu
+    #[arg(long, value_name = "LANGUAGE", default_value_t = 0, value_parser = language())]
+    single: u8,
+}
+
+fn language() -> RangedI64ValueParser<u8> {
+    clap::value_parser!(u8).range(0..=i64::from(LAST_LANGUAGE))
+}
+
+impl From<Shift> for Tables {
+    fn from(Shift { locking, single }: Shift) -> Self {
+        Self { locking, single }
+    }
+}
+
+pub(super) fn run(output: Output, command: Gsm7Command) -> Result<(), Failure> {
     match command {
+        Gsm7Command::Decode { hex: Some(text), count, fill, shift, .. } => {
+            let packed = hex::decode(&text).map_err(|error| Failure::Data(error.to_string()))?;
+            let fitting = (packed.len() * 8).saturating_sub(usize::from(fill)) / 7;
+            let septets = gsm7::unpack(&packed, fill, count.unwrap_or(fitting));
+            let got = json!({"text": Tables::from(shift).decode(&septets), "count": septets.len()});
+            Ok(output.show(&got, |got| got.get("text").map_or_else(String::new, render::plain))?)
+        }
+        Gsm7Command::Encode { text: Some(text), fill, shift, .. } => {
+            let septets = septets(Tables::from(shift), &messages::text(text)?)
+                .map_err(|error| Failure::Data(error.to_string()))?;
+            let packed = hex::encode(&gsm7::pack(&septets, fill));
+            let got = json!({"septets": hex::encode(&septets), "packed": packed, "count": septets.len()});
+            Ok(output.show(&got, render::object)?)
+        }
         Gsm7Command::Decode { .. } => lines::answer(decode),
         Gsm7Command::Encode { .. } => lines::answer(encode),
     }
+}
+
+/// The cheapest septets of a text; the first character that has none is told with its place.
+fn septets(tables: Tables, text: &str) -> Result<Vec<u8>, RowError> {
+    let mut septets = Vec::with_capacity(text.len());
+    for (c, at) in text.chars().zip(1_usize..) {
+        let coded = tables.encode_char(c).ok_or_else(|| {
+            let code_point = u32::from(c);
+            RowError::Content(format!("{c:?} (U+{code_point:04X}, character {at}) is not in these tables"))
+        })?;
+        coded.push_to(&mut septets);
+    }
+    Ok(septets)
 }
 
 fn decode(row: &Row) -> Result<Value, RowError> {

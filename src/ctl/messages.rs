@@ -36,6 +36,9 @@ pub(super) struct Send {
     /// The same key twice sends once
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
+    /// Send nothing, only tell what would become of it and what it would take
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -72,7 +75,11 @@ const COLUMNS: &[Column] = &[
 ];
 
 pub(super) fn send(client: &Client, output: Output, send: Send) -> Result<(), Failure> {
+    let dry_run = send.dry_run;
     let answer = client.post_json("/v1/messages", &body(send)?)?;
+    if dry_run {
+        return Ok(output.show(&answer, render::object)?);
+    }
     Ok(output.show(&answer, |answer| {
         let part = |key| answer.get(key).map_or_else(String::new, render::plain);
         let before = if answer.get("duplicate") == Some(&Value::Bool(true)) { " (taken before)" } else { "" };
@@ -101,7 +108,7 @@ pub(super) fn run(client: &Client, output: Output, command: Message) -> Result<(
 }
 
 fn body(send: Send) -> Result<Value, Failure> {
-    let text = if send.text == "-" { text_from_stdin()? } else { send.text };
+    let text = text(send.text)?;
     let mut body = Map::new();
     body.insert("to".to_owned(), json!(send.to));
     body.insert("text".to_owned(), json!(text));
@@ -114,7 +121,15 @@ fn body(send: Send) -> Result<Value, Failure> {
     if let Some(key) = send.idempotency_key {
         body.insert("idempotency_key".to_owned(), json!(key));
     }
+    if send.dry_run {
+        body.insert("dry_run".to_owned(), json!(true));
+    }
     Ok(Value::Object(body))
+}
+
+/// A text of the command line, or that of stdin for `-`.
+pub(super) fn text(given: String) -> Result<String, Failure> {
+    if given == "-" { text_from_stdin() } else { Ok(given) }
 }
 
 /// The line end that `echo` adds is not part of the message.
@@ -129,7 +144,8 @@ fn text_from_stdin() -> Result<String, Failure> {
     Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
 }
 
-fn seconds(text: &str) -> Result<u64, String> {
+/// Whole seconds, at least one, as `90s`, `5m` or plainly.
+pub(super) fn seconds(text: &str) -> Result<u64, String> {
     let plain = text.parse().ok();
     plain
         .or_else(|| config::duration(text).map(|duration| duration.as_secs()))
@@ -158,6 +174,7 @@ mod tests {
             flash: false,
             no_report: true,
             idempotency_key: None,
+            dry_run: false,
         };
         let expect =
             json!({"to": "+491701234567", "text": "hello", "lane": "bulk", "flash": false, "report": false});

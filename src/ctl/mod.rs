@@ -14,15 +14,19 @@ use clap::{Parser, Subcommand};
 mod at;
 mod client;
 mod config;
+mod dump;
+mod encode;
 mod exchange;
 mod failure;
 mod gsm7;
 mod lines;
+mod listing;
 mod messages;
 mod modems;
 mod pdu;
 mod render;
 mod secret_input;
+mod sms;
 mod status;
 mod tokens;
 
@@ -72,6 +76,9 @@ enum Command {
     /// SMS PDUs, without a daemon
     #[command(subcommand)]
     Pdu(pdu::PduCommand),
+    /// Texts before they are sent, without a daemon
+    #[command(subcommand)]
+    Sms(sms::SmsCommand),
     /// Recorded AT traffic, without a daemon
     #[command(subcommand)]
     At(at::AtCommand),
@@ -116,8 +123,9 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Modem(modem) => modems::run(&client()?, output, modem),
         Command::Config(command) => config::run(output, command),
         Command::Pdu(command) => pdu::run(output, command),
+        Command::Sms(command) => sms::run(output, command),
         Command::At(command) => at::run(output, command),
-        Command::Gsm7(command) => gsm7::run(command),
+        Command::Gsm7(command) => gsm7::run(output, command),
         Command::Simulate(Simulate::Modem(options)) => return Ok(run_cli(&options)),
     }?;
     Ok(ExitCode::SUCCESS)

@@ -8,7 +8,7 @@ use super::{Field, PduError, gsm7};
 use crate::number::Number;
 
 /// Semi-octets of an address value at most; TS 23.040 9.1.2.5 (12 octets with length and type).
-const SEMI_OCTETS_MAX: u8 = 20;
+pub(super) const SEMI_OCTETS_MAX: u8 = 20;
 /// Septets that fit these semi-octets.
 const ALPHANUMERIC_MAX: usize = 11;
 /// Bit 7 of the type octet: no extension follows; always one.

@@ -119,29 +119,66 @@ impl Plan {
         self.alphabet
     }
 
+    /// Septets or UTF-16 units of each part.
+    #[must_use]
+    pub fn units(&self) -> Vec<usize> {
+        self.parts.iter().map(|part| part.len() / self.octets_a_unit()).collect()
+    }
+
+    /// Units that one of these parts has room for.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        let [alone, part] = match self.alphabet {
+            TextAlphabet::Gsm7 => [GSM7_ALONE, GSM7_PART],
+            TextAlphabet::Ucs2 => [UCS2_ALONE, UCS2_PART],
+        };
+        let most = if self.parts.len() > 1 { part } else { alone };
+        most / self.octets_a_unit()
+    }
+
+    /// The text of each part, as a handset reads it.
+    #[must_use]
+    pub fn texts(&self) -> Vec<Secret> {
+        self.user_data(0, false).filter_map(|(dcs, data)| data.text(dcs)).collect()
+    }
+
+    fn octets_a_unit(&self) -> usize {
+        match self.alphabet {
+            TextAlphabet::Gsm7 => 1,
+            TextAlphabet::Ucs2 => 2,
+        }
+    }
+
+    /// The coding scheme and the user data of each part, in order; `concat_ref` is unused for a single one.
+    pub fn user_data(&self, concat_ref: u8, class0: bool) -> impl Iterator<Item = (Dcs, UserData)> {
+        let total = self.segments();
+        let dcs = Dcs::for_text(self.alphabet == TextAlphabet::Ucs2, class0);
+        (1..=total).zip(&self.parts).map(move |(seq, payload)| {
+            let header = (total > 1).then(|| Header::concat(concat_ref, total, seq));
+            let payload = match self.alphabet {
+                TextAlphabet::Gsm7 => Payload::Septets(payload.clone()),
+                TextAlphabet::Ucs2 => Payload::Octets(payload.clone()),
+            };
+            (dcs, UserData { header, payload })
+        })
+    }
+
     /// The TPDUs in order. TP-MR is 0: the modem assigns it.
     #[must_use]
     pub fn submits(&self, to: &Number, options: &SubmitOptions) -> Vec<Submit> {
-        let total = self.segments();
-        let part = |(seq, payload): (u8, &Secret)| Submit {
+        let submit = |(dcs, user_data)| Submit {
             reference: MessageRef(0),
             destination: Address::from(to),
             pid: 0,
-            dcs: Dcs::for_text(self.alphabet == TextAlphabet::Ucs2, options.class0),
+            dcs,
             validity: options.validity.map(Validity::within),
             reject_duplicates: options.reject_duplicates,
             status_report: options.status_report,
             reply_path: false,
-            user_data: UserData {
-                header: (total > 1).then(|| Header::concat(options.concat_ref, total, seq)),
-                payload: match self.alphabet {
-                    TextAlphabet::Gsm7 => Payload::Septets(payload.clone()),
-                    TextAlphabet::Ucs2 => Payload::Octets(payload.clone()),
-                },
-            },
+            user_data,
             flaws: Flaws::default(),
         };
-        (1..=total).zip(&self.parts).map(part).collect()
+        self.user_data(options.concat_ref, options.class0).map(submit).collect()
     }
 }
 

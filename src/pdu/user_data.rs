@@ -123,12 +123,12 @@ impl UserData {
 }
 
 /// Whether TP-UDL counts septets: compressed data is counted in octets whatever its alphabet.
-fn counts_septets(dcs: Dcs) -> bool {
+pub(super) fn counts_septets(dcs: Dcs) -> bool {
     dcs.alphabet().is_septets() && !dcs.compressed()
 }
 
 /// Septets that a header of `octets` octets occupies, and the fill bits that align the text behind it.
-fn header_septets(octets: usize) -> (usize, u8) {
+pub(super) fn header_septets(octets: usize) -> (usize, u8) {
     let bits = octets.saturating_mul(8);
     let fill = (7 - bits % 7) % 7;
     (bits.div_ceil(7), u8::try_from(fill).unwrap_or(0))

@@ -73,6 +73,55 @@ async fn the_same_key_twice_sends_once() {
 }
 
 #[tokio::test]
+async fn a_dry_run_tells_what_would_become_of_a_message_and_stores_nothing() {
+    let house = House::new(Role::Send);
+    let ask = json!({"to": "0049 170 1234567", "text": "say “hi”", "lane": "alert", "dry_run": true,
+        "idempotency_key": "one"});
+    let answer = house.post("/v1/messages", &ask).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let told = answer.json();
+    for (key, value) in [
+        ("dry_run", json!(true)),
+        ("to", json!(PHONE)),
+        ("lane", json!("alert")),
+        ("segments", json!(1)),
+        ("alphabet", json!("ucs2")),
+        ("units", json!([8])),
+        ("left", json!(62)),
+    ] {
+        assert_eq!(told[key], value, "{told}");
+    }
+    assert_eq!(told["forced_by"][1]["code_point"], "U+201D");
+    let deadline: jiff::Timestamp = told["deadline"].as_str().unwrap().parse().unwrap();
+    let alert = Rules::default().lifetimes[1].as_millis();
+    let away = deadline.as_millisecond() - clock::wall().0;
+    assert!((1..=i64::try_from(alert).unwrap()).contains(&away), "{away} ms");
+
+    for (change, status, code) in [
+        (json!({"to": "0170 1234567"}), 422, "number-national"),
+        (json!({"text": "x".repeat(460)}), 422, "text-too-long"),
+        (json!({"lifetime": 0}), 422, "lifetime-invalid"),
+        (json!({"lane": "login"}), 403, "lane-forbidden"),
+    ] {
+        let mut ask = ask.clone();
+        ask.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let answer = house.post("/v1/messages", &ask).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (status, &json!(code)), "{answer:?}");
+        ask["dry_run"] = json!(false);
+        let real = house.post("/v1/messages", &ask).await;
+        assert_eq!(real.body, answer.body, "the dry run refuses as the real one does");
+    }
+
+    let batch = json!([ask.clone(), ask.clone()]);
+    let answer = house.post("/v1/messages", &batch).await;
+    assert_eq!((answer.status, answer.json()["messages"].as_array().unwrap().len()), (200, 2));
+    let mixed = json!([ask, {"to": PHONE, "text": "x"}]);
+    assert_eq!(house.post("/v1/messages", &mixed).await.status, 400);
+    assert_eq!(house.get("/v1/messages").await.json()["messages"], json!([]));
+    house.close().await;
+}
+
+#[tokio::test]
 async fn login_texts_are_told_to_nobody() {
     let house = House::new(Role::Admin);
     house.enrol_alice().await;
