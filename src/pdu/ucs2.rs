@@ -3,7 +3,12 @@
 /// The text as big-endian octets.
 #[must_use]
 pub fn encode(text: &str) -> Vec<u8> {
-    text.encode_utf16().flat_map(u16::to_be_bytes).collect()
+    // No character takes more octets in UTF-16 than twice those of UTF-8.
+    let mut octets = Vec::with_capacity(text.len().saturating_mul(2));
+    for unit in text.encode_utf16() {
+        octets.extend_from_slice(&unit.to_be_bytes());
+    }
+    octets
 }
 
 /// The text of big-endian octets. A lone surrogate becomes U+FFFD; an odd octet at the end is no character and is dropped.
