@@ -3,10 +3,13 @@
 /// The text as big-endian octets.
 #[must_use]
 pub fn encode(text: &str) -> Vec<u8> {
-    // No character takes more octets in UTF-16 than twice those of UTF-8.
-    let mut octets = Vec::with_capacity(text.len().saturating_mul(2));
-    for unit in text.encode_utf16() {
-        octets.extend_from_slice(&unit.to_be_bytes());
+    // One unit for each character, that is for each octet that begins one, and one more beyond the basic plane.
+    let begun = text.bytes().filter(|octet| octet & 0xc0 != 0x80).count();
+    let beyond = text.bytes().filter(|&octet| octet >= 0xf0).count();
+    let mut octets = vec![0; begun.saturating_add(beyond).saturating_mul(2)];
+    let (slots, _) = octets.as_chunks_mut();
+    for (slot, unit) in slots.iter_mut().zip(text.encode_utf16()) {
+        *slot = unit.to_be_bytes();
     }
     octets
 }
