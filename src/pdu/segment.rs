@@ -1,15 +1,20 @@
 //! Text of any length as SMS-SUBMITs: GSM 7 bit if every character allows, else UCS-2; one part if it fits, else parts
 //! with an 8 bit concatenation element (TS 23.040 9.2.3.24.1).
 //!
-//! A part ends only between characters: an escape pair or a surrogate pair is never cut, for handsets show each part of
-//! such a pair as rubbish.
+//! A part ends only between characters, as readers see them (`cut`): handsets show each half of a pair as rubbish. The
+//! text is coded once, into one buffer, and the parts are places in it, for every message comes this way twice.
 
 use std::time::Duration;
 
-use super::{Address, Dcs, Flaws, Header, Payload, Pid, Submit, UserData, Validity, ValidityFormat, gsm7};
+use super::gsm7::{self, Tables};
+use super::{Address, Dcs, Flaws, Header, Payload, Pid, Submit, UserData, Validity, ValidityFormat, ucs2};
 use crate::number::Number;
 use crate::secret::Secret;
 use crate::units::MessageRef;
+
+mod cut;
+
+use cut::Coding;
 
 /// Septets of a message alone, and of a part behind the six octets of concatenation header (7 septets).
 const GSM7_ALONE: usize = 160;
@@ -57,9 +62,11 @@ pub struct SubmitOptions {
 /// A text cut into parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    alphabet: TextAlphabet,
-    /// At least one, at most [`PARTS_MAX`].
-    parts: Vec<Secret>,
+    coding: Coding,
+    /// The units of all parts: a septet an octet, or UTF-16 in big-endian octets.
+    units: Secret,
+    /// Where each part ends in `units`, ascending; at least one, at most [`PARTS_MAX`].
+    ends: Vec<usize>,
 }
 
 /// Cuts `text` into parts.
@@ -67,74 +74,47 @@ pub struct Plan {
 /// # Errors
 /// When it needs more than 255 parts.
 pub fn plan(text: &str) -> Result<Plan, SegmentError> {
-    let gsm7: Option<Vec<gsm7::Coded>> =
-        text.chars().map(|c| gsm7::Tables::default().encode_char(c)).collect();
-    let (alphabet, parts) = match gsm7 {
-        Some(coded) => {
-            let units = coded.into_iter().map(|c| {
-                let mut septets = Vec::with_capacity(c.cost());
-                c.push_to(&mut septets);
-                septets
-            });
-            (TextAlphabet::Gsm7, cut(units, GSM7_ALONE, GSM7_PART))
-        }
-        None => {
-            let units = text.chars().map(|c| super::ucs2::encode(c.encode_utf8(&mut [0; 4])));
-            (TextAlphabet::Ucs2, cut(units, UCS2_ALONE, UCS2_PART))
-        }
+    let (coding, units, room) = match gsm7::encode(text) {
+        Some(septets) => (Coding::Septets(Tables::default()), septets, [GSM7_ALONE, GSM7_PART]),
+        None => (Coding::Ucs2, ucs2::encode(text), [UCS2_ALONE, UCS2_PART]),
     };
-    if parts.len() > PARTS_MAX {
-        return Err(SegmentError::TooLong(parts.len()));
+    let ends = coding.cut(&units, room);
+    if ends.len() > PARTS_MAX {
+        return Err(SegmentError::TooLong(ends.len()));
     }
-    Ok(Plan { alphabet, parts: parts.into_iter().map(Secret::new).collect() })
-}
-
-/// Fills parts with whole characters: one of `alone` if that is enough, else several of `part`.
-fn cut(characters: impl Iterator<Item = Vec<u8>>, alone: usize, part: usize) -> Vec<Vec<u8>> {
-    let (mut all, mut current, mut parts) = (Vec::new(), Vec::new(), Vec::new());
-    for character in characters {
-        if all.len() <= alone {
-            all.extend_from_slice(&character);
-        }
-        if current.len() + character.len() > part {
-            parts.push(std::mem::take(&mut current));
-        }
-        current.extend(character);
-    }
-    if all.len() <= alone {
-        return vec![all];
-    }
-    parts.push(current);
-    parts
+    Ok(Plan { coding, units: Secret::new(units), ends })
 }
 
 impl Plan {
     /// Number of parts, 1..=255: what the operator counts and bills.
     #[must_use]
     pub fn segments(&self) -> u8 {
-        u8::try_from(self.parts.len()).unwrap_or(u8::MAX)
+        u8::try_from(self.ends.len()).unwrap_or(u8::MAX)
     }
 
     /// The alphabet that was chosen.
     #[must_use]
     pub fn alphabet(&self) -> TextAlphabet {
-        self.alphabet
+        match self.coding {
+            Coding::Septets(_) => TextAlphabet::Gsm7,
+            Coding::Ucs2 => TextAlphabet::Ucs2,
+        }
     }
 
     /// Septets or UTF-16 units of each part.
     #[must_use]
     pub fn units(&self) -> Vec<usize> {
-        self.parts.iter().map(|part| part.len() / self.octets_a_unit()).collect()
+        self.parts().map(|part| part.len() / self.octets_a_unit()).collect()
     }
 
     /// Units that one of these parts has room for.
     #[must_use]
     pub fn room(&self) -> usize {
-        let [alone, part] = match self.alphabet {
+        let [alone, part] = match self.alphabet() {
             TextAlphabet::Gsm7 => [GSM7_ALONE, GSM7_PART],
             TextAlphabet::Ucs2 => [UCS2_ALONE, UCS2_PART],
         };
-        let most = if self.parts.len() > 1 { part } else { alone };
+        let most = if self.ends.len() > 1 { part } else { alone };
         most / self.octets_a_unit()
     }
 
@@ -144,8 +124,14 @@ impl Plan {
         self.user_data(0, false).filter_map(|(dcs, data)| data.text(dcs)).collect()
     }
 
+    /// The units of each part.
+    fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| self.units.expose().get(start..end).unwrap_or_default())
+    }
+
     fn octets_a_unit(&self) -> usize {
-        match self.alphabet {
+        match self.alphabet() {
             TextAlphabet::Gsm7 => 1,
             TextAlphabet::Ucs2 => 2,
         }
@@ -154,12 +140,13 @@ impl Plan {
     /// The coding scheme and the user data of each part, in order; `concat_ref` is unused for a single one.
     pub fn user_data(&self, concat_ref: u8, class0: bool) -> impl Iterator<Item = (Dcs, UserData)> {
         let total = self.segments();
-        let dcs = Dcs::for_text(self.alphabet == TextAlphabet::Ucs2, class0);
-        (1..=total).zip(&self.parts).map(move |(seq, payload)| {
+        let dcs = Dcs::for_text(self.alphabet() == TextAlphabet::Ucs2, class0);
+        (1..=total).zip(self.parts()).map(move |(seq, units)| {
             let header = (total > 1).then(|| Header::concat(concat_ref, total, seq));
-            let payload = match self.alphabet {
-                TextAlphabet::Gsm7 => Payload::Septets(payload.clone()),
-                TextAlphabet::Ucs2 => Payload::Octets(payload.clone()),
+            let units = Secret::new(units.to_vec());
+            let payload = match self.coding {
+                Coding::Septets(_) => Payload::Septets(units),
+                Coding::Ucs2 => Payload::Octets(units),
             };
             (dcs, UserData { header, payload })
         })

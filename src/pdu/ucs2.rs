@@ -3,7 +3,15 @@
 /// The text as big-endian octets.
 #[must_use]
 pub fn encode(text: &str) -> Vec<u8> {
-    text.encode_utf16().flat_map(u16::to_be_bytes).collect()
+    // One unit for each character, that is for each octet that begins one, and one more beyond the basic plane.
+    let begun = text.bytes().filter(|octet| octet & 0xc0 != 0x80).count();
+    let beyond = text.bytes().filter(|&octet| octet >= 0xf0).count();
+    let mut octets = vec![0; begun.saturating_add(beyond).saturating_mul(2)];
+    let (slots, _) = octets.as_chunks_mut();
+    for (slot, unit) in slots.iter_mut().zip(text.encode_utf16()) {
+        *slot = unit.to_be_bytes();
+    }
+    octets
 }
 
 /// The text of big-endian octets. A lone surrogate becomes U+FFFD; an odd octet at the end is no character and is dropped.
