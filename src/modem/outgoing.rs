@@ -138,9 +138,16 @@ impl Outgoing {
         match std::mem::replace(&mut self.current, Current::Closing) {
             Current::Prompted(submit) if submit.durable => {
                 turn.timers.clear(Timer::Durable);
-                turn.session.give_pdu(turn.now, turn.timers, &submit.tpdu);
-                self.unanswered = None;
-                self.current = Current::Sent(submit.id);
+                if turn.session.give_pdu(turn.now, turn.timers, &submit.tpdu) {
+                    self.unanswered = None;
+                    self.current = Current::Sent(submit.id);
+                } else {
+                    // The modem has left the prompt by itself; what did not leave must not wait for an answer.
+                    turn.done(submit.id, Err(NotSent::PromptTimeout.into()));
+                    if turn.session.is_idle() {
+                        self.current = Current::None;
+                    }
+                }
             }
             other => self.current = other,
         }

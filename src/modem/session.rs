@@ -251,10 +251,11 @@ impl Session {
     }
 
     /// Gives the PDU and Ctrl-Z. Only when the prompt is open. Takes octets, so that nothing but hex can leave.
-    pub(super) fn give_pdu(&mut self, now: Instant, timers: &mut Timers, tpdu: &[u8]) {
-        let State::Awaiting(awaiting) = &mut self.state else { return };
+    #[must_use]
+    pub(super) fn give_pdu(&mut self, now: Instant, timers: &mut Timers, tpdu: &[u8]) -> bool {
+        let State::Awaiting(awaiting) = &mut self.state else { return false };
         if awaiting.prompt != Prompt::Open {
-            return;
+            return false;
         }
         // No service centre octets: the SIM's own is used.
         let hex = format!("00{}", hex::encode(tpdu));
@@ -264,6 +265,7 @@ impl Session {
         awaiting.echo = Zeroizing::new(hex);
         timers.set(Timer::Link, now, self.submit_limit);
         self.writes.push(bytes.into());
+        true
     }
 
     /// The `+CMGS` in flight is not wanted any more: ESC now or when its prompt comes. Not after Ctrl-Z.

@@ -6,7 +6,7 @@
 
 use unicode_segmentation::{GraphemeCursor, GraphemeIncomplete};
 
-use crate::pdu::gsm7::{ESCAPE, Tables};
+use crate::pdu::gsm7::{Coded, ESCAPE, Tables};
 use crate::pdu::ucs2;
 
 /// What the units are.
@@ -113,7 +113,7 @@ impl Coding {
     fn cost(self, text: &str) -> usize {
         match self {
             Self::Septets(tables) => {
-                text.chars().filter_map(|c| tables.encode_char(c)).map(|coded| coded.cost()).sum()
+                text.chars().filter_map(|c| tables.encode_char(c)).map(Coded::cost).sum()
             }
             Self::Ucs2 => text.chars().map(|c| 2 * c.len_utf16()).sum(),
         }
