@@ -43,8 +43,9 @@ fn message(item: &mut Map<String, Value>) {
         Ok(octets) => facts(&pdu::decode(&octets, true, None), true),
         Err(error) => json!({"error": true, "reason": error.to_string()}),
     };
+    // An exchange says that its PDU cannot be read and why; `pdu decode` says how far it could.
     if facts.get("error").is_some() {
-        item.insert("sms".to_owned(), facts);
+        item.insert("sms".to_owned(), json!({"error": true, "reason": facts.get("reason")}));
         return;
     }
     let told = item.get("length").and_then(Value::as_u64);
