@@ -56,6 +56,10 @@ pub enum CcidForm {
     HuaweiIccid,
     /// `AT+QCCID` (Quectel).
     Qccid,
+    /// `AT#CCID` (Telit).
+    TelitCcid,
+    /// `AT^SCID` (Siemens, Cinterion).
+    Scid,
 }
 
 /// Which registration is meant; TS 27.007 7.2, 10.1.20, 10.1.22.
@@ -256,6 +260,8 @@ impl Command {
             Self::Ccid(CcidForm::Iccid) => "+ICCID",
             Self::Ccid(CcidForm::HuaweiIccid) => "^ICCID?",
             Self::Ccid(CcidForm::Qccid) => "+QCCID",
+            Self::Ccid(CcidForm::TelitCcid) => "#CCID",
+            Self::Ccid(CcidForm::Scid) => "^SCID",
             Self::CpinRead => "+CPIN?",
             Self::CpinEnter(_) => "+CPIN=\"****\"",
             Self::CopsRead => "+COPS?",

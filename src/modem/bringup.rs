@@ -127,7 +127,7 @@ impl BringUp {
             busy_until: now + BUSY_LIMIT,
             wake_until: now + patience,
             identity: Identity::default(),
-            profile: settings.profile.clone().unwrap_or_else(Profile::generic),
+            profile: settings.first_profile(),
             notify: Vec::new(),
             setup: SetUp::default(),
         }
@@ -376,7 +376,7 @@ impl BringUp {
         self.profile = settings
             .profile
             .clone()
-            .unwrap_or_else(|| Profile::find(manufacturer.as_deref(), model.as_deref()));
+            .unwrap_or_else(|| settings.notes.find(manufacturer.as_deref(), model.as_deref()));
         self.identity.profile.clone_from(&self.profile.name);
     }
 
@@ -494,9 +494,10 @@ fn candidates(profile: &Profile, support: &CnmiSupport) -> Vec<Cnmi> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::modem::profile::Library;
 
     fn first(support: &CnmiSupport) -> Option<(u8, u8, u8, u8)> {
-        candidates(&Profile::generic(), support).first().map(|c| (c.mode, c.mt, c.ds, c.bfr))
+        candidates(&Library::compiled_in().generic(), support).first().map(|c| (c.mode, c.mt, c.ds, c.bfr))
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::at::Final;
 use crate::at::command::Pin;
-use crate::modem::profile::Profile;
+use crate::modem::profile::{Library, Profile};
 use crate::units::{Dbm, Iccid, Imei, MessageRef};
 
 /// Names one request of the driver; chosen by the driver, unique as long as the machine lives.
@@ -35,8 +35,17 @@ pub struct Settings {
     pub keep_alive: Option<Duration>,
     /// How long the answer to a PDU may take; [`CMGS_ANSWER`](crate::at::command::CMGS_ANSWER) if `None`.
     pub submit_limit: Option<Duration>,
+    /// The firmware notes in force.
+    pub notes: Arc<Library>,
     /// The firmware note to go by; found by the modem's identity if `None`.
     pub profile: Option<Arc<Profile>>,
+}
+
+impl Settings {
+    /// The note to go by until the modem has said what it is.
+    pub(super) fn first_profile(&self) -> Arc<Profile> {
+        self.profile.clone().unwrap_or_else(|| self.notes.generic())
+    }
 }
 
 /// For which SIM the PIN may be tried, once.

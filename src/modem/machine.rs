@@ -153,7 +153,7 @@ impl Machine {
     /// A machine for a port that was just opened. It writes nothing before its first [`Input::Tick`], which is due at once.
     #[must_use]
     pub fn new(settings: Settings, now: Instant) -> Self {
-        let patience = settings.profile.clone().unwrap_or_else(Profile::generic).wake();
+        let patience = settings.first_profile().wake();
         let status = Status {
             phase: Phase::Starting,
             identity: Arc::default(),

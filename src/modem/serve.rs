@@ -12,7 +12,7 @@ use super::driver::{Driver, DriverHandle, Exit, Notice, Parts};
 use super::machine::{Cause, Phase, PinPermission, Settings, Step};
 use super::pin_memory::{PinMemory, Try};
 use super::port::Port;
-use super::profile;
+use super::profile::Library;
 use super::supervisor::PortSettings;
 use super::trace::Trace;
 use super::wake::Wake;
@@ -123,8 +123,9 @@ impl Serve {
     }
 
     fn parts(&self, memory: &Memory, stop: CancellationToken) -> Parts {
+        let notes = Arc::clone(Library::compiled_in());
         let profile = self.settings.profile.as_deref();
-        let profile = profile.and_then(|name| profile::all().iter().find(|one| one.name == name).cloned());
+        let profile = profile.and_then(|name| notes.named(name));
         Parts {
             name: Arc::clone(&self.name),
             serial: memory.serial,
@@ -133,6 +134,7 @@ impl Serve {
                 pin_permission: memory.permission.clone(),
                 keep_alive: self.settings.keep_alive,
                 submit_limit: self.settings.submit_limit,
+                notes,
                 profile,
             },
             trace: Arc::clone(&self.trace),

@@ -4,6 +4,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::modem::machine::{PinPermission, Uncertain};
+use crate::modem::profile::Library;
 use crate::modem::pty::Phone;
 use crate::units::{MessageRef, UnixMs};
 
@@ -36,6 +37,7 @@ impl Rig {
                     pin_permission: PinPermission::Never,
                     keep_alive: Some(FAR),
                     submit_limit: None,
+                    notes: Arc::clone(Library::compiled_in()),
                     profile: None,
                 },
                 trace: Arc::default(),

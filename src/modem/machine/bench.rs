@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::modem::profile::Library;
 
 pub(super) const MS: Duration = Duration::from_millis(1);
 pub(super) const SECOND: Duration = Duration::from_secs(1);
@@ -144,6 +145,7 @@ pub(super) fn settings() -> Settings {
         pin_permission: PinPermission::Never,
         keep_alive: None,
         submit_limit: None,
+        notes: Arc::clone(Library::compiled_in()),
         profile: None,
     }
 }

@@ -30,7 +30,7 @@ impl Machine {
     /// Begins a bring-up. `patience`: after a restart; otherwise the profile's, and a modem that was down stays so until it is up.
     pub(super) fn begin(&mut self, now: Instant, patience: Option<Duration>) {
         let again = matches!(self.state, State::Down);
-        let profile = self.settings.profile.clone().unwrap_or_else(Profile::generic);
+        let profile = self.settings.first_profile();
         self.timers.clear_all();
         self.session.resync(now, &mut self.timers, true);
         if !again {
