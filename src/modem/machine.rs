@@ -204,11 +204,12 @@ impl Machine {
                 }
             }
             Input::Request(request) => self.requested(now, request),
-            Input::Durable(id) => self.outgoing.durable(&mut turn!(self, now), id),
+            Input::Durable(id) => self.outgoing.durable(id),
             Input::Abandon(id) => self.abandoned(now, id),
             Input::Stored(token) => self.incoming.stored(token),
             Input::HangUp => self.hung_up(now),
         }
+        self.outgoing.give_if_both(&mut turn!(self, now));
         self.pump(now);
         self.tell();
     }
@@ -305,7 +306,7 @@ impl Machine {
 
     fn listen(&mut self, now: Instant) {
         while let Some(heard) = self.session.next(now, &mut self.timers) {
-            // All of these bytes are judged before the next command leaves: none of them can be its answer.
+            // All of these bytes are judged before the next command or PDU leaves: none of them can be its answer.
             self.heard(now, heard);
         }
     }

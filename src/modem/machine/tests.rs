@@ -289,6 +289,51 @@ fn a_late_reference_settles_and_never_answers_the_next_command() {
 }
 
 #[test]
+fn what_is_read_with_the_prompt_is_no_answer_to_the_pdu() {
+    for durable_first in [true, false] {
+        let mut bench = Bench::ready();
+        bench.script("AT+CMGS", &["\r\n> \r\n+CMGS: 99\r\n\r\nOK\r\n"]);
+        bench.submit(1);
+        if durable_first {
+            bench.durable(1);
+        }
+        bench.run(2 * MS);
+        assert_eq!(bench.done(1), None);
+        bench.durable(1);
+        assert_eq!((bench.heard("00"), bench.done(1)), (1, None));
+        bench.run(SECOND);
+        assert_eq!(bench.done(1), Some(TAKEN));
+        assert_eq!(bench.machine.status().counters.noise_lines, 2);
+    }
+}
+
+#[test]
+fn a_line_that_had_begun_before_the_command_left_is_no_answer() {
+    let mut bench = Bench::ready();
+    bench.script("AT+CMGS", &[""]);
+    bench.script("PDU", &["9\r\n\r\n+CMGS: 7\r\n\r\nOK\r\n"]);
+    bench.say("\r\n+CMS ERR");
+    bench.submit(1);
+    bench.durable(1);
+    bench.say("OR: 500\r\n");
+    assert_eq!(bench.done(1), None);
+    bench.phone.in_prompt = true;
+    bench.say("\r\n> \r\n+CMGS: 9");
+    assert_eq!((bench.heard("00"), bench.done(1)), (1, None));
+    bench.run(SECOND);
+    assert_eq!(bench.done(1), Some(TAKEN));
+    // Nor is the prompt of an earlier one.
+    bench.say("\r\n> ");
+    bench.script("AT+CMGS", &["\r\n> "]);
+    bench.submit(2);
+    bench.durable(2);
+    bench.say("\r\n");
+    assert_eq!(bench.heard("00"), 1);
+    bench.run(SECOND);
+    assert_eq!((bench.heard("00"), bench.done(2)), (2, Some(TAKEN)));
+}
+
+#[test]
 fn a_slow_modem_is_waited_for_until_it_owes_nothing() {
     let mut bench = Bench::ready();
     bench.run(290 * SECOND);
