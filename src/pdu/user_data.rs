@@ -66,7 +66,7 @@ impl UserData {
         match (&self.payload, dcs.alphabet()) {
             (Payload::Septets(septets), _) => {
                 let tables = self.header.as_ref().map(Header::tables).unwrap_or_default();
-                Some(Secret::from(tables.decode(septets.expose())))
+                Some(Secret::new(tables.decode_utf8(septets.expose())))
             }
             (Payload::Octets(octets), Alphabet::Ucs2) if !dcs.compressed() => {
                 Some(Secret::from(ucs2::decode(octets.expose())))
