@@ -137,11 +137,7 @@ impl Loaded {
             rest = rest.get(same..).unwrap_or_default();
             loop {
                 let Some(c) = self.next_char(&mut rest) else { return text };
-                let mut octets = [0; 4];
-                let len = c.encode_utf8(&mut octets).len();
-                let end = text.len() + len;
-                text.extend_from_slice(&octets);
-                text.truncate(end);
+                push(&mut text, c);
                 if self.goes_on(rest) {
                     break;
                 }
@@ -184,6 +180,18 @@ impl Loaded {
     fn basic(self, code: u8) -> char {
         self.basic.char(code).unwrap_or(' ')
     }
+}
+
+/// Appends four octets and drops those too many: a copy of a length that is not known costs a call.
+fn push(text: &mut Vec<u8>, c: char) {
+    if let Ok(ascii @ ..0x80) = u8::try_from(c) {
+        text.push(ascii);
+        return;
+    }
+    let mut octets = [0; 4];
+    let end = text.len() + c.encode_utf8(&mut octets).len();
+    text.extend_from_slice(&octets);
+    text.truncate(end);
 }
 
 #[cfg(test)]

@@ -92,11 +92,12 @@ impl Table {
     pub(super) fn same(&self, chunk: &[u8; CHUNK]) -> usize {
         let others = |octets: u64| {
             let codes = octets & !HIGHEST;
-            let lifted = self.same.map(|(first, behind)| (codes + first) & !(codes + behind));
-            (octets | !lifted.into_iter().fold(0, |all, run| all | run)) & HIGHEST
+            let [a, b, c, d] = self.same;
+            let inside = |run: (u64, u64)| (codes + run.0) & !(codes + run.1);
+            (octets | !(inside(a) | inside(b) | inside(c) | inside(d))) & HIGHEST
         };
         let octets = u128::from_le_bytes(*chunk);
-        let [low, high] = [octets as u64, (octets >> 64) as u64].map(others);
+        let (low, high) = (others(octets as u64), others((octets >> 64) as u64));
         let bits = if low == 0 { 64 + high.trailing_zeros() } else { low.trailing_zeros() };
         bits as usize / 8
     }
