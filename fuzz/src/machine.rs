@@ -561,5 +561,7 @@ fn settings() -> Settings {
         hang_up_calls: true,
         notes: std::sync::Arc::clone(smsotpd::modem::profile::Library::compiled_in()),
         profile: None,
+        likely: None,
+        port_age: Duration::ZERO,
     }
 }

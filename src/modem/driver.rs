@@ -30,6 +30,7 @@ use super::machine::{
 use super::port::{Port, Wire};
 use super::trace::Trace;
 use super::wake::Wake;
+use crate::at::reply::Radio;
 use crate::clock;
 use crate::units::Iccid;
 
@@ -408,6 +409,7 @@ fn unknown() -> Status {
         registration: Registration::default(),
         operator: None,
         signal: None,
+        radio: Radio::default(),
         counters: Counters::default(),
     }
 }

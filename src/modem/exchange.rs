@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::at::Final;
 use crate::at::command::Pin;
+use crate::at::reply::Radio;
 use crate::modem::profile::{Library, Profile};
 use crate::units::{Dbm, Iccid, Imei, MessageRef};
 
@@ -41,12 +42,16 @@ pub struct Settings {
     pub notes: Arc<Library>,
     /// The firmware note to go by; found by the modem's identity if `None`.
     pub profile: Option<Arc<Profile>>,
+    /// The note that its USB identity suggests, to go by until it has said what it is.
+    pub likely: Option<Arc<Profile>>,
+    /// How long the port has been there: the note's quiet time began with it.
+    pub port_age: Duration,
 }
 
 impl Settings {
     /// The note to go by until the modem has said what it is.
     pub(super) fn first_profile(&self) -> Arc<Profile> {
-        self.profile.clone().unwrap_or_else(|| self.notes.generic())
+        self.profile.clone().or_else(|| self.likely.clone()).unwrap_or_else(|| self.notes.generic())
     }
 }
 
@@ -315,6 +320,8 @@ pub struct Status {
     pub operator: Option<Arc<str>>,
     /// The last signal; `None` when not known.
     pub signal: Option<Dbm>,
+    /// What its note's own command told of LTE.
+    pub radio: Radio,
     /// Sums since the machine was made.
     pub counters: Counters,
 }

@@ -206,6 +206,11 @@ impl Incoming {
         })
     }
 
+    /// Whether something waits for the line.
+    pub(super) fn has_work(&self) -> bool {
+        !(self.deletes.is_empty() && self.reads.is_empty() && self.lists.is_empty() && self.sweep.is_none())
+    }
+
     /// The next command, if there is something to do and room for what it brings.
     pub(super) fn order(&mut self, turn: &Turn<'_>) -> Option<Order> {
         if turn.timers.is_set(Timer::Retry) {

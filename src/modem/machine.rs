@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::at::command::Domain;
-use crate::at::reply::PinState;
+use crate::at::reply::{PinState, Radio};
 use crate::at::urc::Ready;
 use crate::at::{Command, Disposition, Final, Urc};
 use crate::modem::bringup::{BringUp, Card};
@@ -34,8 +34,8 @@ const SENDS_BETWEEN: u8 = 4;
 const SEARCH_POLL: Duration = Duration::from_secs(2);
 /// The slowest poll while searching.
 const SEARCH_POLL_MAX: Duration = Duration::from_secs(30);
-/// A modem that was restarted may be silent that long.
-const RESTART_PATIENCE: Duration = Duration::from_secs(60);
+/// After so long without an octet from it a modem that sleeps is asleep.
+const DOZE: Duration = Duration::from_secs(5);
 /// The shortest keep-alive that settings may ask for.
 const KEEP_ALIVE_MIN: Duration = Duration::from_secs(1);
 
@@ -45,6 +45,10 @@ pub struct Machine {
     state: State,
     session: Session,
     timers: Timers,
+    /// The firmware note in force; before the modem has said what it is, the one that it had last.
+    note: Arc<Profile>,
+    /// When the last octets came.
+    heard_at: Instant,
     outgoing: Outgoing,
     incoming: Incoming,
     health: Health,
@@ -71,10 +75,11 @@ enum State {
 /// Set up.
 #[derive(Debug)]
 struct Online {
-    profile: Arc<Profile>,
     /// Commands of the slow look that are still to be sent.
     looks: VecDeque<Command>,
     looking: Option<Command>,
+    /// Which of the note's forms for the signal is asked; past the last one if the modem knows none.
+    signal_form: usize,
     rounds: u32,
     search_poll: Duration,
     sends: u8,
@@ -155,22 +160,26 @@ impl Machine {
     /// A machine for a port that was just opened. It writes nothing before its first [`Input::Tick`], which is due at once.
     #[must_use]
     pub fn new(settings: Settings, now: Instant) -> Self {
-        let patience = settings.first_profile().wake();
+        let note = settings.first_profile();
+        let settle = note.settle().saturating_sub(settings.port_age);
         let status = Status {
             phase: Phase::Starting,
             identity: Arc::default(),
             registration: Registration::default(),
             operator: None,
             signal: None,
+            radio: Radio::default(),
             counters: Counters::default(),
         };
         let mut timers = Timers::default();
-        timers.set(Timer::Pause, now, Duration::ZERO);
+        timers.set(Timer::Pause, now, settle);
         Self {
-            state: State::BringUp(BringUp::new(now, &settings, patience)),
-            session: Session::new(settings.submit_limit),
+            state: State::BringUp(BringUp::new(now, Arc::clone(&note), settle + note.wake())),
+            session: Session::new(settings.submit_limit, Arc::clone(&note)),
             settings,
             timers,
+            note,
+            heard_at: now,
             outgoing: Outgoing::new(),
             incoming: Incoming::new(),
             health: Health::default(),
@@ -195,6 +204,7 @@ impl Machine {
         }
         match input {
             Input::Bytes(bytes) => {
+                self.heard_at = now;
                 self.session.push(bytes);
                 self.listen(now);
             }
@@ -347,6 +357,10 @@ impl Machine {
                 if let State::BringUp(bringup) = &mut self.state {
                     let card = Card { settings: &self.settings, pin_spent: &mut self.pin_spent };
                     let progress = bringup.answered(now, &card, answer);
+                    if !Arc::ptr_eq(&self.note, bringup.note()) {
+                        self.note = Arc::clone(bringup.note());
+                        self.session.obey(Arc::clone(&self.note));
+                    }
                     self.progress(now, progress);
                 }
             }
@@ -377,12 +391,15 @@ impl Machine {
                 self.health.answered();
                 self.looked(now, answer);
             }
+            Purpose::Wake => {}
             Purpose::Ladder => self.stepped(now, answer.result == Final::Ok),
         }
     }
 
     fn timed_out(&mut self, now: Instant, purpose: Purpose) {
-        self.status.counters.timeouts = self.status.counters.timeouts.saturating_add(1);
+        if purpose != Purpose::Wake {
+            self.status.counters.timeouts = self.status.counters.timeouts.saturating_add(1);
+        }
         let mut submit = false;
         match purpose {
             Purpose::BringUp => {
@@ -400,6 +417,7 @@ impl Machine {
                     online.looking = None;
                 }
             }
+            Purpose::Wake => return,
             // A modem that restarts may have no time to say so.
             Purpose::Ladder => return self.stepped(now, true),
         }
@@ -473,7 +491,7 @@ impl Machine {
             _ => return,
         }
         self.session.rebooted(&mut self.timers);
-        self.begin(now, Some(RESTART_PATIENCE));
+        self.begin(now, Some(self.note.away()));
     }
 
     /// Somebody calls a modem that only sends texts: its line would be busy until he gives up.
@@ -523,12 +541,17 @@ impl Machine {
         }
         let ready = self.is_ready();
         let State::Online(online) = &mut self.state else { return None };
+        let work =
+            (ready && self.outgoing.is_waiting()) || self.incoming.has_work() || !online.looks.is_empty();
+        if self.note.first_lost.value && work && now >= self.heard_at + DOZE {
+            return Some((Purpose::Wake, Command::At.into()));
+        }
         // Until the grace is over there is nothing to give way to.
         let grace = self.timers.is_set(Timer::Grace);
         let sends_first = grace || online.sends < SENDS_BETWEEN;
         if sends_first
             && ready
-            && let Some(order) = self.outgoing.order(now, online.profile.cmms.value)
+            && let Some(order) = self.outgoing.order(now, self.note.cmms.value)
         {
             online.sends = online.sends.saturating_add(1);
             return Some((Purpose::Submit, order));
@@ -542,7 +565,7 @@ impl Machine {
         }
         if !sends_first
             && ready
-            && let Some(order) = self.outgoing.order(now, online.profile.cmms.value)
+            && let Some(order) = self.outgoing.order(now, self.note.cmms.value)
         {
             return Some((Purpose::Submit, order));
         }
@@ -558,7 +581,7 @@ impl Machine {
             return;
         }
         let wait = if self.up {
-            self.settings.keep_alive.unwrap_or_else(|| online.profile.keep_alive()).max(KEEP_ALIVE_MIN)
+            self.settings.keep_alive.unwrap_or_else(|| self.note.keep_alive()).max(KEEP_ALIVE_MIN)
         } else {
             let poll = online.search_poll;
             online.search_poll = poll.saturating_mul(2).min(SEARCH_POLL_MAX);
@@ -573,6 +596,8 @@ mod lookout;
 
 #[cfg(test)]
 mod bench;
+#[cfg(test)]
+mod note_tests;
 #[cfg(test)]
 mod storm;
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub mod udev;
 
 mod away;
 mod handle;
+mod origin;
 mod pin_memory;
 mod port;
 mod power;

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use super::origin;
+
 /// How long a modem stays off its bus: hubs that switch power want a moment.
 const OFF: Duration = Duration::from_secs(2);
 /// A hook that takes longer is killed; a power switch needs seconds.
@@ -38,8 +40,8 @@ pub(super) enum PowerError {
 
 /// Takes the USB device behind the tty `target` off its bus and on again; all its ports come anew.
 pub(super) async fn reauthorise(target: &Path) -> Result<(), PowerError> {
-    let switch = authorised(Path::new("/sys/class/tty"), target)
-        .ok_or_else(|| PowerError::NotUsb(target.to_owned()))?;
+    let switch =
+        authorised(Path::new(origin::TTYS), target).ok_or_else(|| PowerError::NotUsb(target.to_owned()))?;
     for (value, pause) in [("0", OFF), ("1", Duration::ZERO)] {
         tokio::fs::write(&switch, value)
             .await
@@ -63,9 +65,7 @@ pub(super) async fn site_hook(hook: Option<&Path>, port: &str, imei: Option<&str
 
 /// The switch of the USB device (not of the interface, which has one of its own and no `idVendor`).
 fn authorised(ttys: &Path, target: &Path) -> Option<PathBuf> {
-    let device = ttys.join(target.file_name()?).join("device").canonicalize().ok()?;
-    let usb = device.ancestors().find(|above| above.join("idVendor").is_file())?;
-    Some(usb.join("authorized")).filter(|switch| switch.is_file())
+    Some(origin::usb_device(ttys, target)?.join("authorized")).filter(|switch| switch.is_file())
 }
 
 #[cfg(test)]

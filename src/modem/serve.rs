@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use super::driver::{Driver, DriverHandle, Exit, Notice, Parts};
 use super::history::History;
 use super::machine::{Cause, Phase, PinPermission, Settings, Step};
+use super::origin::{self, Origin};
 use super::pin_memory::{PinMemory, Try};
 use super::port::Port;
 use super::power::PowerError;
@@ -120,7 +121,8 @@ impl Serve {
         self.trace.note(clock::wall(), "port opened");
         memory.serial += 1;
         let stop = self.stop.child_token();
-        let driver = Driver::new(port, self.parts(memory, stop.clone()));
+        let origin = origin::look(Arc::clone(Library::compiled_in()), self.target.clone()).await;
+        let driver = Driver::new(port, self.parts(memory, origin, stop.clone()));
         let handle = driver.handle();
         self.tell(Stage::Driven(handle.clone())).await;
         let exit = self.drive(driver, &handle, &stop, memory).await;
@@ -141,7 +143,7 @@ impl Serve {
         }
     }
 
-    fn parts(&self, memory: &Memory, stop: CancellationToken) -> Parts {
+    fn parts(&self, memory: &Memory, origin: Origin, stop: CancellationToken) -> Parts {
         let notes = Arc::clone(Library::compiled_in());
         let profile = self.settings.profile.as_deref();
         let profile = profile.and_then(|name| notes.named(name));
@@ -156,6 +158,8 @@ impl Serve {
                 hang_up_calls: self.settings.hang_up_calls,
                 notes,
                 profile,
+                likely: origin.likely,
+                port_age: origin.age,
             },
             trace: Arc::clone(&self.trace),
             notices: self.notices.clone(),

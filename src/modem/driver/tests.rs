@@ -40,6 +40,8 @@ impl Rig {
                     hang_up_calls: true,
                     notes: Arc::clone(Library::compiled_in()),
                     profile: None,
+                    likely: None,
+                    port_age: Duration::ZERO,
                 },
                 trace: Arc::default(),
                 notices: notices_in,

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{
-    Cause, Done, Identity, Machine, NotSent, Online, Output, Phase, RESTART_PATIENCE, Recovery, Registration,
-    SEARCH_POLL, State, Step, Turn, Uncertain,
+    Cause, Done, Identity, Machine, NotSent, Online, Output, Phase, Recovery, Registration, SEARCH_POLL,
+    State, Step, Turn, Uncertain,
 };
 use crate::at::Command;
 use crate::modem::bringup::{BringUp, Progress, SetUp};
-use crate::modem::profile::Profile;
 use crate::modem::session::{Order, Purpose};
 use crate::modem::timers::Timer;
 
@@ -38,13 +37,12 @@ impl Machine {
     /// Begins a bring-up. `patience`: after a restart; otherwise the profile's, and a modem that was down stays so until it is up.
     pub(super) fn begin(&mut self, now: Instant, patience: Option<Duration>) {
         let again = matches!(self.state, State::Down);
-        let profile = self.settings.first_profile();
         self.timers.clear_all();
         self.session.resync(now, &mut self.timers, true);
         if !again {
             self.status.phase = Phase::Starting;
         }
-        let bringup = BringUp::new(now, &self.settings, patience.unwrap_or_else(|| profile.wake()));
+        let bringup = BringUp::new(now, Arc::clone(&self.note), patience.unwrap_or_else(|| self.note.wake()));
         self.state = State::BringUp(bringup);
         self.reset_done(now);
     }
@@ -65,8 +63,7 @@ impl Machine {
                 self.show_identity();
                 match std::mem::replace(&mut self.state, State::Closed) {
                     State::BringUp(bringup) => {
-                        let (setup, profile, _) = bringup.finish();
-                        self.online(now, &setup, profile);
+                        self.online(now, &bringup.finish());
                     }
                     other => self.state = other,
                 }
@@ -88,12 +85,12 @@ impl Machine {
             Arc::new(Identity { imsi: kept(&known.imsi), revision: kept(&known.revision), ..fresh.clone() });
     }
 
-    pub(super) fn online(&mut self, now: Instant, setup: &SetUp, profile: Arc<Profile>) {
-        self.incoming.begin(setup, profile.list.value);
+    pub(super) fn online(&mut self, now: Instant, setup: &SetUp) {
+        self.incoming.begin(setup, self.note.list.value);
         self.state = State::Online(Online {
-            profile,
             looks: VecDeque::new(),
             looking: None,
+            signal_form: 0,
             rounds: 0,
             search_poll: SEARCH_POLL,
             sends: 0,
@@ -147,7 +144,7 @@ impl Machine {
                 self.state = State::Recovering(Recovery::Waiting(step));
                 return;
             }
-            Recovery::Restarting | Recovery::Waiting(_) => return self.begin(now, Some(RESTART_PATIENCE)),
+            Recovery::Restarting | Recovery::Waiting(_) => return self.begin(now, Some(self.note.away())),
         };
         self.order_step(now, next, order);
     }

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use super::{Cause, Event, Machine, NotSent, Output, Phase, Registration, SEARCH_POLL, State, Turn};
 use crate::at::command::Domain;
-use crate::at::reply::{self, Cops, Csq};
+use crate::at::reply::{self, Cops, Csq, Radio};
 use crate::at::{Command, Final};
 use crate::modem::bringup;
+use crate::modem::profile::Profile;
 use crate::modem::session::Answer;
 use crate::modem::timers::Timer;
 
@@ -40,7 +41,9 @@ impl Machine {
         self.down = None;
         self.outputs.push_back(Output::Event(Event::Up((*self.status.identity).clone())));
         if let State::Online(online) = &mut self.state {
-            online.looks.extend([Command::Csq, Command::CopsRead]);
+            online.looks.push_back(Command::Csq);
+            online.looks.extend(signal_form(&self.note, online.signal_form));
+            online.looks.extend([Command::CopsByName, Command::CopsRead]);
             if self.status.identity.revision.is_none() {
                 online.looks.extend([Command::Cgmr, Command::Cimi]);
             }
@@ -63,6 +66,7 @@ impl Machine {
         online.looks.push_back(Command::RegistrationRead(Domain::Circuit));
         if self.up {
             online.looks.push_back(Command::Csq);
+            online.looks.extend(signal_form(&self.note, online.signal_form));
             if !online.notified || online.rounds.is_multiple_of(LOOK_EVERY) {
                 self.incoming.look();
             }
@@ -83,6 +87,13 @@ impl Machine {
             Command::Csq => {
                 self.status.signal = answer.info().and_then(|info| Csq::parse(&info)).and_then(|csq| csq.dbm);
             }
+            Command::Signal(_) if answer.result == Final::Ok => {
+                self.status.radio = answer.info().and_then(|info| Radio::parse(&info)).unwrap_or_default();
+            }
+            Command::Signal(_) => {
+                online.signal_form = online.signal_form.saturating_add(1);
+                online.looks.extend(signal_form(&self.note, online.signal_form));
+            }
             Command::CopsRead => {
                 let operator =
                     answer.info().and_then(|info| Cops::parse(&info)).and_then(|cops| cops.operator);
@@ -95,4 +106,9 @@ impl Machine {
             _ => {}
         }
     }
+}
+
+/// The command of this form, if the note has it.
+fn signal_form(note: &Profile, at: usize) -> Option<Command> {
+    note.signal.value.get(at).map(|form| Command::Signal(form.form()))
 }

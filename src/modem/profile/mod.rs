@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub mod note;
 
-pub use note::{Acknowledge, Delivery, Match, Profile, Usb, VendorCommand};
+pub use note::{Acknowledge, Delivery, LineEnd, Match, Profile, Usb, VendorCommand};
 
 /// The notes that are compiled in; the first is the one for everybody.
 const NOTES: [&str; 41] = [
@@ -76,7 +76,25 @@ impl Profile {
         Duration::from_secs(u64::from(self.away_s.value))
     }
 
-    /// How long it may stay silent after its port appeared.
+    /// Quiet time after its port appeared and before the first byte.
+    #[must_use]
+    pub fn settle(&self) -> Duration {
+        Duration::from_secs(u64::from(self.settle_s.value))
+    }
+
+    /// Whether the line says that the message files of the card are readable.
+    #[must_use]
+    pub fn is_ready_line(&self, line: &str) -> bool {
+        self.ready.value.iter().any(|start| line.starts_with(start.as_str()))
+    }
+
+    /// Whether the line is chatter that may come at any moment and means nothing to us.
+    #[must_use]
+    pub fn is_noise_line(&self, line: &str) -> bool {
+        self.noise.value.iter().any(|start| line.starts_with(start.as_str()))
+    }
+
+    /// How long it may stay silent after that.
     #[must_use]
     pub fn wake(&self) -> Duration {
         Duration::from_secs(u64::from(self.wake_s.value))
@@ -135,6 +153,13 @@ impl Library {
     #[must_use]
     pub fn named(&self, name: &str) -> Option<Arc<Profile>> {
         self.all().find(|note| note.name == name).map(Arc::clone)
+    }
+
+    /// The one for a modem with this USB identity (four hex digits in lower case each), until it has said what it is.
+    #[must_use]
+    pub fn by_usb(&self, vendor: &str, product: &str) -> Option<Arc<Profile>> {
+        let is_it = |usb: &Usb| usb.vendor.as_str() == vendor && usb.product.as_str() == product;
+        self.all().find(|note| note.usb.iter().any(is_it)).map(Arc::clone)
     }
 
     /// The one for a modem that says this of itself: the note with the longest matching model, else manufacturer.

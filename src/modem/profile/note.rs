@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use crate::at::command::{CcidForm, StoreName};
+use crate::at::command::{self, CcidForm, StoreName};
 
 /// What is known about a family of modems.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -292,6 +292,18 @@ pub enum SignalForm {
     Hcsq,
     /// `+QCSQ`: Quectel.
     Qcsq,
+}
+
+impl SignalForm {
+    /// As the command has it.
+    #[must_use]
+    pub fn form(self) -> command::SignalForm {
+        match self {
+            Self::Cesq => command::SignalForm::Cesq,
+            Self::Hcsq => command::SignalForm::Hcsq,
+            Self::Qcsq => command::SignalForm::Qcsq,
+        }
+    }
 }
 
 /// Four hex digits of a USB vendor or product, in lower case as udev shows them.
