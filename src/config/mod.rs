@@ -13,7 +13,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::at::command::CMGS_ANSWER;
+use crate::at::command::{Address, CMGS_ANSWER};
+use crate::modem::exchange::Roaming;
 use crate::pdu::Language;
 use crate::pdu::segment::{Allowed, Policy, Transliteration};
 use crate::secret::Secret;
@@ -173,6 +174,10 @@ pub struct Modem {
     pub submit_limit: Duration,
     /// Voice calls are hung up.
     pub hang_up_calls: bool,
+    /// Whether networks other than the card's own are used.
+    pub roaming: Roaming,
+    /// Number of the service centre, for cards that know none.
+    pub service_centre: Option<Address>,
     /// The program that helps a modem which nothing else helped, with port and IMEI as its arguments.
     pub site_hook: Option<PathBuf>,
     /// `[[modem.port]]`: ports that udev does not link.
@@ -256,6 +261,8 @@ impl Default for Modem {
             keep_alive: Duration::from_secs(300),
             submit_limit: CMGS_ANSWER,
             hang_up_calls: false,
+            roaming: Roaming::Allow,
+            service_centre: None,
             site_hook: None,
             ports: Vec::new(),
         }
@@ -362,6 +369,10 @@ impl Word for Transliteration {
 
 impl Word for Allowed {
     const WORDS: &'static [(&'static str, Self)] = &[("any", Self::Any), ("gsm7", Self::Gsm7)];
+}
+
+impl Word for Roaming {
+    const WORDS: &'static [(&'static str, Self)] = &[("allow", Self::Allow), ("refuse", Self::Refuse)];
 }
 
 impl Word for Level {

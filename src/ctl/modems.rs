@@ -22,6 +22,7 @@ pub(super) const COLUMNS: &[Column] = &[
     ("OPERATOR", "/operator"),
     ("SIGNAL dBm", "/signal"),
     ("CAUSE", "/cause"),
+    ("REMARKS", "/remarks"),
 ];
 
 pub(super) fn run(client: &Client, output: Output, command: Modem) -> Result<(), Failure> {

@@ -72,6 +72,8 @@ pub(super) fn fleet(config: &Config, pin: Option<Secret>, pins: PinMemory) -> Fl
             keep_alive: Some(modem.keep_alive),
             submit_limit: Some(modem.submit_limit),
             hang_up_calls: modem.hang_up_calls,
+            roaming: modem.roaming,
+            service_centre: modem.service_centre.clone(),
             profile: None,
         },
         ports: BTreeMap::new(),

@@ -13,9 +13,11 @@ use crate::modem::exchange::{Cause, Identity, Registration, Settings};
 use crate::modem::profile::{Acknowledge, Delivery, Profile};
 use crate::modem::session::{Answer, Order};
 
+mod network;
 mod pin;
 mod stores;
 
+pub(super) use network::{has_service_centre, stat};
 pub(super) use stores::StoreSetUp;
 use stores::candidates;
 
@@ -25,9 +27,6 @@ const BUSY_PAUSE: Duration = Duration::from_secs(1);
 const WAKE_TRIES: u8 = 5;
 /// `+CGSN` answered by a bare `OK`: perhaps the answer to an older command. In step again, so often.
 const IMEI_TRIES: u8 = 2;
-/// `<stat>` of a modem that is not registered and does not search; TS 27.007 7.2. So is one whose radio is off.
-const IDLE: u8 = 0;
-
 /// What the set-up found out, for the time afterwards.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct SetUp {
@@ -38,6 +37,8 @@ pub(super) struct SetUp {
     /// How new messages are told; `None`: not at all, the store must be looked at.
     pub(super) notify: Option<Cnmi>,
     pub(super) registration: Registration,
+    /// Whether the card knows a service centre; `None` if that was not asked.
+    pub(super) service_centre: Option<bool>,
 }
 
 /// What is to be done after an answer.
@@ -76,8 +77,10 @@ enum Stage {
     NotifyTest,
     Notify(usize),
     Bearer(usize),
-    RegistrationSet,
-    RegistrationRead,
+    CentreRead,
+    CentreSet,
+    RegistrationSet(Domain),
+    RegistrationRead(Domain),
     RadioOn,
     Done,
 }
@@ -173,8 +176,18 @@ impl BringUp {
             Stage::Bearer(at) => {
                 return Ok(self.note.bearer.value.get(at).map(|service| Command::Cgsms(*service).into()));
             }
-            Stage::RegistrationSet => Command::RegistrationSet(Domain::Circuit, 1),
-            Stage::RegistrationRead => Command::RegistrationRead(Domain::Circuit),
+            // Without one to set it is looked for when there is time.
+            Stage::CentreRead if card.settings.service_centre.is_some() => Command::CscaRead,
+            Stage::CentreRead => return Ok(None),
+            Stage::CentreSet => {
+                return Ok(card
+                    .settings
+                    .service_centre
+                    .clone()
+                    .map(|centre| Command::CscaSet(centre).into()));
+            }
+            Stage::RegistrationSet(domain) => Command::RegistrationSet(domain, 1),
+            Stage::RegistrationRead(domain) => Command::RegistrationRead(domain),
             Stage::RadioOn => Command::Cfun(1),
             Stage::Done => return Err(Progress::Finished),
         };
@@ -190,7 +203,8 @@ impl BringUp {
             Stage::Toggle(_) => Stage::Stores { choice: 0, places: self.most_places() },
             Stage::Stores { .. } => Stage::Service,
             Stage::Notify(_) => Stage::Bearer(0),
-            Stage::Bearer(_) => Stage::RegistrationSet,
+            Stage::Bearer(_) => Stage::CentreRead,
+            Stage::CentreRead => Stage::RegistrationSet(Domain::Circuit),
             _ => self.following(),
         }
     }
@@ -199,7 +213,7 @@ impl BringUp {
     pub(super) fn timed_out(&mut self) {
         match self.stage {
             Stage::EnterPin => self.stage = Stage::Pin,
-            Stage::Wake { .. } | Stage::Pin | Stage::PduMode | Stage::RegistrationRead => {}
+            Stage::Wake { .. } | Stage::Pin | Stage::PduMode | Stage::RegistrationRead(Domain::Circuit) => {}
             _ => self.stage = self.following(),
         }
     }
@@ -230,8 +244,10 @@ impl BringUp {
             Stage::NotifyTest => Stage::Notify(0),
             Stage::Notify(at) => Stage::Notify(next(at)),
             Stage::Bearer(at) => Stage::Bearer(next(at)),
-            Stage::RegistrationSet => Stage::RegistrationRead,
-            Stage::RegistrationRead | Stage::RadioOn | Stage::Done => Stage::Done,
+            Stage::CentreRead | Stage::CentreSet => Stage::RegistrationSet(Domain::Circuit),
+            Stage::RegistrationSet(domain) => Stage::RegistrationRead(domain),
+            Stage::RegistrationRead(Domain::Eps) => Stage::RegistrationSet(Domain::Packet),
+            Stage::RegistrationRead(_) | Stage::RadioOn | Stage::Done => Stage::Done,
         }
     }
 
@@ -313,14 +329,10 @@ impl BringUp {
                 self.setup.notify = self.notify.get(at).copied();
                 self.on(Stage::Bearer(0))
             }
-            Stage::Bearer(_) if ok => self.on(Stage::RegistrationSet),
-            Stage::RegistrationRead => {
-                self.setup.registration = registration(answer).unwrap_or_default();
-                // The port may have gone between `+CFUN=0` and `+CFUN=1` of a recovery: who does not even search is told to.
-                let idle = self.setup.registration == Registration(Some(IDLE));
-                self.stage = if idle { Stage::RadioOn } else { Stage::Done };
-                Progress::Ask
-            }
+            Stage::Bearer(_) if ok => self.on(Stage::CentreRead),
+            Stage::CentreRead => self.centre_told(answer),
+            Stage::CentreSet => self.centre_set(answer),
+            Stage::RegistrationRead(domain) => self.registration_told(domain, answer),
             _ => self.next(),
         }
     }
@@ -333,11 +345,6 @@ impl BringUp {
             .unwrap_or_else(|| settings.notes.find(manufacturer.as_deref(), model.as_deref()));
         self.identity.profile.clone_from(&self.note.name);
     }
-}
-
-/// `+CREG: <n>,<stat>` of an answer.
-pub(super) fn registration(answer: &Answer) -> Option<Registration> {
-    answer.info().and_then(|info| reply::Registration::parse(&info)).map(|read| Registration(Some(read.code)))
 }
 
 /// The card is not ready yet: the same command again.

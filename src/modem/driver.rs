@@ -408,6 +408,7 @@ fn unknown() -> Status {
         identity: Arc::new(Identity::default()),
         registration: Registration::default(),
         operator: None,
+        service_centre: None,
         signal: None,
         radio: Radio::default(),
         counters: Counters::default(),

@@ -8,6 +8,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::driver::DriverHandle;
 use super::machine::{Cause, Counters, Done, Failure, Phase, Status, Step};
 use super::trace::Trace;
+use crate::at::command::Domain;
+use crate::at::reply::{Radio, Stat};
 use crate::units::{Dbm, Iccid, Imei};
 
 /// All modems, by the name of their port.
@@ -30,12 +32,17 @@ pub struct Modem {
     pub state: State,
     /// Why it is so, for people; the last error if the port cannot be opened.
     pub cause: Option<String>,
+    /// What a person should know of it although it works.
+    #[serde(default)]
+    pub remarks: Vec<String>,
     /// An operator holds it back: it stays in service for what comes in, and sends nothing.
     pub paused: bool,
     /// The modem.
     pub imei: Option<Imei>,
     /// The SIM.
     pub iccid: Option<Iccid>,
+    /// The subscriber.
+    pub imsi: Option<String>,
     /// Manufacturer, model and revision as the modem gives them.
     pub make: Option<String>,
     /// The firmware note in force.
@@ -44,7 +51,13 @@ pub struct Modem {
     pub operator: Option<String>,
     /// Last signal.
     pub signal: Option<Dbm>,
-    /// `<stat>` of `+CREG`.
+    /// LTE: power of the reference signals.
+    pub rsrp: Option<Dbm>,
+    /// LTE: their quality, dB.
+    pub rsrq: Option<i16>,
+    /// LTE: signal to interference and noise, dB.
+    pub sinr: Option<i16>,
+    /// `<stat>` of the registration that messages go by, else of `+CREG`.
     pub registration: Option<u8>,
     /// Sums since the driver began.
     pub counters: Counters,
@@ -204,13 +217,18 @@ impl Modem {
             device,
             state: State::Closed,
             cause: None,
+            remarks: Vec::new(),
             paused: false,
             imei: None,
             iccid: None,
+            imsi: None,
             make: None,
             profile: None,
             operator: None,
             signal: None,
+            rsrp: None,
+            rsrq: None,
+            sinr: None,
             registration: None,
             counters: Counters::default(),
             restarts: 0,
@@ -224,29 +242,55 @@ impl Modem {
     /// Takes over what the machine says.
     pub(super) fn show(&mut self, status: &Status) {
         let identity = &status.identity;
-        (self.state, self.cause) = state(&status.phase);
+        (self.state, self.cause) = state(status);
+        self.remarks = remarks(status);
         self.imei = identity.imei.clone().or(self.imei.take());
         self.iccid.clone_from(&identity.iccid);
+        self.imsi.clone_from(&identity.imsi);
         let make = [&identity.manufacturer, &identity.model, &identity.revision];
         let make = make.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(" ");
         self.make = Some(make).filter(|make| !make.is_empty());
         self.profile = Some(identity.profile.clone()).filter(|profile| !profile.is_empty());
         self.operator = status.operator.as_deref().map(str::to_owned);
         self.signal = status.signal;
-        self.registration = status.registration.0;
+        let Radio { rsrp, rsrq, sinr } = status.radio;
+        (self.rsrp, self.rsrq, self.sinr) = (rsrp, rsrq, sinr);
+        let serving = status.registration.serving().and_then(|(domain, _)| status.registration.of(domain));
+        self.registration = serving.or(status.registration.circuit);
         self.counters = status.counters;
     }
 }
 
-fn state(phase: &Phase) -> (State, Option<String>) {
-    match phase {
+fn state(status: &Status) -> (State, Option<String>) {
+    match &status.phase {
         Phase::Starting => (State::Starting, None),
-        Phase::Searching => (State::Searching, Some(cause(&Cause::NoNetwork))),
+        Phase::Searching => (State::Searching, Some(cause(&status.hindrance()))),
         Phase::Ready => (State::Ready, None),
         Phase::Recovering(step) => (State::Recovering, Some(cause(&Cause::Recovering(*step)))),
         Phase::Down(why) => (State::Down, Some(cause(why))),
         Phase::Closed => (State::Closed, None),
     }
+}
+
+/// What works and may still surprise, with its remedy.
+fn remarks(status: &Status) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let mut say = |remark: &str| remarks.push(remark.to_owned());
+    if status.service_centre == Some(false) {
+        say("the SIM knows no service centre, so no message leaves; set `service-centre` in [modem]");
+    }
+    match status.registration.serving() {
+        Some((Domain::Eps, _)) => say(
+            "registered in LTE without circuit-switched service: messages leave only if the network takes them over SGs or IMS; \
+             if it refuses them, try another radio mode or network",
+        ),
+        Some((Domain::Packet, _)) => {
+            say("registered for packet service only: messages leave only if the network takes them over GPRS")
+        }
+        Some((_, Stat::SmsOnlyHome | Stat::SmsOnlyRoaming)) => say("registered for SMS only"),
+        _ => {}
+    }
+    remarks
 }
 
 /// Cause and, where a person must act, remedy.
@@ -264,6 +308,13 @@ fn cause(cause: &Cause) -> String {
         }
         Cause::Locked => "the SIM is locked and wants its PUK; unlock it in a phone".to_owned(),
         Cause::NoNetwork => "registered in no network; check aerial, SIM contract and signal".to_owned(),
+        Cause::Denied => {
+            "the network refuses this SIM; check with its operator that it is active and may be used in this modem"
+                .to_owned()
+        }
+        Cause::Roaming => {
+            "in a visited network, which is not used; bring it home, or set `roaming = \"allow\"` in [modem]".to_owned()
+        }
         Cause::Recovering(step) => format!("recovering: {step:?}"),
         Cause::Restarted => "the modem started anew by itself; check its power".to_owned(),
     }

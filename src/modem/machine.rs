@@ -10,7 +10,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::at::command::Domain;
 use crate::at::reply::{PinState, Radio};
 use crate::at::urc::Ready;
 use crate::at::{Command, Disposition, Final, Urc};
@@ -24,7 +23,7 @@ use crate::modem::timers::{Timer, Timers};
 
 pub use crate::modem::exchange::{
     Cause, Counters, Done, Event, Failure, Identity, IncomingKind, Input, Kind, Noise, NotSent, Output,
-    Phase, PinPermission, Registration, Request, RequestId, Settings, Status, Step, TPDU_MAX, Token,
+    Phase, PinPermission, Registration, Request, RequestId, Roaming, Settings, Status, Step, TPDU_MAX, Token,
     Uncertain,
 };
 
@@ -167,6 +166,7 @@ impl Machine {
             identity: Arc::default(),
             registration: Registration::default(),
             operator: None,
+            service_centre: None,
             signal: None,
             radio: Radio::default(),
             counters: Counters::default(),
@@ -250,7 +250,7 @@ impl Machine {
     }
 
     fn is_ready(&self) -> bool {
-        matches!(self.state, State::Online(_)) && self.status.registration.carries_sms()
+        matches!(self.state, State::Online(_)) && self.is_served()
     }
 
     // What comes from outside.
@@ -451,16 +451,7 @@ impl Machine {
     fn unsolicited(&mut self, now: Instant, urc: Urc) {
         match urc {
             Urc::Cmti { store, index } | Urc::Cdsi { store, index } => self.incoming.stored_in(store, index),
-            Urc::Registration(read) if read.domain == Domain::Circuit => {
-                // Newer than the answer that is just coming in.
-                if self.session.has_reply()
-                    && let State::Online(online) = &mut self.state
-                    && matches!(online.looking, Some(Command::RegistrationRead(_)))
-                {
-                    online.looking = None;
-                }
-                self.registered(now, Registration(Some(read.code)));
-            }
+            Urc::Registration(read) => self.registration_changed(now, read.domain, read.code),
             Urc::StoreFull => {
                 turn!(self, now).noise(Noise::StoreFull);
                 self.incoming.look();
@@ -596,6 +587,8 @@ mod lookout;
 
 #[cfg(test)]
 mod bench;
+#[cfg(test)]
+mod network_tests;
 #[cfg(test)]
 mod note_tests;
 #[cfg(test)]

@@ -156,6 +156,8 @@ impl Serve {
                 keep_alive: self.settings.keep_alive,
                 submit_limit: self.settings.submit_limit,
                 hang_up_calls: self.settings.hang_up_calls,
+                roaming: self.settings.roaming,
+                service_centre: self.settings.service_centre.clone(),
                 notes,
                 profile,
                 likely: origin.likely,

@@ -22,11 +22,13 @@ use super::fleet::{Command, CommandError, Link, Modem, State};
 pub use super::fleet::{Fleet, FleetHandle};
 use super::history::History;
 use super::machine::Phase;
+pub use super::machine::Roaming;
 pub use super::pin_memory::PinMemory;
 use super::profile::Library;
 use super::serve::{Report, Serve, Stage};
 use super::trace::Trace;
 use super::wake::Wake;
+use crate::at::command::Address;
 use crate::clock;
 use crate::secret::Secret;
 use crate::units::Imei;
@@ -74,6 +76,10 @@ pub struct PortSettings {
     pub submit_limit: Option<Duration>,
     /// Voice calls are hung up.
     pub hang_up_calls: bool,
+    /// Whether visited networks are used.
+    pub roaming: Roaming,
+    /// Given to a card that knows no service centre.
+    pub service_centre: Option<Address>,
     /// Name of the firmware note; found by the modem's identity if `None`.
     pub profile: Option<String>,
 }
@@ -86,6 +92,8 @@ impl Default for PortSettings {
             keep_alive: None,
             submit_limit: None,
             hang_up_calls: false,
+            roaming: Roaming::Allow,
+            service_centre: None,
             profile: None,
         }
     }

@@ -80,6 +80,9 @@ impl Machine {
         if !same_card && known.iccid.is_some() {
             self.incoming = self.incoming.for_other_card();
         }
+        if !same_card {
+            self.status.service_centre = None;
+        }
         let kept = |field: &Option<String>| field.clone().filter(|_| same_card && known.imei == fresh.imei);
         self.status.identity =
             Arc::new(Identity { imsi: kept(&known.imsi), revision: kept(&known.revision), ..fresh.clone() });
@@ -98,7 +101,9 @@ impl Machine {
         });
         self.timers.set(Timer::Grace, now, FIRST_MESSAGE_GRACE);
         self.up = false;
-        self.registered(now, setup.registration);
+        self.status.registration = setup.registration;
+        self.status.service_centre = setup.service_centre.or(self.status.service_centre);
+        self.reconsider(now);
     }
 
     pub(super) fn strike(&mut self, now: Instant, submit: bool) {

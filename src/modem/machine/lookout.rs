@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Cause, Event, Machine, NotSent, Output, Phase, Registration, SEARCH_POLL, State, Turn};
+use super::{Cause, Event, Machine, NotSent, Output, Phase, Roaming, SEARCH_POLL, State, Turn};
 use crate::at::command::Domain;
-use crate::at::reply::{self, Cops, Csq, Radio};
+use crate::at::reply::{self, Cops, Csq, Radio, Stat};
 use crate::at::{Command, Final};
 use crate::modem::bringup;
 use crate::modem::profile::Profile;
@@ -16,10 +16,37 @@ use crate::modem::timers::Timer;
 const LOOK_EVERY: u32 = 12;
 
 impl Machine {
-    pub(super) fn registered(&mut self, now: Instant, registration: Registration) {
-        self.status.registration = registration;
+    /// A registration told unasked. What nobody asked for is not looked at: while `+CREG` searches, LTE is no answer yet.
+    pub(super) fn registration_changed(&mut self, now: Instant, domain: Domain, code: u8) {
+        if domain != Domain::Circuit && self.status.registration.of(domain).is_none() {
+            return;
+        }
+        // Newer than the answer that is just coming in.
+        if self.session.has_reply()
+            && let State::Online(online) = &mut self.state
+            && online.looking == Some(Command::RegistrationRead(domain))
+        {
+            online.looking = None;
+        }
+        self.registered(now, domain, code);
+    }
+
+    fn registered(&mut self, now: Instant, domain: Domain, code: u8) {
+        self.status.registration.told(domain, code);
+        self.reconsider(now);
+    }
+
+    /// Whether the network takes messages, and may be used.
+    pub(super) fn is_served(&self) -> bool {
+        let registration = self.status.registration;
+        registration.carries_sms() && !(registration.is_roaming() && self.settings.roaming == Roaming::Refuse)
+    }
+
+    /// The registration may have changed: ready or not.
+    pub(super) fn reconsider(&mut self, now: Instant) {
+        let served = self.is_served();
         let State::Online(online) = &mut self.state else { return };
-        if registration.carries_sms() {
+        if served {
             self.status.phase = Phase::Ready;
             if !self.up {
                 online.search_poll = SEARCH_POLL;
@@ -32,7 +59,7 @@ impl Machine {
             if self.up {
                 self.timers.clear(Timer::Idle);
             }
-            self.go_down(Cause::NoNetwork);
+            self.go_down(self.status.hindrance());
         }
     }
 
@@ -44,6 +71,9 @@ impl Machine {
             online.looks.push_back(Command::Csq);
             online.looks.extend(signal_form(&self.note, online.signal_form));
             online.looks.extend([Command::CopsByName, Command::CopsRead]);
+            if self.status.service_centre.is_none() {
+                online.looks.push_back(Command::CscaRead);
+            }
             if self.status.identity.revision.is_none() {
                 online.looks.extend([Command::Cgmr, Command::Cimi]);
             }
@@ -67,6 +97,9 @@ impl Machine {
         if self.up {
             online.looks.push_back(Command::Csq);
             online.looks.extend(signal_form(&self.note, online.signal_form));
+            if self.status.service_centre == Some(false) {
+                online.looks.push_back(Command::CscaRead);
+            }
             if !online.notified || online.rounds.is_multiple_of(LOOK_EVERY) {
                 self.incoming.look();
             }
@@ -79,11 +112,18 @@ impl Machine {
         let identity_line =
             |name| answer.lines.first().and_then(|line| reply::identity(line, name)).map(str::to_owned);
         match command {
-            Command::RegistrationRead(_) => {
-                if let Some(registration) = bringup::registration(answer) {
-                    self.registered(now, registration);
+            Command::RegistrationRead(domain) => {
+                let told = bringup::stat(answer, domain);
+                let code = told.or(self.status.registration.of(domain));
+                if domain == Domain::Circuit && !code.is_some_and(|code| Stat::from_code(code).carries_sms())
+                {
+                    online.looks.extend([Domain::Eps, Domain::Packet].map(Command::RegistrationRead));
+                }
+                if let Some(code) = told {
+                    self.registered(now, domain, code);
                 }
             }
+            Command::CscaRead => self.status.service_centre = bringup::has_service_centre(answer),
             Command::Csq => {
                 self.status.signal = answer.info().and_then(|info| Csq::parse(&info)).and_then(|csq| csq.dbm);
             }
