@@ -30,6 +30,7 @@ mod sms;
 mod status;
 mod texts;
 mod tokens;
+mod udev;
 
 use client::Client;
 use failure::Failure;
@@ -74,6 +75,8 @@ enum Command {
     /// The configuration file
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Print the udev rules for all modems that the firmware notes know
+    UdevRules(udev::UdevRules),
     /// SMS PDUs, without a daemon
     #[command(subcommand)]
     Pdu(pdu::PduCommand),
@@ -123,6 +126,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Token(token) => tokens::run(&client()?, output, token),
         Command::Modem(modem) => modems::run(&client()?, output, modem),
         Command::Config(command) => config::run(output, command),
+        Command::UdevRules(options) => udev::run(output, options),
         Command::Pdu(command) => pdu::run(output, command),
         Command::Sms(command) => sms::run(output, command),
         Command::At(command) => at::run(output, command),

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, settings};
 use crate::dispatch::{Dispatcher, Tally, inbox};
+use crate::modem::notes::{self, NotesError};
 use crate::modem::supervisor::{Fleet, PinMemory, Supervisor};
 use crate::otp::template::TemplateError;
 use crate::provider::gsm::{Gsm, Intake};
@@ -60,6 +61,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The administrator's firmware notes.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Notes(Vec<NotesError>),
     /// A caller or group that the system does not know.
     #[error(transparent)]
     Caller(#[from] CallerError),
@@ -73,7 +77,9 @@ impl StartError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Key(_) | Self::Template(_) | Self::PinFile { .. } | Self::Caller(_) => EX_CONFIG,
+            Self::Key(_) | Self::Template(_) | Self::PinFile { .. } | Self::Notes(_) | Self::Caller(_) => {
+                EX_CONFIG
+            }
             Self::Open(_) => EX_CANTCREAT,
             Self::Store(_) | Self::Listen(_) => EX_UNAVAILABLE,
         }
@@ -133,7 +139,8 @@ impl App {
         }
 
         let stops = Stops::default();
-        let fleet = settings::fleet(config, sim_pin(config)?, pins);
+        let notes = notes::load(&config.modem.notes).map_err(StartError::Notes)?;
+        let fleet = settings::fleet(config, notes, sim_pin(config)?, pins);
         let (supervisor, fleet, notices) = Supervisor::new(fleet, stops.modems.clone());
         let (inbound_in, inbound) = mpsc::channel(INBOUND_WAITING);
         let (gsm, intake) = Gsm::new(&fleet, notices, inbound_in);

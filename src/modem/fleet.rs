@@ -60,6 +60,8 @@ pub enum State {
     Closed,
     /// Its port went: it was unplugged, lost power, or was reset and comes back.
     Away,
+    /// It is no modem, or a port of one that must not be opened: see the cause.
+    Unusable,
     /// Two whole health ladders were no use: it is left alone for a while.
     Parked,
     /// Another port of the same modem is in service.

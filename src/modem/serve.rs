@@ -14,11 +14,11 @@ use super::machine::{Cause, Phase, PinPermission, Settings, Step};
 use super::pin_memory::{PinMemory, Try};
 use super::port::Port;
 use super::power::PowerError;
-use super::profile::Library;
+use super::profile::Refusal;
 use super::supervisor::PortSettings;
 use super::trace::Trace;
 use super::wake::Wake;
-use super::{power, supervisor::Outside};
+use super::{power, supervisor::Outside, usb};
 use crate::at::command::Pin;
 use crate::clock;
 use crate::units::{Iccid, Imei};
@@ -37,6 +37,8 @@ pub(super) enum Stage {
     Driven(DriverHandle),
     /// It is closed, and why.
     Closed(Option<String>),
+    /// It must not be opened.
+    Unusable(Refusal),
     /// It is closed and left alone for a while, and why.
     Parked(String),
 }
@@ -87,6 +89,12 @@ impl Serve {
             permission: PinPermission::Never,
             imei: None,
         };
+        if let Some(refusal) = usb::port(&self.target).and_then(|port| self.outside.notes.refusal(&port)) {
+            info!(port = %self.name, "{refusal}");
+            self.tell(Stage::Unusable(refusal)).await;
+            self.stop.cancelled().await;
+            return memory.history;
+        }
         while !self.stop.is_cancelled() {
             if *self.wanted.borrow_and_update() {
                 let pause = self.once(&mut memory).await;
@@ -142,7 +150,7 @@ impl Serve {
     }
 
     fn parts(&self, memory: &Memory, stop: CancellationToken) -> Parts {
-        let notes = Arc::clone(Library::compiled_in());
+        let notes = Arc::clone(&self.outside.notes);
         let profile = self.settings.profile.as_deref();
         let profile = profile.and_then(|name| notes.named(name));
         Parts {

@@ -45,6 +45,8 @@ const CLOSE_GRACE: Duration = Duration::from_secs(3);
 /// What the modems need to know.
 #[derive(Debug, Clone)]
 pub struct FleetSettings {
+    /// The firmware notes in force.
+    pub notes: Arc<Library>,
     /// Where the links are.
     pub directory: PathBuf,
     /// Ports that no link leads to, served for ever and opened when they are there.
@@ -94,6 +96,7 @@ impl Default for PortSettings {
 /// What the steps from outside and the end need to know.
 #[derive(Debug)]
 pub(super) struct Outside {
+    pub(super) notes: Arc<Library>,
     pub(super) site_hook: Option<PathBuf>,
     pub(super) stop_limit: Duration,
 }
@@ -155,8 +158,11 @@ impl Supervisor {
         let (commands_in, commands) = mpsc::channel(COMMANDS_WAITING);
         let (notices, received) = mpsc::channel(NOTICES_WAITING);
         let (reports_in, reports) = mpsc::channel(REPORTS_WAITING);
-        let outside =
-            Arc::new(Outside { site_hook: settings.site_hook.clone(), stop_limit: settings.stop_limit });
+        let outside = Arc::new(Outside {
+            notes: Arc::clone(&settings.notes),
+            site_hook: settings.site_hook.clone(),
+            stop_limit: settings.stop_limit,
+        });
         let supervisor = Self {
             settings,
             outside,
@@ -253,7 +259,7 @@ impl Supervisor {
         if let Some(target) = again {
             return self.serve(modem.port, target, history);
         }
-        let window = window(&modem);
+        let window = window(&self.outside.notes, &modem);
         self.away.went(clock::monotonic(), modem, history, window);
     }
 
@@ -302,6 +308,7 @@ impl Supervisor {
                 }
                 entry.close(State::Closed, why);
             }
+            Stage::Unusable(refusal) => entry.close(State::Unusable, Some(refusal.to_string())),
             Stage::Parked(why) => {
                 error!(port = entry.modem.port, why, "the modem is parked");
                 entry.close(State::Parked, Some(why));
@@ -442,8 +449,7 @@ impl Modem {
 }
 
 /// How long a modem may be away after a reset.
-fn window(modem: &Modem) -> Duration {
-    let notes = Library::compiled_in();
+fn window(notes: &Library, modem: &Modem) -> Duration {
     let profile = modem.profile.as_deref().and_then(|name| notes.named(name));
     profile.unwrap_or_else(|| notes.generic()).away()
 }

@@ -31,6 +31,7 @@ impl Rig {
         let root = tempfile::tempdir().unwrap();
         let stop = CancellationToken::new();
         let settings = FleetSettings {
+            notes: Arc::clone(Library::compiled_in()),
             directory: root.path().join("ports"),
             fixed: Vec::new(),
             default,
