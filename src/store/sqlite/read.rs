@@ -9,14 +9,15 @@ use tokio::sync::Semaphore;
 
 use super::recovery::PIECE;
 use super::{id_of, lane_of, number_of, open_reader, state_of, time_of};
+use crate::alarm::Severity;
 use crate::provider::ChannelId;
 use crate::queue::message::MessageId;
 use crate::secret::Secret;
 use crate::store::engine::OpenError;
 use crate::store::seal::{Keyring, Place};
 use crate::store::{
-    AttemptRecord, AttemptState, ChallengeRecord, Count, Filter, InboxRecord, MessageRecord, StoreError,
-    TokenRecord,
+    AlarmId, AlarmRecord, Alarms, AttemptRecord, AttemptState, ChallengeRecord, Count, Filter, InboxRecord,
+    MessageRecord, StoreError, TokenRecord,
 };
 use crate::units::{MessageRef, UnixMs};
 
@@ -130,6 +131,36 @@ impl View<'_> {
                 received: time_of(row, 5)?,
                 parts: row.get(6)?,
                 missing: row.get(7)?,
+            });
+        }
+        Ok(records)
+    }
+
+    pub(in crate::store) fn alarms(&self, which: Alarms) -> Result<Vec<AlarmRecord>, StoreError> {
+        let condition = match which {
+            Alarms::Open => "cleared IS NULL",
+            Alarms::All => "true",
+        };
+        let mut list = self.conn.prepare_cached(&format!(
+            "SELECT id, kind, subject, severity, cause, remedy, raised, seen, count, cleared FROM alarm
+             WHERE {condition} ORDER BY cleared IS NOT NULL, seen DESC, id DESC LIMIT ?1"
+        ))?;
+        let mut rows = list.query([i64::try_from(LISTED).unwrap_or(0)])?;
+        let mut records = Vec::new();
+        while let Some(row) = rows.next()? {
+            let severity: String = row.get(3)?;
+            let severity = Severity::ALL.into_iter().find(|known| known.as_str() == severity);
+            records.push(AlarmRecord {
+                id: AlarmId(row.get(0)?),
+                kind: row.get(1)?,
+                subject: row.get(2)?,
+                severity: severity.ok_or_else(|| super::corrupt("severity"))?,
+                cause: row.get(4)?,
+                remedy: row.get(5)?,
+                raised: time_of(row, 6)?,
+                seen: time_of(row, 7)?,
+                count: u64::try_from(row.get::<_, i64>(8)?).unwrap_or(0),
+                cleared: row.get::<_, Option<i64>>(9)?.map(UnixMs),
             });
         }
         Ok(records)
