@@ -22,6 +22,7 @@ use crate::store::engine::Store;
 use crate::telemetry::metrics::{self, Metrics};
 use crate::units::UnixMs;
 
+mod alarms;
 pub mod caller;
 mod envelope;
 mod health;
@@ -112,6 +113,8 @@ fn router(parts: Parts) -> Router {
         .route("/token/{serial}", axum::routing::delete(tokens::remove))
         .route("/v1/messages", get(messages::list).post(messages::submit))
         .route("/v1/messages/{id}", get(messages::show).delete(messages::withdraw))
+        .route("/v1/alarms", get(alarms::list))
+        .route("/v1/alarms/{id}", axum::routing::delete(alarms::clear))
         .route("/v1/modems", get(modems::list))
         .route("/v1/status", get(health::status))
         .route("/v1/health/live", get(health::live))

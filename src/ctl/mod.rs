@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+mod alarms;
 mod at;
 mod client;
 mod config;
@@ -70,6 +71,8 @@ enum Command {
     /// The modems
     #[command(subcommand)]
     Modem(modems::Modem),
+    /// What needs a person: conditions of modems and ports, with their remedies
+    Alarms(alarms::Options),
     /// The configuration file
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -121,6 +124,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Message(message) => messages::run(&client()?, output, message),
         Command::Token(token) => tokens::run(&client()?, output, token),
         Command::Modem(modem) => modems::run(&client()?, output, modem),
+        Command::Alarms(options) => alarms::run(&client()?, output, options),
         Command::Config(command) => config::run(output, command),
         Command::Pdu(command) => pdu::run(output, command),
         Command::Sms(command) => sms::run(output, command),

@@ -11,12 +11,13 @@ use tracing::{info, warn};
 use super::driver::{Driver, DriverHandle, Exit, Notice, Parts};
 use super::machine::{Cause, Phase, PinPermission, Settings, Step};
 use super::pin_memory::{PinMemory, Try};
-use super::port::Port;
+use super::port::{OpenError, Port};
 use super::profile::Library;
 use super::supervisor::PortSettings;
 use super::trace::Trace;
 use super::wake::Wake;
 use super::{power, supervisor::Outside};
+use crate::alarm::{AlarmKind, Progress};
 use crate::at::command::Pin;
 use crate::clock;
 use crate::units::{Iccid, Imei};
@@ -39,7 +40,34 @@ pub(super) enum Stage {
     /// The port is open and driven.
     Driven(DriverHandle),
     /// It is closed, and why.
-    Closed(Option<String>),
+    Closed(Option<Why>),
+}
+
+/// Why a port was closed.
+#[derive(Debug)]
+pub(super) struct Why {
+    /// For people.
+    pub(super) told: String,
+    /// For whoever keeps the alarms.
+    pub(super) progress: Progress,
+}
+
+impl Why {
+    fn stuck(kind: AlarmKind, told: impl Into<String>) -> Self {
+        Self { told: told.into(), progress: Progress::Stuck(kind) }
+    }
+}
+
+impl From<OpenError> for Why {
+    fn from(error: OpenError) -> Self {
+        let kind = match error {
+            OpenError::Missing { .. } => AlarmKind::ModemLost,
+            OpenError::Denied { .. } => AlarmKind::PortDenied,
+            OpenError::InUse { .. } => AlarmKind::PortLocked,
+            OpenError::Setup { .. } => AlarmKind::PortUnusable,
+        };
+        Self::stuck(kind, error.to_string())
+    }
 }
 
 /// One port task.
@@ -104,7 +132,7 @@ impl Serve {
         let port = match Port::open(&self.target, self.settings.baud).await {
             Ok(port) => port,
             Err(error) => {
-                self.tell(Stage::Closed(Some(error.to_string()))).await;
+                self.tell(Stage::Closed(Some(error.into()))).await;
                 return Some(memory.next_pause());
             }
         };
@@ -190,11 +218,13 @@ impl Serve {
     }
 
     /// What an end means: its cause for people, and whether the port is opened again without a pause.
-    async fn consider(&self, exit: Exit, memory: &mut Memory) -> (Option<String>, bool) {
+    async fn consider(&self, exit: Exit, memory: &mut Memory) -> (Option<Why>, bool) {
         match exit {
             Exit::Stopped => (None, true),
-            Exit::HungUp => (Some("the port hung up".to_owned()), false),
-            Exit::Broken(cause) => (Some(format!("the port broke: {cause}")), false),
+            Exit::HungUp => (Some(Why::stuck(AlarmKind::ModemLost, "the port hung up")), false),
+            Exit::Broken(cause) => {
+                (Some(Why::stuck(AlarmKind::ModemLost, format!("the port broke: {cause}"))), false)
+            }
             Exit::PinWanted(iccid) => match self.ask_for_try(iccid, memory).await {
                 Ok(()) => (None, true),
                 Err(why) => {
@@ -207,17 +237,19 @@ impl Serve {
     }
 
     /// Notes the one try, before it is made, and gives the next machine the permission.
-    async fn ask_for_try(&self, iccid: Option<Iccid>, memory: &mut Memory) -> Result<(), String> {
+    async fn ask_for_try(&self, iccid: Option<Iccid>, memory: &mut Memory) -> Result<(), Why> {
         memory.permission = PinPermission::Never;
+        let missing =
+            |told: &str| Why::stuck(AlarmKind::SimPinMissing, format!("the SIM wants its PIN, and {told}"));
         let Some(pin) = &self.settings.pin else {
-            return Err("the SIM wants its PIN, and none is set; set `pin`".to_owned());
+            return Err(missing("none is set; set `pin`"));
         };
         let Some(pins) = &self.pins else {
-            return Err("the SIM wants its PIN, and there is no memory of tries to allow one".to_owned());
+            return Err(missing("there is no memory of tries to allow one"));
         };
         let permission = iccid.map_or(PinPermission::AnyCard, PinPermission::ForCard);
         let Some(card) = card(&permission, memory) else {
-            return Err("the SIM wants its PIN, and neither card nor modem says which it is".to_owned());
+            return Err(missing("neither card nor modem says which it is"));
         };
         match pins.permit(card, pin.clone()).await {
             Ok(true) => {
@@ -226,15 +258,18 @@ impl Serve {
                 Ok(())
             }
             Ok(false) => {
-                Err("this PIN was tried on this SIM and was not taken; set the right one".to_owned())
+                let told = "this PIN was tried on this SIM and was not taken; set the right one";
+                Err(Why::stuck(AlarmKind::SimLocked, told))
             }
-            Err(error) => Err(format!("the try of the PIN cannot be noted, so it is not made: {error}")),
+            Err(error) => Err(missing(&format!("its try cannot be noted, so it is not made: {error}"))),
         }
     }
 
     /// Carries the step out; if re-authorising was no use, the site's hook is next.
-    async fn step_outside(&self, wanted: Step, memory: &mut Memory) -> String {
-        let step = if memory.outside.is_some() { Step::SiteHook } else { wanted };
+    async fn step_outside(&self, wanted: Step, memory: &mut Memory) -> Why {
+        // A step from outside before, and it has not been ready since: two ladders were climbed to their ends.
+        let twice = memory.outside.is_some();
+        let step = if twice { Step::SiteHook } else { wanted };
         memory.outside = Some(step);
         let imei = memory.imei.as_ref().map(Imei::as_str);
         let done = match step {
@@ -246,7 +281,8 @@ impl Serve {
             Err(error) => format!("the modem does not answer; {step:?} was no use: {error}"),
         };
         warn!(port = %self.name, "{told}");
-        told
+        let progress = if twice { Progress::Stuck(AlarmKind::ModemStuck) } else { Progress::Unknown };
+        Why { told, progress }
     }
 
     async fn tell(&self, what: Stage) {

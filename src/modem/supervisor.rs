@@ -21,9 +21,10 @@ use super::fleet::{Command, CommandError, Link, Modem, State};
 pub use super::fleet::{Fleet, FleetHandle};
 use super::machine::{Counters, Phase};
 pub use super::pin_memory::PinMemory;
-use super::serve::{Report, Serve, Stage};
+use super::serve::{Report, Serve, Stage, Why};
 use super::trace::Trace;
 use super::wake::Wake;
+use crate::alarm::{self, Progress};
 use crate::clock;
 use crate::secret::Secret;
 use crate::units::Imei;
@@ -254,12 +255,17 @@ impl Supervisor {
                 entry.modem.restarts = entry.drivers.saturating_sub(1);
             }
             Stage::Closed(why) => {
-                if let Some(why) = &why {
-                    warn!(port = entry.modem.port, why, "port closed");
+                if let Some(Why { told, .. }) = &why {
+                    warn!(port = entry.modem.port, why = told, "port closed");
                 }
-                entry.driver = None;
                 let modem = &mut entry.modem;
-                (modem.state, modem.cause) = (State::Closed, why);
+                if let Some(driver) = entry.driver.take() {
+                    // It may have ended before anybody looked, and then only this tells whose port it is.
+                    modem.show(&driver.status().borrow());
+                }
+                modem.state = State::Closed;
+                (modem.cause, modem.progress) =
+                    why.map_or((None, Progress::Unknown), |Why { told, progress }| (Some(told), progress));
                 (modem.signal, modem.registration, modem.operator) = (None, None, None);
             }
         }
@@ -329,6 +335,7 @@ impl Supervisor {
             let covered = entry.modem.imei.as_ref().is_some_and(|imei| first.contains(imei));
             if covered {
                 (entry.modem.state, entry.modem.cause) = (State::Spare, None);
+                entry.modem.progress = Progress::Reached(alarm::Stage::Open);
             } else {
                 entry.wanted.send_replace(true);
             }
@@ -373,6 +380,7 @@ fn unopened(port: String, device: String) -> Modem {
         device,
         state: State::Closed,
         cause: None,
+        progress: Progress::Unknown,
         paused: false,
         imei: None,
         iccid: None,
