@@ -31,7 +31,7 @@ use crate::units::UnixMs;
 
 /// Migrations in order; `user_version` counts those applied.
 const MIGRATIONS: [&str; 3] =
-    [include_str!("schema/0001.sql"), include_str!("schema/0002.sql"), include_str!("schema/0003.sql")];
+    [include_str!("schema/0001.sql"), include_str!("schema/0002.sql"), include_str!("schema/0004.sql")];
 
 /// Prepared statements kept by a connection: all there are, with room to grow.
 const STATEMENTS: usize = 96;

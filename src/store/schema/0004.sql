@@ -1,4 +1,4 @@
--- Version 3: alarms. Words instead of codes: an alarm is shown as it was raised, even when a later release has renamed or dropped its kind.
+-- Version 4: alarms. Words instead of codes: an alarm is shown as it was raised, even when a later release has renamed or dropped its kind.
 
 CREATE TABLE alarm (
     id       INTEGER PRIMARY KEY,
