@@ -20,6 +20,7 @@ mod encode;
 mod exchange;
 mod failure;
 mod gsm7;
+mod inbox;
 mod lines;
 mod listing;
 mod messages;
@@ -66,6 +67,9 @@ enum Command {
     /// Messages in the queue and after it
     #[command(subcommand)]
     Message(messages::Message),
+    /// Texts from phones
+    #[command(subcommand)]
+    Inbox(inbox::Inbox),
     /// Tokens: which phone belongs to whom
     #[command(subcommand)]
     Token(tokens::Token),
@@ -123,6 +127,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Status => status::run(&client()?, output),
         Command::Send(send) => messages::send(&client()?, output, send),
         Command::Message(message) => messages::run(&client()?, output, message),
+        Command::Inbox(inbox) => inbox::run(&client()?, output, inbox),
         Command::Token(token) => tokens::run(&client()?, output, token),
         Command::Modem(modem) => modems::run(&client()?, output, modem),
         Command::Alarms(options) => alarms::run(&client()?, output, options),

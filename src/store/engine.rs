@@ -18,9 +18,9 @@ use super::sqlite::read::Readers;
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
 use super::sqlite::{self, Tx, accept, alarms, inbox, lease, recovery, report, tokens, turn};
 use super::{
-    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, InboxRecord,
-    Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, StoreError, TokenRecord, Trigger,
-    Triggered, Turn, Want, Withdrawn,
+    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, InboxId,
+    InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, StoreError,
+    TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
 };
 use crate::alarm::Alarm;
 use crate::number::Number;
@@ -348,6 +348,10 @@ impl Operations for Store {
 
     async fn inbox(&self, most: usize) -> Result<Vec<InboxRecord>, StoreError> {
         self.shared.readers.ask(move |view| view.inbox(most)).await
+    }
+
+    async fn received(&self, id: InboxId) -> Result<Option<InboxRecord>, StoreError> {
+        self.shared.readers.ask(move |view| view.received(&id)).await
     }
 
     async fn withdraw(

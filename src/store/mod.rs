@@ -8,9 +8,12 @@ pub mod engine;
 pub mod seal;
 mod sqlite;
 
+use std::fmt;
 use std::future::Future;
+use std::str::FromStr;
 use std::time::Duration;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
 
 use crate::alarm::{Alarm, Severity};
@@ -223,9 +226,55 @@ pub struct Incoming {
     pub at: UnixMs,
 }
 
+/// The name of a text from a phone: 16 octets, 32 for one that the first release stored; written in hexadecimal digits.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct InboxId(Box<[u8]>);
+
+impl InboxId {
+    /// From its octets, of which there are 1 to 32.
+    #[must_use]
+    pub fn from_slice(octets: &[u8]) -> Option<Self> {
+        (1..=32).contains(&octets.len()).then(|| Self(octets.into()))
+    }
+
+    /// Its octets.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for InboxId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for InboxId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InboxId({self})")
+    }
+}
+
+/// Not the name of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the id of a received text has an even number of hexadecimal digits, 64 at most")]
+pub struct NoInboxId;
+
+impl FromStr for InboxId {
+    type Err = NoInboxId;
+
+    fn from_str(text: &str) -> Result<Self, NoInboxId> {
+        let octets = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|_| NoInboxId)?;
+        Self::from_slice(&octets).ok_or(NoInboxId)
+    }
+}
+
 /// A text from a phone: whole, or with the gaps that it was given out with.
 #[derive(Debug, Clone)]
 pub struct InboxRecord {
+    /// Its name.
+    pub id: InboxId,
     /// The SIM it came to.
     pub channel: ChannelId,
     /// Sender as shown to people; empty if the octets could not be decoded.
@@ -492,6 +541,9 @@ pub trait Operations {
 
     /// Texts from phones, newest first, at most so many.
     fn inbox(&self, most: usize) -> impl Future<Output = Result<Vec<InboxRecord>, StoreError>> + Send;
+
+    /// One text from a phone.
+    fn received(&self, id: InboxId) -> impl Future<Output = Result<Option<InboxRecord>, StoreError>> + Send;
 
     /// Takes a message back if it has not left; `caller` limits it to that caller's own.
     fn withdraw(

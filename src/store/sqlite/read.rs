@@ -16,8 +16,8 @@ use crate::secret::Secret;
 use crate::store::engine::OpenError;
 use crate::store::seal::{Keyring, Place};
 use crate::store::{
-    AlarmId, AlarmRecord, Alarms, AttemptRecord, AttemptState, ChallengeRecord, Count, Filter, InboxRecord,
-    MessageRecord, StoreError, TokenRecord,
+    AlarmId, AlarmRecord, Alarms, AttemptRecord, AttemptState, ChallengeRecord, Count, Filter, InboxId,
+    InboxRecord, MessageRecord, StoreError, TokenRecord,
 };
 use crate::units::{MessageRef, UnixMs};
 
@@ -27,6 +27,7 @@ const READERS: usize = 2;
 const LISTED: usize = 1000;
 
 const MESSAGE: &str = "SELECT id, lane, state, recipient, body, segments, created, deadline, changed, caller, cause FROM message";
+const INCOMING: &str = "SELECT id, channel, sender, body, sent, received, parts, missing FROM incoming";
 const TOKEN: &str =
     "SELECT serial, user, phone, pin, seed, counter, digits, failures, max_failures, active, description,
     created FROM token";
@@ -115,25 +116,19 @@ impl View<'_> {
     }
 
     pub(in crate::store) fn inbox(&self, most: usize) -> Result<Vec<InboxRecord>, StoreError> {
-        let mut list = self.conn.prepare_cached(
-            "SELECT id, channel, sender, body, sent, received, parts, missing FROM incoming
-             ORDER BY received DESC LIMIT ?1",
-        )?;
+        let mut list = self.conn.prepare_cached(&format!("{INCOMING} ORDER BY received DESC LIMIT ?1"))?;
         let mut rows = list.query([i64::try_from(most.min(LISTED)).unwrap_or(0)])?;
         let mut records = Vec::new();
         while let Some(row) = rows.next()? {
-            let id: Vec<u8> = row.get(0)?;
-            records.push(InboxRecord {
-                channel: ChannelId(row.get(1)?),
-                from: row.get(2)?,
-                body: self.open(Place { table: "incoming", column: "body", row: &id }, row, 3)?,
-                sent: row.get::<_, Option<i64>>(4)?.map(UnixMs),
-                received: time_of(row, 5)?,
-                parts: row.get(6)?,
-                missing: row.get(7)?,
-            });
+            records.push(self.inbox_of(row)?);
         }
         Ok(records)
+    }
+
+    pub(in crate::store) fn received(&self, id: &InboxId) -> Result<Option<InboxRecord>, StoreError> {
+        let mut find = self.conn.prepare_cached(&format!("{INCOMING} WHERE id = ?1"))?;
+        let mut rows = find.query([id.as_bytes()])?;
+        rows.next()?.map(|row| self.inbox_of(row)).transpose()
     }
 
     pub(in crate::store) fn alarms(&self, which: Alarms) -> Result<Vec<AlarmRecord>, StoreError> {
@@ -290,6 +285,22 @@ impl View<'_> {
             caller: row.get(9)?,
             cause: row.get(10)?,
             attempts: Vec::new(),
+        })
+    }
+
+    fn inbox_of(&self, row: &Row<'_>) -> Result<InboxRecord, StoreError> {
+        let id = row.get_ref(0)?.as_blob().ok().and_then(InboxId::from_slice);
+        let id = id.ok_or_else(|| super::corrupt("id of a received text"))?;
+        let body = self.open(Place { table: "incoming", column: "body", row: id.as_bytes() }, row, 3)?;
+        Ok(InboxRecord {
+            id,
+            channel: ChannelId(row.get(1)?),
+            from: row.get(2)?,
+            body,
+            sent: row.get::<_, Option<i64>>(4)?.map(UnixMs),
+            received: time_of(row, 5)?,
+            parts: row.get(6)?,
+            missing: row.get(7)?,
         })
     }
 
