@@ -115,7 +115,7 @@ kinds! {
     /// No network takes it.
     NotRegistered "not-registered" Critical Registered 180
         "check aerial and signal, and with the operator whether the SIM is active and may use this network";
-    /// Every step that could bring it back was of no use.
+    /// Two whole health ladders were of no use; it is left alone for a while.
     ModemStuck "modem-stuck" Critical Registered 0
         "cut its power and give it back; if it hangs again, update its firmware or replace it";
 }

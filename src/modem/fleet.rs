@@ -62,6 +62,10 @@ pub struct Modem {
 pub enum State {
     /// It is not open: see the cause; it is tried again.
     Closed,
+    /// Its port went: it was unplugged, lost power, or was reset and comes back.
+    Away,
+    /// Two whole health ladders were no use: it is left alone for a while.
+    Parked,
     /// Another port of the same modem is in service.
     Spare,
     /// The modem is being set up.
@@ -197,6 +201,27 @@ impl Link {
 }
 
 impl Modem {
+    /// A port that was not opened yet.
+    pub(super) fn unopened(port: String, device: String) -> Self {
+        Self {
+            port,
+            device,
+            state: State::Closed,
+            cause: None,
+            progress: Progress::Unknown,
+            paused: false,
+            imei: None,
+            iccid: None,
+            make: None,
+            profile: None,
+            operator: None,
+            signal: None,
+            registration: None,
+            counters: Counters::default(),
+            restarts: 0,
+        }
+    }
+
     pub(super) fn is(&self, modem: &str) -> bool {
         self.port == modem || self.imei.as_ref().is_some_and(|imei| imei.as_str() == modem)
     }
@@ -220,7 +245,7 @@ impl Modem {
 }
 
 impl Fleet {
-    /// What is seen at each port.
+    /// What is seen at each port that is there.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         let finding = |modem: &Modem| Finding {
@@ -229,7 +254,7 @@ impl Fleet {
             progress: modem.progress,
             cause: modem.cause.clone().unwrap_or_default(),
         };
-        self.modems.iter().map(finding).collect()
+        self.modems.iter().filter(|modem| modem.state != State::Away).map(finding).collect()
     }
 }
 
