@@ -22,9 +22,11 @@ use crate::store::engine::Store;
 use crate::telemetry::metrics::{self, Metrics};
 use crate::units::UnixMs;
 
+mod alarms;
 pub mod caller;
 mod envelope;
 mod health;
+mod inbox;
 pub mod listen;
 mod live;
 mod messages;
@@ -112,6 +114,10 @@ fn router(parts: Parts) -> Router {
         .route("/token/{serial}", axum::routing::delete(tokens::remove))
         .route("/v1/messages", get(messages::list).post(messages::submit))
         .route("/v1/messages/{id}", get(messages::show).delete(messages::withdraw))
+        .route("/v1/alarms", get(alarms::list))
+        .route("/v1/alarms/{id}", axum::routing::delete(alarms::clear))
+        .route("/v1/inbox", get(inbox::list))
+        .route("/v1/inbox/{id}", get(inbox::show))
         .route("/v1/modems", get(modems::list))
         .route("/v1/status", get(health::status))
         .route("/v1/health/live", get(health::live))

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+mod alarms;
 mod at;
 mod client;
 mod config;
@@ -19,6 +20,7 @@ mod encode;
 mod exchange;
 mod failure;
 mod gsm7;
+mod inbox;
 mod lines;
 mod listing;
 mod messages;
@@ -66,12 +68,17 @@ enum Command {
     /// Messages in the queue and after it
     #[command(subcommand)]
     Message(messages::Message),
+    /// Texts from phones
+    #[command(subcommand)]
+    Inbox(inbox::Inbox),
     /// Tokens: which phone belongs to whom
     #[command(subcommand)]
     Token(tokens::Token),
     /// The modems
     #[command(subcommand)]
     Modem(modems::Modem),
+    /// What needs a person: conditions of modems and ports, with their remedies
+    Alarms(alarms::Options),
     /// The configuration file
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -123,8 +130,10 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Status => status::run(&client()?, output),
         Command::Send(send) => messages::send(&client()?, output, send),
         Command::Message(message) => messages::run(&client()?, output, message),
+        Command::Inbox(inbox) => inbox::run(&client()?, output, inbox),
         Command::Token(token) => tokens::run(&client()?, output, token),
         Command::Modem(modem) => modems::run(&client()?, output, modem),
+        Command::Alarms(options) => alarms::run(&client()?, output, options),
         Command::Config(command) => config::run(output, command),
         Command::UdevRules(options) => udev::run(output, options),
         Command::Pdu(command) => pdu::run(output, command),

@@ -24,6 +24,7 @@ use crate::secret::Secret;
 use crate::store::engine::{self, OpenError, Store};
 use crate::store::seal::KeyError;
 use crate::store::{Operations, Recovered, StoreError};
+use crate::telemetry::alarms;
 use crate::telemetry::metrics::{Metrics, put};
 use crate::validate::Validate;
 
@@ -94,6 +95,7 @@ pub struct App {
     intake: Intake,
     dispatcher: Dispatcher,
     inbound: mpsc::Receiver<Inbound>,
+    fleet: watch::Receiver<Arc<Fleet>>,
     metrics: Arc<Metrics>,
     server: api::Server,
     live: Arc<Live>,
@@ -119,6 +121,7 @@ pub struct Running {
     supervisor: JoinHandle<()>,
     intake: JoinHandle<()>,
     inbox: JoinHandle<()>,
+    alarms: JoinHandle<()>,
     janitor: JoinHandle<()>,
 }
 
@@ -161,14 +164,26 @@ impl App {
         };
         let server = api::Server::bind(&settings::listen(config)?, parts)?;
         let keep = config.store.keep;
-        Ok(Self { store, stops, supervisor, intake, dispatcher, inbound, metrics, server, live, keep })
+        let fleet = fleet.fleet();
+        Ok(Self { store, stops, supervisor, intake, dispatcher, inbound, fleet, metrics, server, live, keep })
     }
 
     /// Runs every part as a task.
     #[must_use]
     pub fn spawn(self) -> Running {
-        let Self { store, stops, supervisor, intake, dispatcher, inbound, metrics, server, live, keep } =
-            self;
+        let Self {
+            store,
+            stops,
+            supervisor,
+            intake,
+            dispatcher,
+            inbound,
+            fleet,
+            metrics,
+            server,
+            live,
+            keep,
+        } = self;
         let (keep, kept) = watch::channel(keep);
         let tally = dispatcher.tally();
         Running {
@@ -181,6 +196,7 @@ impl App {
             }),
             intake: tokio::spawn(intake.run()),
             inbox: tokio::spawn(inbox::run(store.clone(), inbound, tally, metrics)),
+            alarms: tokio::spawn(alarms::run(store.clone(), fleet, Fleet::findings, stops.dispatch.clone())),
             janitor: tokio::spawn(janitor(store.clone(), kept, stops.dispatch.clone())),
             store,
             stops,
@@ -209,6 +225,7 @@ impl Running {
             _ = &mut self.supervisor => "supervisor",
             _ = &mut self.intake => "intake",
             _ = &mut self.inbox => "inbox",
+            _ = &mut self.alarms => "alarms",
             _ = &mut self.janitor => "janitor",
         }
     }
@@ -219,6 +236,8 @@ impl Running {
         within("requests", API_LIMIT, self.server).await;
         self.stops.dispatch.cancel();
         within("janitor", API_LIMIT, self.janitor).await;
+        // Before the modems are closed: that they go with the daemon is no alarm.
+        within("alarms", API_LIMIT, self.alarms).await;
         // Sends in flight may end by themselves; the drivers end those that do not.
         let mut dispatcher = self.dispatcher;
         if tokio::time::timeout(settings::STOP_LIMIT, &mut dispatcher).await.is_err() {

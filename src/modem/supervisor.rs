@@ -24,9 +24,10 @@ use super::history::History;
 use super::machine::Phase;
 pub use super::pin_memory::PinMemory;
 use super::profile::Library;
-use super::serve::{Report, Serve, Stage};
+use super::serve::{Report, Serve, Stage, Why};
 use super::trace::Trace;
 use super::wake::Wake;
+use crate::alarm::{self, Progress};
 use crate::clock;
 use crate::secret::Secret;
 use crate::units::Imei;
@@ -303,14 +304,18 @@ impl Supervisor {
                 entry.modem.restarts = entry.drivers.saturating_sub(1);
             }
             Stage::Closed(why) => {
-                if let Some(why) = &why {
-                    warn!(port = entry.modem.port, why, "port closed");
+                if let Some(Why { told, .. }) = &why {
+                    warn!(port = entry.modem.port, why = told, "port closed");
                 }
                 entry.close(State::Closed, why);
             }
-            Stage::Unusable(refusal) => entry.close(State::Unusable, Some(refusal.to_string())),
+            Stage::Unusable(refusal) => {
+                // That it is plugged in is no fault; the modem that it may have been is missed as lost.
+                let why = Why { told: refusal.to_string(), progress: Progress::Unknown };
+                entry.close(State::Unusable, Some(why));
+            }
             Stage::Parked(why) => {
-                error!(port = entry.modem.port, why, "the modem is parked");
+                error!(port = entry.modem.port, why = why.told, "the modem is parked");
                 entry.close(State::Parked, Some(why));
             }
         }
@@ -391,6 +396,7 @@ impl Supervisor {
             let covered = entry.modem.imei.as_ref().is_some_and(|imei| first.contains(imei));
             if covered {
                 (entry.modem.state, entry.modem.cause) = (State::Spare, None);
+                entry.modem.progress = Progress::Reached(alarm::Stage::Open);
             } else {
                 entry.wanted.send_replace(true);
             }
@@ -421,12 +427,19 @@ impl Entry {
     }
 
     /// The port is closed.
-    fn close(&mut self, state: State, why: Option<String>) {
-        self.driver = None;
-        if !self.leaving {
-            (self.modem.state, self.modem.cause) = (state, why);
-            self.modem.forget_network();
+    fn close(&mut self, state: State, why: Option<Why>) {
+        let driver = self.driver.take();
+        if self.leaving {
+            return;
         }
+        if let Some(driver) = driver {
+            // It may have ended before anybody looked, and then only this tells whose port it is.
+            self.modem.show(&driver.status().borrow());
+        }
+        self.modem.state = state;
+        (self.modem.cause, self.modem.progress) =
+            why.map_or((None, Progress::Unknown), |Why { told, progress }| (Some(told), progress));
+        self.modem.forget_network();
     }
 
     fn in_service(&self) -> bool {

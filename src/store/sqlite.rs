@@ -4,6 +4,7 @@
 //! them run inside the writer's transaction and see it as [`Tx`].
 
 pub(super) mod accept;
+pub(super) mod alarms;
 pub(super) mod inbox;
 pub(super) mod lease;
 pub(super) mod read;
@@ -30,8 +31,12 @@ use crate::queue::message::{Lane, MessageId, State};
 use crate::units::UnixMs;
 
 /// Migrations in order; `user_version` counts those applied.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("schema/0001.sql"), include_str!("schema/0002.sql"), include_str!("schema/0003.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
+    include_str!("schema/0004.sql"),
+];
 
 /// Prepared statements kept by a connection: all there are, with room to grow.
 const STATEMENTS: usize = 96;
