@@ -1,5 +1,6 @@
 //! The daemon's parts, built in the order in which they need each other, run as tasks, and drained sources first.
 
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,11 +118,12 @@ pub struct Running {
 }
 
 impl App {
-    /// Opens and recovers the store and makes every part; nothing is sent and nothing is answered yet.
+    /// Opens and recovers the store and makes every part; nothing is sent and nothing is answered yet. The API listens on the
+    /// socket that the service manager `passed`, or else on its own.
     ///
     /// # Errors
     /// The first part that cannot be made.
-    pub async fn build(config: &Config) -> Result<Self, StartError> {
+    pub async fn build(config: &Config, passed: Option<UnixListener>) -> Result<Self, StartError> {
         let key = key::load(&config.key.path)?;
         let pins = PinMemory::new(pin_file(config), Secret::new(key.mac("pin-memory", &[]).to_vec()));
         let mut open = engine::Settings::new(&config.store.path, key);
@@ -152,7 +154,7 @@ impl App {
             realm: REALM.to_owned(),
             max_body: config.api.max_body,
         };
-        let server = api::Server::bind(&settings::listen(config)?, parts)?;
+        let server = api::Server::bind(&settings::listen(config)?, passed, parts)?;
         let keep = config.store.keep;
         Ok(Self { store, stops, supervisor, intake, dispatcher, inbound, metrics, server, live, keep })
     }
