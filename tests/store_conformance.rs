@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use smsotpd::clock;
 use smsotpd::number::Number;
+use smsotpd::pdu::Coding;
 use smsotpd::provider::{ChannelId, Verdict};
 use smsotpd::queue::message::{Lane, MessageId, NewMessage, State};
 use smsotpd::queue::rules::Next;
@@ -37,6 +38,7 @@ fn message(lane: Lane, random: u8) -> NewMessage {
         flash: false,
         report: true,
         segments: 1,
+        coding: Coding::default(),
         created: now,
         deadline: now.plus(Duration::from_secs(600)),
         caller: "portal".to_owned(),

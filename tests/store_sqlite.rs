@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use smsotpd::clock;
 use smsotpd::number::Number;
+use smsotpd::pdu::Coding;
 use smsotpd::provider::ChannelId;
 use smsotpd::queue::message::{Lane, MessageId, NewMessage, State};
 use smsotpd::queue::rules::Next;
@@ -29,6 +30,7 @@ fn message(n: u16) -> NewMessage {
         flash: false,
         report: false,
         segments: 1,
+        coding: Coding::default(),
         created: now,
         deadline: now.plus(Duration::from_secs(600)),
         caller: "portal".to_owned(),

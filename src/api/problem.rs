@@ -144,6 +144,7 @@ fn refusal_code(refusal: &Refusal) -> &'static str {
         Refusal::NotAllowed => "number-not-allowed",
         Refusal::EmptyText => "text-empty",
         Refusal::TooManySegments { .. } => "text-too-long",
+        Refusal::Unencodable(_) => "text-unencodable",
         Refusal::Lifetime(_) => "lifetime-invalid",
         Refusal::IdempotencyKey(_) => "idempotency-key-invalid",
     }

@@ -71,6 +71,10 @@ max-segments = 2
 lifetime-login = "2m"
 lifetime-alert = "2h"
 lifetime-bulk = "2d"
+[sms]
+national-languages = ["urdu", "turkish"]
+transliterate = "save"
+alphabet = "gsm7"
 [validate]
 lifetime = "90s"
 prompt = "Code?"
@@ -116,6 +120,11 @@ hash-permits = 1
             lifetime_login: seconds(120),
             lifetime_alert: seconds(7_200),
             lifetime_bulk: DAY * 2,
+        },
+        sms: Policy {
+            national: vec![Language::Turkish, Language::Urdu],
+            transliteration: Transliteration::Save,
+            allowed: Allowed::Gsm7,
         },
         validate: Validate {
             lifetime: seconds(90),

@@ -28,6 +28,7 @@ mod render;
 mod secret_input;
 mod sms;
 mod status;
+mod texts;
 mod tokens;
 
 use client::Client;

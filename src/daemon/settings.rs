@@ -42,6 +42,7 @@ pub(super) fn rules(config: &Config) -> Rules {
         default_country: admission.default_country.clone(),
         allow: admission.allow.clone(),
         max_segments: admission.max_segments,
+        texts: config.sms.clone(),
         lifetimes: [admission.lifetime_login, admission.lifetime_alert, admission.lifetime_bulk],
         ..Rules::default()
     }

@@ -237,7 +237,12 @@ impl Dispatcher {
         let attempt = Attempt {
             to: message.to.clone(),
             body: message.body.clone(),
-            part: Part { seq, total: message.segments, concat_ref: message.concat_ref },
+            part: Part {
+                seq,
+                total: message.segments,
+                concat_ref: message.concat_ref,
+                coding: message.coding,
+            },
             flash: message.flash,
             report: message.report,
             deadline: message.deadline,

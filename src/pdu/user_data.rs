@@ -208,8 +208,8 @@ mod tests {
         let too_long = |octets| Err(EncodeError::UserDataLength { octets, room: 140 });
         assert_eq!(write(&"a".repeat(160), None), Ok(141));
         assert_eq!(write(&"a".repeat(161), None), too_long(141));
-        assert_eq!(write(&"a".repeat(153), Some(Header::concat(1, 2, 1))), Ok(141));
-        assert_eq!(write(&"a".repeat(154), Some(Header::concat(1, 2, 1))), too_long(141));
+        assert_eq!(write(&"a".repeat(153), Some(Header::parse(&[0, 3, 1, 2, 1]))), Ok(141));
+        assert_eq!(write(&"a".repeat(154), Some(Header::parse(&[0, 3, 1, 2, 1]))), too_long(141));
         assert_eq!(write(&"ш".repeat(71), None), too_long(142));
         assert_eq!(write("", Some(Header::parse(&[0; 300]))), too_long(301));
     }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::number::Number;
+use crate::pdu::Coding;
 use crate::provider::{ChannelId, Segment, Verdict};
 use crate::queue::message::{Lane, MessageId, NewMessage, State};
 use crate::queue::rules::Next;
@@ -108,6 +109,8 @@ pub struct Leased {
     pub refused_by: Option<ChannelId>,
     /// Concatenation reference, fixed at acceptance.
     pub concat_ref: u8,
+    /// How its text is written; not known of messages that version 2 of the store took in.
+    pub coding: Option<Coding>,
     /// Segments (1..=`segments`) still to go, ascending: those with no submitted attempt, nor one in doubt that its lane may not repeat.
     pub open: Vec<u8>,
     /// Refused attempts so far.

@@ -25,11 +25,13 @@ use super::engine::OpenError;
 use super::seal::{KeyId, Keyring, SealError};
 use crate::clock::NoEntropy;
 use crate::number::Number;
+use crate::pdu::Coding;
 use crate::queue::message::{Lane, MessageId, State};
 use crate::units::UnixMs;
 
 /// Migrations in order; `user_version` counts those applied.
-const MIGRATIONS: [&str; 2] = [include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema/0001.sql"), include_str!("schema/0002.sql"), include_str!("schema/0003.sql")];
 
 /// Prepared statements kept by a connection: all there are, with room to grow.
 const STATEMENTS: usize = 96;
@@ -216,6 +218,11 @@ fn state_of(row: &Row<'_>, at: usize) -> Result<State, StoreError> {
 
 fn number_of(row: &Row<'_>, at: usize) -> Result<Number, StoreError> {
     Number::parse(&row.get::<_, String>(at)?, None).map_err(|_| corrupt("phone number"))
+}
+
+fn coding_of(row: &Row<'_>, at: usize) -> Result<Option<Coding>, StoreError> {
+    let code: Option<u16> = row.get(at)?;
+    code.map(|code| Coding::of_code(code).ok_or_else(|| corrupt("coding"))).transpose()
 }
 
 fn time_of(row: &Row<'_>, at: usize) -> Result<UnixMs, StoreError> {

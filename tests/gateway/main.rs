@@ -17,6 +17,7 @@ mod operator;
 #[allow(dead_code, reason = "shared with the bench, which uses the rest of it")]
 mod rig;
 mod service;
+mod texts;
 
 /// A long count: all of it in a full run, a tenth (at least one) otherwise.
 fn long_count(full: usize) -> usize {
