@@ -75,6 +75,8 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Key(_) | Self::Template(_) | Self::PinFile { .. } | Self::Caller(_) => EX_CONFIG,
+            // Another release or another key is wanted: trying again would change nothing.
+            Self::Open(OpenError::Newer { .. } | OpenError::UnknownKey { .. }) => EX_CONFIG,
             Self::Open(_) => EX_CANTCREAT,
             Self::Store(_) | Self::Listen(_) => EX_UNAVAILABLE,
         }

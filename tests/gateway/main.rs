@@ -18,6 +18,7 @@ mod operator;
 mod rig;
 mod service;
 mod texts;
+mod upgrade;
 
 /// A long count: all of it in a full run, a tenth (at least one) otherwise.
 fn long_count(full: usize) -> usize {
