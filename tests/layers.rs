@@ -95,6 +95,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("demo", "config"),
     ("demo", "simulator"),
     ("ctl", "config"),
+    ("ctl", "daemon"),
     ("ctl", "simulator"),
     ("bin", "daemon"),
     ("bin", "ctl"),
