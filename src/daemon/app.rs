@@ -14,8 +14,9 @@ use crate::api::listen::ListenError;
 use crate::api::{self, InForce, Live};
 use crate::clock;
 use crate::config::Config;
-use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, settings};
-use crate::dispatch::{Dispatcher, Tally, inbox};
+use crate::daemon::watchdog::Proof;
+use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, notify, settings};
+use crate::dispatch::{Dispatcher, Pulse, Tally, inbox};
 use crate::modem::supervisor::{Fleet, PinMemory, Supervisor};
 use crate::otp::template::TemplateError;
 use crate::provider::gsm::{Gsm, Intake};
@@ -111,6 +112,7 @@ pub struct Running {
     stops: Stops,
     live: Arc<Live>,
     keep: watch::Sender<Duration>,
+    pulse: Pulse,
     server: JoinHandle<()>,
     dispatcher: JoinHandle<()>,
     supervisor: JoinHandle<()>,
@@ -168,6 +170,7 @@ impl App {
             self;
         let (keep, kept) = watch::channel(keep);
         let tally = dispatcher.tally();
+        let pulse = dispatcher.pulse();
         Running {
             server: tokio::spawn(server.run(stops.api.clone())),
             dispatcher: tokio::spawn(dispatcher.run(stops.dispatch.clone())),
@@ -183,11 +186,18 @@ impl App {
             stops,
             live,
             keep,
+            pulse,
         }
     }
 }
 
 impl Running {
+    /// What the watchdog asks.
+    #[must_use]
+    pub(super) fn proof(&self) -> Proof {
+        Proof::new(self.store.clone(), self.pulse.clone())
+    }
+
     /// Puts in force what can change while running; nothing changes if any of it is wrong.
     ///
     /// # Errors
@@ -238,6 +248,8 @@ async fn within(stage: &str, limit: Duration, mut task: JoinHandle<()>) {
         tracing::warn!(stage, ?limit, "did not end in time and is aborted");
         task.abort();
     }
+    // Either way the end came nearer.
+    notify::alive();
 }
 
 /// Tidies up now and then: deadlines, lapsed leases, finished messages that are old enough.

@@ -28,6 +28,7 @@ mod notify;
 mod reload;
 mod settings;
 mod signals;
+mod watchdog;
 
 pub use app::{App, Running, StartError};
 
@@ -182,6 +183,7 @@ async fn serve(
     };
     let mut running = app.spawn();
     notify::ready();
+    let mut watched = std::pin::pin!(watchdog::feed(running.proof()));
     let mut reload = reload::Reload::new(config, path, log);
     let code = loop {
         tokio::select! {
@@ -193,6 +195,7 @@ async fn serve(
                     notify::ready();
                 }
             },
+            never = &mut watched => match never {},
             task = running.ended() => {
                 tracing::error!(task, "a task ended that should run for ever; stopping in order");
                 break EX_SOFTWARE;

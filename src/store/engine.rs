@@ -182,6 +182,15 @@ impl Store {
         self.shared.readers.close();
     }
 
+    /// Waits until the writer has taken its turn once: begun and ended a transaction, or been refused one by the engine (a full
+    /// disk, a lock), which is also an answer.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`], or what the engine refuses.
+    pub async fn pulse(&self) -> Result<(), StoreError> {
+        self.write(0, |_| Ok(())).await
+    }
+
     /// What the writer did so far.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -19,6 +19,7 @@ mod rig;
 mod service;
 mod texts;
 mod upgrade;
+mod watchdog;
 
 /// A long count: all of it in a full run, a tenth (at least one) otherwise.
 fn long_count(full: usize) -> usize {

@@ -113,16 +113,26 @@ impl Daemon {
         daemon
     }
 
-    /// Waits until it tells the service manager this.
-    pub fn tells(&self, place: &Place, what: &str) {
+    /// Waits until it tells the service manager this, and gives all that it told until then.
+    pub fn tells(&self, place: &Place, what: &str) -> String {
         let mut buffer = [0; 256];
+        let mut told = String::new();
         loop {
             match self.notices.recv(&mut buffer) {
-                Ok(n) if String::from_utf8_lossy(&buffer[..n]).contains(what) => return,
-                Ok(_) => {}
+                Ok(n) => told.push_str(&String::from_utf8_lossy(&buffer[..n])),
                 Err(error) => panic!("smsotpd does not tell {what} ({error}): {}", read_log(place)),
             }
+            if told.contains(what) {
+                return told;
+            }
         }
+    }
+
+    /// Drops what it told the service manager so far.
+    pub fn forget_told(&self) {
+        self.notices.set_nonblocking(true).expect("a socket");
+        while self.notices.recv(&mut [0; 256]).is_ok() {}
+        self.notices.set_nonblocking(false).expect("a socket");
     }
 
     /// The process id.
@@ -197,6 +207,15 @@ pub fn ids(answer: &Answer) -> Vec<String> {
     let body = answer.json();
     let list = body["messages"].as_array().unwrap_or_else(|| panic!("no messages in {body}"));
     list.iter().map(|m| m["id"].as_str().expect("an id").to_owned()).collect()
+}
+
+/// Waits until the daemon has logged this.
+pub fn logged(place: &Place, what: &str) {
+    let until = Instant::now() + PATIENCE;
+    while !read_log(place).contains(what) {
+        assert!(Instant::now() < until, "{what:?} is not in the log:\n{}", read_log(place));
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// What the daemon logged.
