@@ -100,6 +100,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("demo", "config"),
     ("demo", "simulator"),
     ("ctl", "config"),
+    ("ctl", "daemon"),
     ("ctl", "simulator"),
     ("bin", "daemon"),
     ("bin", "ctl"),

@@ -4,6 +4,7 @@
 //! store. Each endpoint answers bad input in its own envelope, with a status of the 4xx family, and stores nothing.
 
 use std::future::poll_fn;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use axum::Router;
@@ -83,12 +84,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds the socket; nothing is answered before [`run`](Self::run).
+    /// Binds the socket, or takes the one that the service manager `passed`; nothing is answered before [`run`](Self::run).
     ///
     /// # Errors
     /// When the socket cannot be had.
-    pub fn bind(settings: &listen::Settings, parts: Parts) -> Result<Self, ListenError> {
-        let gate = Gate::bind(settings, Arc::clone(&parts.live))?;
+    pub fn bind(
+        settings: &listen::Settings,
+        passed: Option<UnixListener>,
+        parts: Parts,
+    ) -> Result<Self, ListenError> {
+        let live = Arc::clone(&parts.live);
+        let gate = match passed {
+            Some(passed) => Gate::take(passed, settings, live)?,
+            None => Gate::bind(settings, live)?,
+        };
         Ok(Self { gate, router: router(parts) })
     }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 mod alarms;
 mod at;
@@ -19,10 +19,12 @@ mod dump;
 mod encode;
 mod exchange;
 mod failure;
+mod generate;
 mod gsm7;
 mod inbox;
 mod lines;
 mod listing;
+mod manual;
 mod messages;
 mod modems;
 mod pdu;
@@ -99,6 +101,9 @@ enum Command {
     /// Play the other end: modems, a network and phones
     #[command(subcommand)]
     Simulate(Simulate),
+    /// Make what a package installs beside the programs
+    #[command(subcommand, hide = true)]
+    Generate(generate::Generate),
 }
 
 #[derive(Debug, Subcommand)]
@@ -140,6 +145,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Sms(command) => sms::run(output, command),
         Command::At(command) => at::run(output, command),
         Command::Gsm7(command) => gsm7::run(output, command),
+        Command::Generate(what) => generate::run(what, Cli::command(), crate::daemon::command()),
         Command::Simulate(Simulate::Modem(options)) => return Ok(run_cli(&options)),
     }?;
     Ok(ExitCode::SUCCESS)
@@ -161,8 +167,6 @@ fn usage(told: &clap::Error) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

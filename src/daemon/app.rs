@@ -1,5 +1,6 @@
 //! The daemon's parts, built in the order in which they need each other, run as tasks, and drained sources first.
 
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +14,9 @@ use crate::api::listen::ListenError;
 use crate::api::{self, InForce, Live};
 use crate::clock;
 use crate::config::Config;
-use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, settings};
-use crate::dispatch::{Dispatcher, Tally, inbox};
+use crate::daemon::watchdog::Proof;
+use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, notify, settings};
+use crate::dispatch::{Dispatcher, Pulse, Tally, inbox};
 use crate::modem::notes::{self, NotesError};
 use crate::modem::supervisor::{Fleet, PinMemory, Supervisor};
 use crate::otp::template::TemplateError;
@@ -81,6 +83,8 @@ impl StartError {
             Self::Key(_) | Self::Template(_) | Self::PinFile { .. } | Self::Notes(_) | Self::Caller(_) => {
                 EX_CONFIG
             }
+            // Another release or another key is wanted: trying again would change nothing.
+            Self::Open(OpenError::Newer { .. } | OpenError::UnknownKey { .. }) => EX_CONFIG,
             Self::Open(_) => EX_CANTCREAT,
             Self::Store(_) | Self::Listen(_) => EX_UNAVAILABLE,
         }
@@ -116,6 +120,7 @@ pub struct Running {
     stops: Stops,
     live: Arc<Live>,
     keep: watch::Sender<Duration>,
+    pulse: Pulse,
     server: JoinHandle<()>,
     dispatcher: JoinHandle<()>,
     supervisor: JoinHandle<()>,
@@ -126,11 +131,12 @@ pub struct Running {
 }
 
 impl App {
-    /// Opens and recovers the store and makes every part; nothing is sent and nothing is answered yet.
+    /// Opens and recovers the store and makes every part; nothing is sent and nothing is answered yet. The API listens on the
+    /// socket that the service manager `passed`, or else on its own.
     ///
     /// # Errors
     /// The first part that cannot be made.
-    pub async fn build(config: &Config) -> Result<Self, StartError> {
+    pub async fn build(config: &Config, passed: Option<UnixListener>) -> Result<Self, StartError> {
         let key = key::load(&config.key.path)?;
         let pins = PinMemory::new(pin_file(config), Secret::new(key.mac("pin-memory", &[]).to_vec()));
         let mut open = engine::Settings::new(&config.store.path, key);
@@ -162,7 +168,7 @@ impl App {
             realm: REALM.to_owned(),
             max_body: config.api.max_body,
         };
-        let server = api::Server::bind(&settings::listen(config)?, parts)?;
+        let server = api::Server::bind(&settings::listen(config)?, passed, parts)?;
         let keep = config.store.keep;
         let fleet = fleet.fleet();
         Ok(Self { store, stops, supervisor, intake, dispatcher, inbound, fleet, metrics, server, live, keep })
@@ -186,6 +192,7 @@ impl App {
         } = self;
         let (keep, kept) = watch::channel(keep);
         let tally = dispatcher.tally();
+        let pulse = dispatcher.pulse();
         Running {
             server: tokio::spawn(server.run(stops.api.clone())),
             dispatcher: tokio::spawn(dispatcher.run(stops.dispatch.clone())),
@@ -202,11 +209,18 @@ impl App {
             stops,
             live,
             keep,
+            pulse,
         }
     }
 }
 
 impl Running {
+    /// What the watchdog asks.
+    #[must_use]
+    pub(super) fn proof(&self) -> Proof {
+        Proof::new(self.store.clone(), self.pulse.clone())
+    }
+
     /// Puts in force what can change while running; nothing changes if any of it is wrong.
     ///
     /// # Errors
@@ -260,6 +274,8 @@ async fn within(stage: &str, limit: Duration, mut task: JoinHandle<()>) {
         tracing::warn!(stage, ?limit, "did not end in time and is aborted");
         task.abort();
     }
+    // Either way the end came nearer.
+    notify::alive();
 }
 
 /// Tidies up now and then: deadlines, lapsed leases, finished messages that are old enough.

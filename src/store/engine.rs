@@ -78,7 +78,8 @@ pub enum OpenError {
     },
     /// A later release wrote it.
     #[error(
-        "the store {path} has schema {found}, this release knows up to {known}; install the newer release again"
+        "the store {path} has schema {found}, this release knows up to {known}; install the newer release again, \
+         or put the copy {path}.schema-{known} in its place"
     )]
     Newer {
         /// Which file.
@@ -87,6 +88,14 @@ pub enum OpenError {
         found: i64,
         /// The newest this release knows.
         known: i64,
+    },
+    /// The copy that an upgrade of the schema keeps cannot be made, so nothing was upgraded.
+    #[error("the copy {path} of the store, which an upgrade needs first: {source}")]
+    Copy {
+        /// Which file.
+        path: PathBuf,
+        /// What the system or the engine said.
+        source: io::Error,
     },
     /// It holds values under a key that was not given.
     #[error("the store {path} holds values sealed with key {key}, which was not given")]
@@ -173,6 +182,15 @@ impl Store {
         // A writer that panicked has nothing more to finish.
         let _ = tokio::task::spawn_blocking(move || writer.join()).await;
         self.shared.readers.close();
+    }
+
+    /// Waits until the writer has taken its turn once: begun and ended a transaction, or been refused one by the engine (a full
+    /// disk, a lock), which is also an answer.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`], or what the engine refuses.
+    pub async fn pulse(&self) -> Result<(), StoreError> {
+        self.write(0, |_| Ok(())).await
     }
 
     /// What the writer did so far.

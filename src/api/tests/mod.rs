@@ -79,7 +79,7 @@ impl House {
             max_body: 65_536,
         };
         let listening = listen::Settings::new(dir.path().join("api.sock"));
-        let server = Server::bind(&listening, parts).unwrap();
+        let server = Server::bind(&listening, None, parts).unwrap();
         let stop = CancellationToken::new();
         let served = tokio::spawn(server.run(stop.clone()));
         Self { dir, store, channels, live, stop, served }
