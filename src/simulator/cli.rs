@@ -18,9 +18,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Control;
 use super::event::{Event, Kinds, What};
 use super::network::{Arrival, Network};
+use super::persona::{NoModem, Persona};
 use super::pty::{Simulator, Watch};
 use super::scenario::{ErrorEvery, Scenario, Silence, SilentAfter, parse_duration};
 use crate::clock;
+use crate::modem::profile::{Library, Profile};
 use crate::units::{Iccid, Imei};
 
 /// Events on their way to standard output. A reader that lags further behind holds the modems up, for it wants them all.
@@ -40,6 +42,9 @@ pub struct SimulateOptions {
     /// Link to the modem's port; several make several modems on one network
     #[arg(long = "link", value_name = "PATH", required = true)]
     pub links: Vec<PathBuf>,
+    /// Family of the modems: the name of a firmware note, or a note's file
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub family: Option<String>,
     /// Scenario in TOML that all modems begin with
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
@@ -109,6 +114,22 @@ pub struct SimulateOptions {
 }
 
 impl SimulateOptions {
+    /// What `--family` names.
+    fn persona(&self) -> Result<Option<Persona>, CliError> {
+        let Some(name) = &self.family else { return Ok(None) };
+        let note = match Library::compiled_in().named(name) {
+            Some(note) => note,
+            None if name.ends_with(".toml") => {
+                let path = PathBuf::from(name);
+                let text =
+                    std::fs::read_to_string(&path).map_err(|error| CliError::Read(path.clone(), error))?;
+                Arc::new(Profile::parse(&text).map_err(|error| CliError::File(path, error))?)
+            }
+            None => return Err(CliError::NoSuchFamily(name.clone())),
+        };
+        Ok(Some(Persona::of(&note)?))
+    }
+
     /// The scenario of modem number `index`; `base` is that of `--scenario`.
     fn scenario(&self, index: usize, base: Option<&Scenario>) -> Scenario {
         let own = Scenario::of_seed(self.seed, u32::try_from(index).unwrap_or(u32::MAX));
@@ -165,10 +186,16 @@ fn iccid(text: &str) -> Result<Iccid, String> {
 /// Why it could not begin.
 #[derive(Debug, thiserror::Error)]
 enum CliError {
-    #[error("cannot read the scenario {0}: {1}")]
+    #[error("cannot read {0}: {1}")]
     Read(PathBuf, std::io::Error),
-    #[error("the scenario {0} is wrong: {1}")]
-    Scenario(PathBuf, toml::de::Error),
+    #[error("{0} is wrong: {1}")]
+    File(PathBuf, toml::de::Error),
+    #[error(
+        "there is no firmware note {0}; the notes are the files in firmware-notes/, by their names without .toml"
+    )]
+    NoSuchFamily(String),
+    #[error(transparent)]
+    NoModem(#[from] NoModem),
     #[error("cannot put a modem at {0}: {1}")]
     Port(PathBuf, std::io::Error),
     #[error("cannot wait for signals: {0}")]
@@ -184,7 +211,10 @@ pub fn run_cli(options: &SimulateOptions) -> ExitCode {
         Err(error) => {
             let _ = writeln!(stderr(), "smsotpctl: {error}");
             ExitCode::from(match error {
-                CliError::Read(..) | CliError::Scenario(..) => DATA_ERROR,
+                CliError::Read(..)
+                | CliError::File(..)
+                | CliError::NoSuchFamily(_)
+                | CliError::NoModem(_) => DATA_ERROR,
                 CliError::Port(..) => CANNOT_CREATE,
                 CliError::Signals(_) => SYSTEM_ERROR,
             })
@@ -195,9 +225,10 @@ pub fn run_cli(options: &SimulateOptions) -> ExitCode {
 fn run(options: &SimulateOptions) -> Result<(), CliError> {
     let base = options.scenario.as_ref().map(|path| {
         let text = std::fs::read_to_string(path).map_err(|error| CliError::Read(path.clone(), error))?;
-        toml::from_str::<Scenario>(&text).map_err(|error| CliError::Scenario(path.clone(), error))
+        toml::from_str::<Scenario>(&text).map_err(|error| CliError::File(path.clone(), error))
     });
     let base = base.transpose()?;
+    let persona = options.persona()?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(CliError::Signals)?;
     let network = Network::new(clock::monotonic(), clock::wall());
@@ -207,6 +238,10 @@ fn run(options: &SimulateOptions) -> Result<(), CliError> {
     let mut modems = Vec::with_capacity(options.links.len());
     for (index, link) in options.links.iter().enumerate() {
         let scenario = options.scenario(index, base.as_ref());
+        let scenario = match &persona {
+            Some(persona) => scenario.of_family(persona.clone()),
+            None => scenario,
+        };
         let ready = Line::Ready(json!({
             "event": "ready", "modem": index, "link": link, "imei": scenario.imei, "iccid": scenario.iccid,
             "number": scenario.number,
@@ -433,6 +468,28 @@ mod tests {
         assert_eq!(second.imei, Scenario::of_seed(7, 1).imei);
         assert_eq!(options.events, Some(Kinds::CMGS.and(Kinds::PHONE)));
         assert_eq!(self::options("--link /a --events --until-eof").events, Some(Kinds::ALL));
+    }
+
+    #[test]
+    fn a_family_is_a_note_that_we_have_or_a_file() {
+        let persona = |args: &str| options(&format!("--link /a {args}")).persona();
+        assert!(persona("").unwrap().is_none());
+        let stick = persona("--family huawei-stick").unwrap().unwrap();
+        let scenario = options("--link /a").scenario(0, None).of_family(stick);
+        assert_eq!((scenario.manufacturer.as_str(), scenario.seed), ("huawei", 0));
+        let own = Scenario { model: "E1552".into(), ..Scenario::of_seed(0, 0) };
+        let stick = persona("--family huawei-stick").unwrap().unwrap();
+        assert_eq!(own.of_family(stick).model, "E1552", "the scenario's own model stays");
+        assert!(matches!(persona("--family nokia-9000"), Err(CliError::NoSuchFamily(_))));
+        assert!(matches!(persona("--family ublox-gnss"), Err(CliError::NoModem(_))));
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("mine.toml");
+        std::fs::write(&file, "name = 'mine'\ndescription = 'y'\n[[match]]\nmodel = 'M1'").unwrap();
+        let mine = persona(&format!("--family {}", file.display())).unwrap().unwrap();
+        assert_eq!(mine.name(), "mine");
+        std::fs::write(&file, "name = 'mine'\ndescription = 'y'\ncolour = 'red'").unwrap();
+        let wrong = persona(&format!("--family {}", file.display())).unwrap_err().to_string();
+        assert!(wrong.contains("line 3") && wrong.contains("colour"), "{wrong}");
     }
 
     #[test]
