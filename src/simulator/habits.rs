@@ -11,7 +11,7 @@ use super::reply::{Final, Lines};
 use super::slots::Memory;
 
 /// Silence after which the family that does so loses the next line.
-const DOZES_AFTER: Duration = Duration::from_secs(5);
+const DOZES_AFTER: Duration = Duration::from_secs(10);
 /// Sentences of a GNSS receiver a second.
 const NMEA_RATE: u32 = 5;
 /// Sender of the messages that a store holds at the first power-on.

@@ -120,6 +120,7 @@ impl SimulatedModem {
     }
 
     fn indications(&mut self, form: Form<'_>, lines: &mut Lines) -> Final {
+        let highest = self.scenario.persona.as_ref().map_or(2, |persona| persona.announced_modes());
         match form {
             Form::Read => {
                 let [mode, mt, bm, ds, bfr] = self.settings.cnmi;
@@ -127,7 +128,7 @@ impl SimulatedModem {
                 Final::Ok
             }
             Form::Set(text) => match numbers(text, self.settings.cnmi) {
-                Some(cnmi @ [0..=2, 0..=3, 0, 0..=2, 0..=1]) => {
+                Some(cnmi @ [mode, 0..=3, 0, 0..=2, 0..=1]) if mode <= highest => {
                     self.settings.cnmi = cnmi;
                     Final::Ok
                 }

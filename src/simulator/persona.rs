@@ -118,7 +118,9 @@ impl Persona {
             final_missing: note.final_missing.value.clone(),
             modes: note.cnmi_modes.value.clone(),
             reports: said(&note.cnmi_reports, &bare.cnmi_reports).unwrap_or_else(|| vec![0, 1, 2]),
-            memories: listed(&note.stores.value).into_iter().chain(toggle.iter().copied()).collect(),
+            memories: known_stores(
+                listed(&note.stores.value).into_iter().chain(toggle.iter().copied()).collect(),
+            ),
             places: note.store_places.value.into(),
             toggle,
             iccid: said(&note.iccid, &bare.iccid)
@@ -149,7 +151,7 @@ impl Persona {
         &self.name
     }
 
-    /// `mode` of `+CNMI` that `=?` shows: those of the standard, whether they are taken or not.
+    /// The highest mode of `+CNMI` that `=?` shows, whether all below it are taken or not.
     pub(super) fn announced_modes(&self) -> u8 {
         self.modes.iter().copied().max().unwrap_or(0).max(2)
     }
@@ -181,6 +183,14 @@ fn unsaid() -> &'static Profile {
 /// The value, if the note itself says it.
 fn said<T: Clone + PartialEq>(fact: &Fact<T>, unsaid: &Fact<T>) -> Option<T> {
     (fact != unsaid).then(|| fact.value.clone())
+}
+
+/// MT is ME and SM together, so a modem that has it has both.
+fn known_stores(mut listed: Vec<Memory>) -> Vec<Memory> {
+    if listed.contains(&Memory::Mt) {
+        listed.extend([Memory::Me, Memory::Sm]);
+    }
+    listed
 }
 
 /// Maker and model by which the note is recognised.
