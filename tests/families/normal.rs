@@ -7,7 +7,7 @@ use smsotpd::modem::machine::{Done, Input, Kind, Phase, Request, RequestId, Step
 use smsotpd::modem::profile::{Library, Profile};
 use smsotpd::simulator::{Persona, Scenario};
 
-use crate::rig::{PHONE, Rig, SECOND, settings};
+use crate::rig::{Rig, SECOND, settings};
 
 /// The slowest family (its start, a busy card) is ready by then.
 const READY_WITHIN: Duration = Duration::from_secs(120);
@@ -53,30 +53,6 @@ fn ready(name: &str, rig: &mut Rig, within: Duration) {
     assert!(ready, "{name} is {:?} after {:?}: {:#?}", rig.phase(), rig.elapsed(), rig.dialogue);
 }
 
-/// Sends a message and receives one; both have arrived, and the modem's stores are empty.
-fn works(name: &str, rig: &mut Rig) {
-    let before = (rig.network.shown(PHONE).len(), rig.reports(), rig.texts().len());
-    let id = rig.submit("Your code is 123456");
-    rig.run(30 * SECOND);
-    assert!(matches!(rig.done.get(&id), Some(Ok(Done::Submitted { .. }))), "{name}: {:?}", rig.done);
-    rig.deliver("STOP");
-    rig.run(30 * SECOND);
-    assert_eq!(rig.network.shown(PHONE).len(), before.0 + 1, "{name}");
-    assert_eq!(rig.reports(), before.1 + 1, "{name}: {:#?}", rig.dialogue);
-    assert_eq!(rig.texts().len(), before.2 + 1, "{name}: {:#?}", rig.dialogue);
-    assert_eq!(rig.texts().last().map(String::as_str), Some("STOP"), "{name}");
-    assert_eq!(stored(rig), 0, "{name}: {:#?}", rig.dialogue);
-}
-
-/// Messages in the stores that are selected.
-fn stored(rig: &mut Rig) -> u32 {
-    // The first line may be lost to a modem that dozes.
-    rig.ask("AT");
-    let answer = rig.ask("AT+CPMS?");
-    let line = answer.iter().find(|line| line.starts_with("+CPMS:")).expect("the stores are told");
-    line.split(',').skip(1).step_by(3).filter_map(|used| used.parse::<u32>().ok()).sum()
-}
-
 #[test]
 fn every_note_of_a_modem_has_a_personality() {
     let without = Library::compiled_in().all().filter(|note| Persona::of(note).is_err());
@@ -92,7 +68,7 @@ fn every_family_is_brought_up_sends_and_receives() {
         assert_eq!(rig.machine.status().identity.profile, *name);
         assert!(rig.machine.status().identity.iccid.is_some(), "{name} tells its card");
         rig.run(5 * SECOND);
-        works(name, &mut rig);
+        rig.works(name);
         if misses(name, Missed::Ease) {
             assert!(
                 rig.refused.values().sum::<u32>() <= 2 && rig.downs.len() <= 1,
@@ -116,7 +92,7 @@ fn every_family_takes_its_pin_once_and_a_card_that_is_slow_and_refuses_plainly()
         let mut rig = Rig::with(scenario, smsotpd::modem::machine::Settings { pin, ..settings() });
         ready(name, &mut rig, READY_WITHIN);
         rig.run(5 * SECOND);
-        works(name, &mut rig);
+        rig.works(name);
         let entered = rig.commands.iter().filter(|line| line.starts_with("AT+CPIN=")).count();
         assert_eq!(entered, 1, "{name}");
     }
@@ -128,7 +104,7 @@ fn every_family_works_through_its_own_chatter() {
         let mut rig = Rig::new(Scenario { noise: 20, ..scenario });
         ready(&note.name, &mut rig, READY_WITHIN);
         rig.run(5 * SECOND);
-        works(&note.name, &mut rig);
+        rig.works(&note.name);
     }
 }
 
@@ -145,7 +121,7 @@ fn every_family_comes_back_from_its_restart() {
         assert!(up, "{name}: {:#?}", rig.dialogue);
         assert!(matches!(rig.done.get(&900), Some(Ok(Done::Reset))), "{name}: {:?}", rig.done);
         rig.run(5 * SECOND);
-        works(name, &mut rig);
+        rig.works(name);
     }
 }
 
@@ -156,7 +132,7 @@ fn stores_that_must_all_be_named_are_all_named() {
         let mut rig = Rig::new(Scenario { all_stores: true, ..scenario });
         ready(&note.name, &mut rig, READY_WITHIN);
         rig.run(5 * SECOND);
-        works(&note.name, &mut rig);
+        rig.works(&note.name);
         assert!(rig.refused.is_empty(), "{} refused {:?}", note.name, rig.refused);
     }
 }

@@ -22,7 +22,7 @@ const SPIN: u32 = 5000;
 /// Writes kept of a dialogue.
 const DIALOGUE_MAX: usize = 400;
 /// A port that a driver gave back is opened again after this, as by the supervisor.
-const REOPEN: Duration = Duration::from_secs(5);
+const REOPEN: Duration = Duration::from_secs(30);
 
 /// Both ends and what was seen between them.
 pub struct Rig {
@@ -281,8 +281,31 @@ impl Rig {
         self.incoming.iter().filter(|(_, kind, _)| *kind == IncomingKind::StatusReport).count()
     }
 
+    /// Sends a message and receives one; both have arrived, and the modem's stores are empty.
+    pub fn works(&mut self, name: &str) {
+        let before = (self.network.shown(PHONE).len(), self.reports(), self.texts().len());
+        let id = self.submit("Your code is 123456");
+        self.run(30 * SECOND);
+        assert!(matches!(self.done.get(&id), Some(Ok(Done::Submitted { .. }))), "{name}: {:?}", self.done);
+        self.deliver("STOP");
+        self.run(30 * SECOND);
+        let after = (self.network.shown(PHONE).len(), self.reports(), self.texts().len());
+        assert_eq!(after, (before.0 + 1, before.1 + 1, before.2 + 1), "{name}: {:#?}", self.dialogue);
+        assert_eq!(self.texts().last().map(String::as_str), Some("STOP"), "{name}");
+        assert_eq!(self.stored(), 0, "{name}: {:#?}", self.dialogue);
+    }
+
+    /// Messages in the stores that are selected.
+    fn stored(&mut self) -> u32 {
+        // The first line may be lost to a modem that dozes.
+        self.ask("AT");
+        let answer = self.ask("AT+CPMS?");
+        let line = answer.iter().find(|line| line.starts_with("+CPMS:")).expect("the stores are told");
+        line.split(',').skip(1).step_by(3).filter_map(|used| used.parse::<u32>().ok()).sum()
+    }
+
     /// Asks the modem itself, past the machine, when both are at rest; the lines of its answer.
-    pub fn ask(&mut self, line: &str) -> Vec<String> {
+    fn ask(&mut self, line: &str) -> Vec<String> {
         self.modem.receive(self.now, format!("{line}\r\n").as_bytes());
         let mut heard = String::new();
         while let Some(out) = self.modem.poll() {
