@@ -19,6 +19,8 @@ pub mod persona;
 pub mod phone;
 mod port;
 pub mod pty;
+pub mod recording;
+pub mod replay;
 mod reply;
 pub mod scenario;
 mod settings;
@@ -34,6 +36,8 @@ pub use network::{Arrival, DeliverError, Network};
 pub use persona::{NoModem, Persona};
 pub use phone::Shown;
 pub use pty::{Simulator, Watch};
+pub use recording::Recording;
+pub use replay::Replay;
 pub use scenario::{ErrorEvery, Scenario, Silence, SilentAfter, parse_duration};
 pub use wire::Out;
 
