@@ -16,7 +16,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::modem::fleet::CommandError;
 use crate::modem::supervisor::Fleet;
+use crate::modem::trace::Trace;
 use crate::provider::Channel;
 use crate::store::engine::Store;
 use crate::telemetry::metrics::{self, Metrics};
@@ -59,6 +61,8 @@ pub struct Parts {
     pub refresh: Box<dyn Fn(&Metrics) + Send + Sync>,
     /// The supervisor's snapshot.
     pub fleet: watch::Receiver<Arc<Fleet>>,
+    /// The wire trace of a modem in service, by port name or IMEI.
+    pub trace: Box<dyn Fn(&str) -> Result<Arc<Trace>, CommandError> + Send + Sync>,
     /// All channels of all providers.
     pub channels: watch::Receiver<Arc<[Channel]>>,
     /// The one realm that privacyIDEA's clients may name.
@@ -113,6 +117,7 @@ fn router(parts: Parts) -> Router {
         .route("/v1/messages", get(messages::list).post(messages::submit))
         .route("/v1/messages/{id}", get(messages::show).delete(messages::withdraw))
         .route("/v1/modems", get(modems::list))
+        .route("/v1/modems/{modem}/trace", get(modems::trace))
         .route("/v1/status", get(health::status))
         .route("/v1/health/live", get(health::live))
         .route("/v1/health/ready", get(health::ready))

@@ -148,6 +148,7 @@ impl App {
             metrics: Arc::clone(&metrics),
             refresh: refresh(dispatcher.tally(), fleet.fleet()),
             fleet: fleet.fleet(),
+            trace: Box::new(move |modem| fleet.trace(modem)),
             channels,
             realm: REALM.to_owned(),
             max_body: config.api.max_body,

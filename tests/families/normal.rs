@@ -120,6 +120,9 @@ fn every_family_comes_back_from_its_restart() {
         let up = rig.run_until(BACK_WITHIN, |rig| rig.ups == 2);
         assert!(up, "{name}: {:#?}", rig.dialogue);
         assert!(matches!(rig.done.get(&900), Some(Ok(Done::Reset))), "{name}: {:?}", rig.done);
+        let restart = note.reset.value.as_ref().map_or("+CFUN=1,1", |command| command.as_str());
+        let sent = rig.commands.iter().filter(|line| **line == format!("AT{restart}")).count();
+        assert_eq!(sent, 1, "{name} is restarted by its own command: {:?}", rig.commands);
         rig.run(5 * SECOND);
         rig.works(name);
     }

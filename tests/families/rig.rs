@@ -64,6 +64,7 @@ pub fn settings() -> Settings {
         submit_limit: None,
         notes: Arc::clone(Library::compiled_in()),
         profile: None,
+        hang_up_calls: false,
     }
 }
 
