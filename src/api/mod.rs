@@ -16,9 +16,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::modem::fleet::CommandError;
-use crate::modem::supervisor::Fleet;
-use crate::modem::trace::Trace;
+use crate::modem::supervisor::{CommandError, Fleet, Trace};
 use crate::provider::Channel;
 use crate::store::engine::Store;
 use crate::telemetry::metrics::{self, Metrics};
@@ -49,6 +47,9 @@ const BATCH_FACTOR: usize = 16;
 /// Octets beyond the limit that are read and dropped before the refusal is told.
 const DRAINED: usize = 4 << 20;
 
+/// Finds the wire trace of a modem by port name or IMEI.
+pub type TraceOf = Box<dyn Fn(&str) -> Result<Arc<Trace>, CommandError> + Send + Sync>;
+
 /// What the API speaks for.
 pub struct Parts {
     /// The store.
@@ -62,7 +63,7 @@ pub struct Parts {
     /// The supervisor's snapshot.
     pub fleet: watch::Receiver<Arc<Fleet>>,
     /// The wire trace of a modem in service, by port name or IMEI.
-    pub trace: Box<dyn Fn(&str) -> Result<Arc<Trace>, CommandError> + Send + Sync>,
+    pub trace: TraceOf,
     /// All channels of all providers.
     pub channels: watch::Receiver<Arc<[Channel]>>,
     /// The one realm that privacyIDEA's clients may name.

@@ -11,7 +11,7 @@ use super::caller::Role;
 use super::listen::Peer;
 use super::problem::Problem;
 use super::{Api, problem};
-use crate::modem::fleet::CommandError;
+use crate::modem::supervisor::CommandError;
 
 pub(super) async fn list(
     State(api): State<Arc<Api>>,

@@ -37,7 +37,6 @@ pub use persona::{NoModem, Persona};
 pub use phone::Shown;
 pub use pty::{Simulator, Watch};
 pub use recording::Recording;
-pub use replay::Replay;
 pub use scenario::{ErrorEvery, Scenario, Silence, SilentAfter, parse_duration};
 pub use wire::Out;
 

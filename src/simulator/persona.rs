@@ -4,7 +4,7 @@
 //! does that has those quirks: a store that is not named is refused, a mode of `+CNMI` that is not preferred is announced all the
 //! same, as the field's modems announce it, and refused. What a note does not say is by the standard.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::scenario::Scenario;
@@ -166,7 +166,7 @@ impl Scenario {
             self.manufacturer.clone_from(&persona.manufacturer);
             self.model.clone_from(&persona.model);
         }
-        self.persona = Some(std::sync::Arc::new(persona));
+        self.persona = Some(Arc::new(persona));
         self
     }
 }

@@ -147,7 +147,7 @@ enum Place {
 }
 
 /// What can stand behind a pty: it is told what happens and when, and asked what is to be done.
-pub trait Model: Send + 'static {
+pub(super) trait Model: Send + 'static {
     /// Octets from the host.
     fn receive(&mut self, now: Instant, bytes: &[u8]);
     /// Does what is due.

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::modem::trace::{Direction, WireEvent};
+use crate::units::UnixMs;
 
 /// The first line of a file says what it is, and the version of the format.
 const HEAD: &str = "# smsotpd trace 1";
@@ -15,8 +16,6 @@ const HEAD: &str = "# smsotpd trace 1";
 const OPENED: &str = "port opened";
 /// And of one that was closed.
 const CLOSED: &str = "port closed";
-/// A day of milliseconds that a wall clock may jump back within one recording costs nothing but its pauses.
-const NEVER_BACK: Duration = Duration::ZERO;
 
 /// One line of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,8 +54,8 @@ impl Recording {
     /// The lines of a trace; `title` says of which modem it is.
     #[must_use]
     pub fn of(title: &str, lines: &[WireEvent]) -> Self {
-        let first = lines.first().map_or(crate::units::UnixMs(0), |event| event.at);
-        let mut last = NEVER_BACK;
+        let first = lines.first().map_or(UnixMs(0), |event| event.at);
+        let mut last = Duration::ZERO;
         let entries = lines.iter().enumerate().map(|(at, event)| {
             // A wall clock that was set back makes a pause of none.
             last = last.max(event.at.since(first));
@@ -65,7 +64,7 @@ impl Recording {
         Self { title: title.to_owned(), entries: entries.collect() }
     }
 
-    /// From the last opening of the port on, as far as the recording has one: what was before belongs to no whole dialogue.
+    /// From the first opening of the port on, as far as the recording has one: what was before belongs to no whole dialogue.
     #[must_use]
     pub fn from_opening(mut self) -> Self {
         let opened = self.entries.iter().position(Entry::is_opening);
@@ -137,7 +136,6 @@ impl FromStr for Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::UnixMs;
 
     #[test]
     fn a_trace_is_text_and_back() {

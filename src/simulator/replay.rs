@@ -71,7 +71,7 @@ impl fmt::Display for Report {
 
 /// A recording on its way.
 #[derive(Debug)]
-pub struct Replay {
+pub(super) struct Replay {
     entries: VecDeque<Entry>,
     of: usize,
     /// What the recording's clock showed at which time.
@@ -88,8 +88,7 @@ pub struct Replay {
 
 impl Replay {
     /// Plays `recording` from its first opening of the port on; its clock begins with the host's first line.
-    #[must_use]
-    pub fn new(recording: Recording, watch: Kinds, now: Instant) -> Self {
+    pub(super) fn new(recording: Recording, watch: Kinds, now: Instant) -> Self {
         let entries: VecDeque<_> = recording.from_opening().entries.into();
         let first = entries.front().map_or(Duration::ZERO, |entry| entry.at);
         Self {

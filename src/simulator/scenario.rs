@@ -365,6 +365,10 @@ mod tests {
         assert_eq!((habits.card, habits.speaks), (Card::Absent, Speaks::Nmea));
         assert_eq!(habits.error_every.unwrap().after, Duration::from_secs(135));
         assert_eq!(habits.instead.len(), 2);
+        let readme = include_str!("../../README.md").split_once("## The simulated modem").unwrap().1;
+        let example = readme.split_once("```toml").unwrap().1.split_once("```").unwrap().0;
+        let example: Scenario = toml::from_str(example).unwrap();
+        assert_eq!((example.pin_tries, example.prompt.as_str(), example.instead.len()), (1, "\n>", 2));
         let wrong = toml::from_str::<Scenario>("seed = 1\nlatancy = '1s'").unwrap_err().to_string();
         assert!(wrong.contains("line 2") && wrong.contains("latancy"), "{wrong}");
     }
