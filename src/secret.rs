@@ -4,17 +4,20 @@
 use std::fmt;
 
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
+
+/// Octets that are wiped one by one.
+const SHORT: usize = 32;
 
 /// Bytes that never reach a log: no `Display`, `Debug` shows only the length class, wiped on drop.
 #[derive(Clone)]
-pub struct Secret(Zeroizing<Vec<u8>>);
+pub struct Secret(Vec<u8>);
 
 impl Secret {
     /// Takes the bytes over; the caller keeps no copy.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(bytes)
     }
 
     /// The bytes, for the one place that needs them. The long name is meant to be seen in review.
@@ -39,6 +42,28 @@ impl Secret {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Zeros over the whole capacity, for a buffer may once have held more than it does. Growing to the capacity moves
+    /// nothing. A long one is filled at once, and then shown to assembly that the compiler cannot see through (volatile
+    /// stores on targets without), so that it stays; a short one is stored octet by octet, for there a
+    /// fill costs several times that.
+    fn wipe(&mut self) {
+        let capacity = self.0.capacity();
+        if self.0.len() < capacity {
+            self.0.resize(capacity, 0);
+        }
+        if capacity <= SHORT {
+            self.0.iter_mut().zeroize();
+        } else {
+            self.0.as_mut_slice().zeroize();
+        }
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.wipe();
     }
 }
 
@@ -82,6 +107,20 @@ mod tests {
     fn debug_tells_only_the_length_class() {
         assert_eq!(format!("{:?}", Secret::from("123456")), "Secret(short)");
         assert_eq!(format!("{:?}", Secret::new(vec![])), "Secret(empty)");
+    }
+
+    #[test]
+    fn the_whole_capacity_is_wiped_in_place() {
+        for capacity in [12, SHORT, 64] {
+            let mut octets = Vec::with_capacity(capacity);
+            octets.extend_from_slice(b"123456789012");
+            octets.truncate(6);
+            let (place, capacity) = (octets.as_ptr(), octets.capacity());
+            let mut secret = Secret::new(octets);
+            secret.wipe();
+            assert_eq!(secret.expose(), vec![0; capacity]);
+            assert_eq!(secret.expose().as_ptr(), place);
+        }
     }
 
     #[test]

@@ -285,6 +285,31 @@ fn a_plan_names_what_forced_ucs2() {
 }
 
 #[test]
+fn a_plan_keeps_to_what_is_allowed() {
+    let ran = run(&["sms", "plan", "--language", "turkish", "Şş"]);
+    let golden = "1 segment in GSM 7 bit with the turkish single shift table, 151 septets left in the last\n   \
+        1    4 septets  Şş\nGSM 7 bit with the turkish single shift table is forced by\n      \
+        Ş  U+015E at character 1\n      ş  U+015F at character 2\n";
+    assert_eq!((ran.status.code(), text(&ran.stdout)), (Some(0), golden));
+    let ran = run(&["sms", "plan", "--transliterate", "always", "”Ş"]);
+    let golden = "1 segment in GSM 7 bit, 158 septets left in the last\n   1    2 septets  \"S\nReplaced are\n      \
+        ”  U+201D at character 1 by \"\\\"\"\n      Ş  U+015E at character 2 by \"S\" (another spelling)\n";
+    assert_eq!((ran.status.code(), text(&ran.stdout)), (Some(0), golden));
+    let ran = run(&["sms", "plan", "--alphabet", "gsm7", "щи"]);
+    assert_eq!(ran.status.code(), Some(65));
+    assert!(text(&ran.stderr).contains("U+0449"), "{ran:?}");
+    let rows = [
+        r#"{"id":1,"to":"+491701234567","text":"Şş","languages":["turkish"]}"#,
+        r#"{"id":2,"to":"+491701234567","text":"Şş","languages":["klingon"]}"#,
+        r#"{"id":3,"to":"+491701234567","text":"Şş","language":"turkish"}"#,
+    ];
+    let answers = dialogue(&["pdu", "encode", "--jsonl"], &rows);
+    let single = json!([{"length": 21, "pdu": "0041000C9194711032547600000903240101D84C3773"}]);
+    assert_eq!(answers[0]["got"]["parts"], single);
+    assert_eq!((&answers[1]["got"]["error"], &answers[2]["got"]["error"]), (&json!(true), &json!(true)));
+}
+
+#[test]
 fn recorded_traffic_is_listed_for_people() {
     let received = "+CSQ: 18,99\r\n+CMGL: 3,1,,29\r\n\
         0791198904100161240C911979099137640000511090718303220BC8B4421174CFD175D014\r\n\

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use smsotpd::clock;
 use smsotpd::number::Number;
+use smsotpd::pdu::Coding;
 use smsotpd::provider::{ChannelId, Verdict};
 use smsotpd::queue::message::{Lane, MessageId, NewMessage, State};
 use smsotpd::queue::rules::Next;
@@ -18,9 +19,12 @@ use smsotpd::secret::Secret;
 use smsotpd::store::*;
 use smsotpd::units::{MessageRef, UnixMs};
 
+#[path = "store_conformance/alarms.rs"]
+mod alarms;
 #[path = "store_conformance/from_phones.rs"]
 mod from_phones;
 
+use alarms::*;
 use from_phones::*;
 
 /// Long enough for any commit of a busy machine; only a failing test waits for it.
@@ -37,6 +41,7 @@ fn message(lane: Lane, random: u8) -> NewMessage {
         flash: false,
         report: true,
         segments: 1,
+        coding: Coding::default(),
         created: now,
         deadline: now.plus(Duration::from_secs(600)),
         caller: "portal".to_owned(),
@@ -564,5 +569,8 @@ mod sqlite {
         a_text_that_stays_incomplete_is_given_out_with_its_gaps
         what_waits_is_bounded
         received_texts_are_purged
+        an_alarm_stands_once_and_is_told_again
+        a_cleared_alarm_is_over_and_soon_after_the_same_again
+        cleared_alarms_are_purged_and_open_ones_kept
     }
 }

@@ -134,9 +134,11 @@ async fn submitted(api: &Api, caller: &Caller, request: Request) -> Result<Respo
     if dry != 0 && dry != asks.len() {
         return Err(malformed("a batch is a dry run as a whole or not at all".to_owned()));
     }
-    let messages = admitted(api, caller, &asks, many)?;
+    let live = api.parts.live.now();
+    let messages = admitted(&live.rules, caller, &asks, many)?;
     if dry != 0 {
-        let foreseen: Result<Vec<_>, _> = messages.iter().map(foreseen).collect();
+        let foreseen: Result<Vec<_>, _> =
+            asks.iter().zip(&messages).map(|(ask, message)| foreseen(ask, message, &live.rules)).collect();
         return answer(StatusCode::OK, foreseen?, many);
     }
     let accepted = api.parts.store.accept(messages).await.map_err(|e| Problem::from(&e))?;
@@ -148,15 +150,14 @@ async fn submitted(api: &Api, caller: &Caller, request: Request) -> Result<Respo
 }
 
 /// The admitted message in figures; the plan is made as it is made for sending.
-fn foreseen(message: &NewMessage) -> Result<Foreseen<'_>, Problem> {
-    let text = message.body.expose_str().unwrap_or_default();
-    let plan = pdu::plan(text).map_err(|error| malformed(error.to_string()))?;
+fn foreseen<'a>(ask: &Ask<'_>, message: &'a NewMessage, rules: &Rules) -> Result<Foreseen<'a>, Problem> {
+    let plan = pdu::plan_with(&ask.text, &rules.texts).map_err(|error| malformed(error.to_string()))?;
     Ok(Foreseen {
         dry_run: true,
         lane: message.lane,
         to: message.to.as_str(),
         deadline: utc(message.deadline),
-        forecast: Forecast::new(text, &plan),
+        forecast: Forecast::new(&ask.text, &plan),
     })
 }
 
@@ -172,12 +173,17 @@ fn answer(status: StatusCode, mut messages: Vec<impl Serialize>, many: bool) -> 
 }
 
 /// All of them, or each refusal with its place.
-fn admitted(api: &Api, caller: &Caller, asks: &[Ask<'_>], many: bool) -> Result<Vec<NewMessage>, Problem> {
-    let (live, now) = (api.parts.live.now(), clock::wall());
+fn admitted(
+    rules: &Rules,
+    caller: &Caller,
+    asks: &[Ask<'_>],
+    many: bool,
+) -> Result<Vec<NewMessage>, Problem> {
+    let now = clock::wall();
     let mut messages = Vec::with_capacity(asks.len());
     let mut refused = Vec::new();
     for (index, ask) in asks.iter().enumerate() {
-        match admit(&live.rules, caller, ask, now, index) {
+        match admit(rules, caller, ask, now, index) {
             Ok(message) => messages.push(message),
             Err(problem) if many => {
                 refused.push(Refused { index, code: problem.code, detail: problem.detail });
@@ -317,9 +323,7 @@ async fn listed(api: &Api, caller: &Caller, uri: &Uri) -> Result<Response, Probl
 
 fn filter(caller: &Caller, query: &str) -> Result<Filter, Problem> {
     let mut filter = Filter { caller: whose(caller), most: LIST_USUAL, ..Filter::default() };
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let value = String::from_utf8_lossy(&params::decode(value.as_bytes(), true)).into_owned();
+    for (name, value) in params::query(query) {
         let bad = || malformed(format!("{value:?} is no value of {name}"));
         match name {
             "state" => {

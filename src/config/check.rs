@@ -10,6 +10,7 @@ use super::raw::{self, Limits, Notes, Section};
 use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Store, UserName, Validate};
 use crate::at::command::CMGS_SLOW;
 use crate::otp::template::{Template, TemplateError};
+use crate::pdu::Policy;
 use crate::secret::Secret;
 
 const SECOND: (Duration, &str) = (Duration::from_secs(1), "1s");
@@ -52,6 +53,7 @@ pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
         log: log(root.section("log")),
         modem: modem(root.section("modem")),
         admission: admission(root.section("admission")),
+        sms: sms(root.section("sms")),
         validate: validate(root.section("validate")),
         warnings: Findings::default(),
     };
@@ -232,6 +234,9 @@ fn modem(at: Section<'_, '_>) -> Modem {
             "gives up while healthy networks still answer: messages will be called uncertain that arrived";
         at.warn("submit-limit", at.value("submit-limit"), why);
     }
+    at.absolute("notes", &mut modem.notes);
+    at.flag("hang-up-calls", &mut modem.hang_up_calls);
+    modem.site_hook = at.optional_absolute("site-hook");
     for port in at.sections("port") {
         if let Some(path) = port_path(&port, &modem.ports) {
             modem.ports.push(path);
@@ -285,6 +290,29 @@ fn admission(at: Section<'_, '_>) -> Admission {
     at.duration("lifetime-bulk", &WAIT, &mut admission.lifetime_bulk);
     at.done();
     admission
+}
+
+fn sms(at: Section<'_, '_>) -> Policy {
+    let mut policy = Policy::default();
+    if let Some(value) = at.value("national-languages") {
+        match value.get_ref() {
+            DeValue::Array(names) => {
+                let languages = names.iter().filter_map(|name| at.word_of("national-languages", name));
+                policy.national = languages.collect();
+                policy.national.sort_unstable();
+                policy.national.dedup();
+            }
+            _ => {
+                let wanted = "an array of languages such as [\"turkish\"]";
+                let fault = Fault::Type { found: raw::kind(value), wanted };
+                at.fault("national-languages", Some(value), fault);
+            }
+        }
+    }
+    policy.transliteration = at.word("transliterate").unwrap_or_default();
+    policy.allowed = at.word("alphabet").unwrap_or_default();
+    at.done();
+    policy
 }
 
 fn allow(at: &Section<'_, '_>, into: &mut Vec<String>) {

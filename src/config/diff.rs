@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, word_of};
 use crate::secret::Secret;
 
 /// One key that differs.
@@ -79,7 +79,7 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
 /// Every key with its value, always the same keys in the same order.
 #[must_use]
 pub fn entries(config: &Config) -> Vec<Entry> {
-    let Config { store, key, api, callers, log, modem, admission, validate, warnings: _ } = config;
+    let Config { store, key, api, callers, log, modem, admission, sms, validate, warnings: _ } = config;
     let callers = callers.iter().map(|caller| format!("{}={}", caller.user, caller.role.as_str()));
     let targets = log.targets.iter().map(|(target, level)| format!("{target}={}", level.as_str()));
     let ports = modem.ports.iter().map(|port| port.display().to_string());
@@ -102,6 +102,9 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         restart("modem.baud", number(modem.baud)),
         restart("modem.keep-alive", span(modem.keep_alive)),
         restart("modem.submit-limit", span(modem.submit_limit)),
+        restart("modem.notes", text(modem.notes.display())),
+        restart("modem.hang-up-calls", number(modem.hang_up_calls)),
+        restart("modem.site-hook", optional(modem.site_hook.as_ref().map(|path| path.display()))),
         restart("modem.port", list(ports)),
         live("admission.default-country", optional(admission.default_country.as_ref())),
         live("admission.allow", list(admission.allow.iter().cloned())),
@@ -109,6 +112,9 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         live("admission.lifetime-login", span(admission.lifetime_login)),
         live("admission.lifetime-alert", span(admission.lifetime_alert)),
         live("admission.lifetime-bulk", span(admission.lifetime_bulk)),
+        live("sms.national-languages", list(sms.national.iter().map(|language| language.word().to_owned()))),
+        live("sms.transliterate", text(word_of(sms.transliteration))),
+        live("sms.alphabet", text(word_of(sms.allowed))),
         live("validate.lifetime", span(validate.lifetime)),
         live("validate.prompt", text(&validate.prompt)),
         live("validate.text", text(&validate.text)),

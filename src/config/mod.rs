@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::at::command::CMGS_ANSWER;
+use crate::pdu::Language;
+use crate::pdu::segment::{Allowed, Policy, Transliteration};
 use crate::secret::Secret;
 
 mod check;
@@ -47,6 +49,8 @@ pub struct Config {
     pub modem: Modem,
     /// `[admission]`
     pub admission: Admission,
+    /// `[sms]`
+    pub sms: Policy,
     /// `[validate]`
     pub validate: Validate,
     /// What is legal but unwise, for the log; no part of [`diff`](diff()).
@@ -167,6 +171,12 @@ pub struct Modem {
     pub keep_alive: Duration,
     /// A submitted message without an answer for so long is uncertain.
     pub submit_limit: Duration,
+    /// The folder with the administrator's firmware notes; it need not exist.
+    pub notes: PathBuf,
+    /// Voice calls are hung up.
+    pub hang_up_calls: bool,
+    /// The program that helps a modem which nothing else helped, with port and IMEI as its arguments.
+    pub site_hook: Option<PathBuf>,
     /// `[[modem.port]]`: ports that udev does not link.
     pub ports: Vec<PathBuf>,
 }
@@ -247,6 +257,9 @@ impl Default for Modem {
             baud: 115_200,
             keep_alive: Duration::from_secs(300),
             submit_limit: CMGS_ANSWER,
+            notes: "/etc/smsotpd/firmware-notes.d".into(),
+            hang_up_calls: false,
+            site_hook: None,
             ports: Vec::new(),
         }
     }
@@ -341,6 +354,19 @@ impl Word for Role {
     ];
 }
 
+impl Word for Language {
+    const WORDS: &'static [(&'static str, Self)] = Self::WORDS;
+}
+
+impl Word for Transliteration {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("never", Self::Never), ("save", Self::Save), ("always", Self::Always)];
+}
+
+impl Word for Allowed {
+    const WORDS: &'static [(&'static str, Self)] = &[("any", Self::Any), ("gsm7", Self::Gsm7)];
+}
+
 impl Word for Level {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("off", Self::Off),
@@ -366,7 +392,7 @@ impl fmt::Display for UserName {
 }
 
 /// The word of a value.
-fn word_of<T: Word + PartialEq>(value: T) -> &'static str {
+pub(crate) fn word_of<T: Word + PartialEq>(value: T) -> &'static str {
     T::WORDS.iter().find(|(_, other)| *other == value).map_or("", |(word, _)| word)
 }
 

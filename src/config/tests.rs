@@ -60,6 +60,9 @@ pin-file = "/p"
 baud = 9600
 keep-alive = 60
 submit-limit = "2m"
+notes = "/n"
+hang-up-calls = true
+site-hook = "/h"
 [[modem.port]]
 path = "/dev/ttyS0"
 [[modem.port]]
@@ -71,6 +74,10 @@ max-segments = 2
 lifetime-login = "2m"
 lifetime-alert = "2h"
 lifetime-bulk = "2d"
+[sms]
+national-languages = ["urdu", "turkish"]
+transliterate = "save"
+alphabet = "gsm7"
 [validate]
 lifetime = "90s"
 prompt = "Code?"
@@ -107,6 +114,9 @@ hash-permits = 1
             baud: 9_600,
             keep_alive: seconds(60),
             submit_limit: seconds(120),
+            notes: "/n".into(),
+            hang_up_calls: true,
+            site_hook: Some("/h".into()),
             ports: vec!["/dev/ttyS0".into(), "/dev/ttyS1".into()],
         },
         admission: Admission {
@@ -116,6 +126,11 @@ hash-permits = 1
             lifetime_login: seconds(120),
             lifetime_alert: seconds(7_200),
             lifetime_bulk: DAY * 2,
+        },
+        sms: Policy {
+            national: vec![Language::Turkish, Language::Urdu],
+            transliteration: Transliteration::Save,
+            allowed: Allowed::Gsm7,
         },
         validate: Validate {
             lifetime: seconds(90),

@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::lines::{Row, RowError};
 use super::messages;
 use super::render::{self, Output};
+use super::texts::Texts;
 use crate::at::hex;
 use crate::clock;
 use crate::number::Number;
@@ -61,6 +62,9 @@ pub(super) struct Order {
     #[arg(long)]
     #[serde(default)]
     deliver: bool,
+    #[command(flatten)]
+    #[serde(flatten)]
+    texts: Texts,
     /// When the service centre took the message (TP-SCTS) [default: now]
     #[arg(long, value_name = "TIME", requires = "deliver")]
     #[serde(default)]
@@ -90,7 +94,8 @@ fn people(got: &Value) -> String {
 fn encode(order: &Order) -> Result<Value, RowError> {
     let address = order.address.as_deref().ok_or(RowError::Key("to"))?;
     let text = order.text.as_deref().ok_or(RowError::Key("text"))?;
-    let plan = pdu::plan(text).map_err(|error| RowError::Content(format!("{error}; shorten it")))?;
+    let plan =
+        pdu::plan_with(text, &order.texts.policy()).map_err(|error| RowError::Content(error.to_string()))?;
     let centre = match &order.smsc {
         None => vec![0],
         Some(centre) => number(centre)?.to_service_centre(),

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use crate::api::caller::{CallerError, Callers, Role, Rule, User, gid_of};
 use crate::api::listen;
 use crate::config::{self, Config};
 use crate::daemon::app::StartError;
+use crate::modem::profile::Library;
 use crate::modem::supervisor::{FleetSettings, PinMemory, PortSettings};
 use crate::queue::admission::Rules;
 use crate::secret::Secret;
@@ -42,6 +44,7 @@ pub(super) fn rules(config: &Config) -> Rules {
         default_country: admission.default_country.clone(),
         allow: admission.allow.clone(),
         max_segments: admission.max_segments,
+        texts: config.sms.clone(),
         lifetimes: [admission.lifetime_login, admission.lifetime_alert, admission.lifetime_bulk],
         ..Rules::default()
     }
@@ -60,9 +63,15 @@ pub(super) fn validate(config: &Config) -> Result<validate::Settings, crate::otp
 }
 
 /// The modems.
-pub(super) fn fleet(config: &Config, pin: Option<Secret>, pins: PinMemory) -> FleetSettings {
+pub(super) fn fleet(
+    config: &Config,
+    notes: Arc<Library>,
+    pin: Option<Secret>,
+    pins: PinMemory,
+) -> FleetSettings {
     let modem = &config.modem;
     FleetSettings {
+        notes,
         directory: modem.directory.clone(),
         fixed: modem.ports.clone(),
         default: PortSettings {
@@ -70,11 +79,12 @@ pub(super) fn fleet(config: &Config, pin: Option<Secret>, pins: PinMemory) -> Fl
             pin,
             keep_alive: Some(modem.keep_alive),
             submit_limit: Some(modem.submit_limit),
+            hang_up_calls: modem.hang_up_calls,
             profile: None,
         },
         ports: BTreeMap::new(),
         pins: Some(pins),
-        site_hook: None,
+        site_hook: modem.site_hook.clone(),
         stop_limit: STOP_LIMIT,
     }
 }

@@ -35,6 +35,8 @@ pub struct Settings {
     pub keep_alive: Option<Duration>,
     /// How long the answer to a PDU may take; [`CMGS_ANSWER`](crate::at::command::CMGS_ANSWER) if `None`.
     pub submit_limit: Option<Duration>,
+    /// Voice calls are hung up, so that they do not keep texts from leaving.
+    pub hang_up_calls: bool,
     /// The firmware notes in force.
     pub notes: Arc<Library>,
     /// The firmware note to go by; found by the modem's identity if `None`.
@@ -271,9 +273,9 @@ pub enum Step {
     Poke,
     /// The whole bring-up again.
     Reinitialise,
-    /// `+CFUN=0` (radio off), then `+CFUN=1`.
+    /// `+CFUN=4` (radio off; `0` where that is not known), then `+CFUN=1`.
     CfunCycle,
-    /// `+CFUN=1,1`: restart; a USB modem re-enumerates.
+    /// The command for a restart that its note has, or `+CFUN=1,1`; a USB modem re-enumerates.
     CfunReset,
     /// The driver takes the USB device off and on again.
     UsbReauthorise,

@@ -10,6 +10,7 @@ pub mod profile;
 
 mod bringup;
 mod health;
+mod history;
 mod incoming;
 mod outgoing;
 mod session;
@@ -18,15 +19,18 @@ mod timers;
 pub mod discover;
 pub mod driver;
 pub mod fleet;
+pub mod notes;
 pub mod supervisor;
 pub mod trace;
 pub mod udev;
 
+mod away;
 mod handle;
 mod pin_memory;
 mod port;
 mod power;
 mod serve;
+mod usb;
 mod wake;
 
 #[cfg(test)]

@@ -9,22 +9,20 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::driver::{Driver, DriverHandle, Exit, Notice, Parts};
+use super::history::History;
 use super::machine::{Cause, Phase, PinPermission, Settings, Step};
 use super::pin_memory::{PinMemory, Try};
-use super::port::Port;
-use super::profile::Library;
+use super::port::{OpenError, Port};
+use super::power::PowerError;
+use super::profile::Refusal;
 use super::supervisor::PortSettings;
 use super::trace::Trace;
 use super::wake::Wake;
-use super::{power, supervisor::Outside};
+use super::{power, supervisor::Outside, usb};
+use crate::alarm::{AlarmKind, Progress};
 use crate::at::command::Pin;
 use crate::clock;
 use crate::units::{Iccid, Imei};
-
-/// The first pause: a node that comes before its permissions needs about as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// Pauses double up to this, so that a dead port costs next to nothing and a live one waits at most half a minute.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What a port task tells the supervisor.
 #[derive(Debug)]
@@ -39,7 +37,38 @@ pub(super) enum Stage {
     /// The port is open and driven.
     Driven(DriverHandle),
     /// It is closed, and why.
-    Closed(Option<String>),
+    Closed(Option<Why>),
+    /// It must not be opened.
+    Unusable(Refusal),
+    /// It is closed and left alone for a while, and why.
+    Parked(Why),
+}
+
+/// Why a port was closed.
+#[derive(Debug, Default)]
+pub(super) struct Why {
+    /// For people.
+    pub(super) told: String,
+    /// For whoever keeps the alarms.
+    pub(super) progress: Progress,
+}
+
+impl Why {
+    fn stuck(kind: AlarmKind, told: impl Into<String>) -> Self {
+        Self { told: told.into(), progress: Progress::Stuck(kind) }
+    }
+}
+
+impl From<OpenError> for Why {
+    fn from(error: OpenError) -> Self {
+        let kind = match error {
+            OpenError::Missing { .. } => AlarmKind::ModemLost,
+            OpenError::Denied { .. } => AlarmKind::PortDenied,
+            OpenError::InUse { .. } => AlarmKind::PortLocked,
+            OpenError::Setup { .. } => AlarmKind::PortUnusable,
+        };
+        Self::stuck(kind, error.to_string())
+    }
 }
 
 /// One port task.
@@ -57,28 +86,43 @@ pub(super) struct Serve {
     pub(super) wanted: watch::Receiver<bool>,
     pub(super) stop: CancellationToken,
     pub(super) trace: Arc<Trace>,
+    /// What was before this task.
+    pub(super) history: History,
 }
 
 /// What is remembered from one driver to the next.
 struct Memory {
-    pause: Duration,
+    history: History,
     serial: u64,
     permission: PinPermission,
-    /// The last step from outside since the modem was ready.
-    outside: Option<Step>,
     imei: Option<Imei>,
 }
 
+/// What follows a driver's end.
+enum Next {
+    /// The port is opened again without a pause.
+    AtOnce,
+    /// After a growing pause.
+    Pause,
+    /// Nothing helped: after a long time.
+    Park(Duration),
+}
+
 impl Serve {
-    /// Until `stop`.
-    pub(super) async fn run(mut self) {
+    /// Until `stop`; gives what is to be remembered when the port comes again.
+    pub(super) async fn run(mut self) -> History {
         let mut memory = Memory {
-            pause: FIRST_PAUSE,
+            history: std::mem::take(&mut self.history),
             serial: self.id << 32,
             permission: PinPermission::Never,
-            outside: None,
             imei: None,
         };
+        if let Some(refusal) = usb::port(&self.target).and_then(|port| self.outside.notes.refusal(&port)) {
+            info!(port = %self.name, "{refusal}");
+            self.tell(Stage::Unusable(refusal)).await;
+            self.stop.cancelled().await;
+            return memory.history;
+        }
         while !self.stop.is_cancelled() {
             if *self.wanted.borrow_and_update() {
                 let pause = self.once(&mut memory).await;
@@ -87,6 +131,7 @@ impl Serve {
                 self.rest(None).await;
             }
         }
+        memory.history
     }
 
     /// Waits for the pause to pass, or for another wish, or for the end.
@@ -104,7 +149,7 @@ impl Serve {
         let port = match Port::open(&self.target, self.settings.baud).await {
             Ok(port) => port,
             Err(error) => {
-                self.tell(Stage::Closed(Some(error.to_string()))).await;
+                self.tell(Stage::Closed(Some(error.into()))).await;
                 return Some(memory.next_pause());
             }
         };
@@ -117,13 +162,23 @@ impl Serve {
         let exit = self.drive(driver, &handle, &stop, memory).await;
         let status = handle.status().borrow().clone();
         memory.imei = status.identity.imei.clone();
-        let (why, at_once) = self.consider(exit, memory).await;
-        self.tell(Stage::Closed(why)).await;
-        if at_once { None } else { Some(memory.next_pause()) }
+        let (why, next) = self.consider(exit, memory).await;
+        match next {
+            Next::AtOnce | Next::Pause => {
+                self.tell(Stage::Closed(why)).await;
+                matches!(next, Next::Pause).then(|| memory.next_pause())
+            }
+            Next::Park(parking) => {
+                let told = why.unwrap_or_default().told;
+                let left = format!("{told}; it is left alone for {} min", parking.as_secs() / 60);
+                self.tell(Stage::Parked(Why::stuck(AlarmKind::ModemStuck, left))).await;
+                Some(parking)
+            }
+        }
     }
 
     fn parts(&self, memory: &Memory, stop: CancellationToken) -> Parts {
-        let notes = Arc::clone(Library::compiled_in());
+        let notes = Arc::clone(&self.outside.notes);
         let profile = self.settings.profile.as_deref();
         let profile = profile.and_then(|name| notes.named(name));
         Parts {
@@ -134,6 +189,7 @@ impl Serve {
                 pin_permission: memory.permission.clone(),
                 keep_alive: self.settings.keep_alive,
                 submit_limit: self.settings.submit_limit,
+                hang_up_calls: self.settings.hang_up_calls,
                 notes,
                 profile,
             },
@@ -176,8 +232,7 @@ impl Serve {
             _ => return,
         };
         if matches!(phase, Phase::Ready) {
-            memory.pause = FIRST_PAUSE;
-            memory.outside = None;
+            memory.history.well();
         }
         let permission = std::mem::replace(&mut memory.permission, PinPermission::Never);
         let (Some(pins), Some(pin), Some(card)) = (&self.pins, &self.settings.pin, card(&permission, memory))
@@ -189,35 +244,38 @@ impl Serve {
         }
     }
 
-    /// What an end means: its cause for people, and whether the port is opened again without a pause.
-    async fn consider(&self, exit: Exit, memory: &mut Memory) -> (Option<String>, bool) {
+    /// What an end means: its cause for people, and what follows.
+    async fn consider(&self, exit: Exit, memory: &mut Memory) -> (Option<Why>, Next) {
+        let lost = |told: String| Some(Why::stuck(AlarmKind::ModemLost, told));
         match exit {
-            Exit::Stopped => (None, true),
-            Exit::HungUp => (Some("the port hung up".to_owned()), false),
-            Exit::Broken(cause) => (Some(format!("the port broke: {cause}")), false),
+            Exit::Stopped => (None, Next::AtOnce),
+            Exit::HungUp => (lost("the port hung up".to_owned()), Next::Pause),
+            Exit::Broken(cause) => (lost(format!("the port broke: {cause}")), Next::Pause),
             Exit::PinWanted(iccid) => match self.ask_for_try(iccid, memory).await {
-                Ok(()) => (None, true),
+                Ok(()) => (None, Next::AtOnce),
                 Err(why) => {
-                    memory.pause = LONGEST_PAUSE;
-                    (Some(why), false)
+                    memory.history.slow();
+                    (Some(why), Next::Pause)
                 }
             },
-            Exit::Ladder(step) => (Some(self.step_outside(step, memory).await), false),
+            Exit::Ladder(step) => self.step_outside(step, memory).await,
         }
     }
 
     /// Notes the one try, before it is made, and gives the next machine the permission.
-    async fn ask_for_try(&self, iccid: Option<Iccid>, memory: &mut Memory) -> Result<(), String> {
+    async fn ask_for_try(&self, iccid: Option<Iccid>, memory: &mut Memory) -> Result<(), Why> {
         memory.permission = PinPermission::Never;
+        let missing =
+            |told: &str| Why::stuck(AlarmKind::SimPinMissing, format!("the SIM wants its PIN, and {told}"));
         let Some(pin) = &self.settings.pin else {
-            return Err("the SIM wants its PIN, and none is set; set `pin`".to_owned());
+            return Err(missing("none is set; set `pin`"));
         };
         let Some(pins) = &self.pins else {
-            return Err("the SIM wants its PIN, and there is no memory of tries to allow one".to_owned());
+            return Err(missing("there is no memory of tries to allow one"));
         };
         let permission = iccid.map_or(PinPermission::AnyCard, PinPermission::ForCard);
         let Some(card) = card(&permission, memory) else {
-            return Err("the SIM wants its PIN, and neither card nor modem says which it is".to_owned());
+            return Err(missing("neither card nor modem says which it is"));
         };
         match pins.permit(card, pin.clone()).await {
             Ok(true) => {
@@ -226,27 +284,36 @@ impl Serve {
                 Ok(())
             }
             Ok(false) => {
-                Err("this PIN was tried on this SIM and was not taken; set the right one".to_owned())
+                let told = "this PIN was tried on this SIM and was not taken; set the right one";
+                Err(Why::stuck(AlarmKind::SimLocked, told))
             }
-            Err(error) => Err(format!("the try of the PIN cannot be noted, so it is not made: {error}")),
+            Err(error) => Err(missing(&format!("its try cannot be noted, so it is not made: {error}"))),
         }
     }
 
-    /// Carries the step out; if re-authorising was no use, the site's hook is next.
-    async fn step_outside(&self, wanted: Step, memory: &mut Memory) -> String {
-        let step = if memory.outside.is_some() { Step::SiteHook } else { wanted };
-        memory.outside = Some(step);
-        let imei = memory.imei.as_ref().map(Imei::as_str);
-        let done = match step {
-            Step::SiteHook => power::site_hook(self.outside.site_hook.as_deref(), &self.name, imei).await,
-            _ => power::reauthorise(&self.target).await,
-        };
+    /// Carries the step out. What cannot be re-authorised, or was in vain, is for the site's hook; with that the ladder ends.
+    async fn step_outside(&self, wanted: Step, memory: &mut Memory) -> (Option<Why>, Next) {
+        let mut step = memory.history.step(wanted);
+        let mut done = self.carry_out(step, memory).await;
+        if matches!(done, Err(PowerError::NotUsb(_))) {
+            step = memory.history.step(Step::SiteHook);
+            done = self.carry_out(step, memory).await;
+        }
         let told = match &done {
             Ok(()) => format!("the modem does not answer; {step:?} was carried out"),
             Err(error) => format!("the modem does not answer; {step:?} was no use: {error}"),
         };
         warn!(port = %self.name, "{told}");
-        told
+        let parking = if step == Step::SiteHook { memory.history.ladder_ended() } else { None };
+        (Some(Why { told, progress: Progress::Unknown }), parking.map_or(Next::Pause, Next::Park))
+    }
+
+    async fn carry_out(&self, step: Step, memory: &Memory) -> Result<(), PowerError> {
+        let imei = memory.imei.as_ref().map(Imei::as_str);
+        match step {
+            Step::SiteHook => power::site_hook(self.outside.site_hook.as_deref(), &self.name, imei).await,
+            _ => power::reauthorise(&self.target).await,
+        }
     }
 
     async fn tell(&self, what: Stage) {
@@ -256,16 +323,13 @@ impl Serve {
 }
 
 impl Memory {
-    /// Growing, and spread by a quarter so that the ports of one hub do not come all at once.
     fn next_pause(&mut self) -> Duration {
-        let pause = self.pause;
-        self.pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
-        pause.mul_f64(1.0 + fastrand::f64() / 4.0)
+        self.history.next_pause(fastrand::f64())
     }
 
     /// Whether the phase can still teach anything.
     fn watches(&self) -> bool {
-        self.permission != PinPermission::Never || self.pause != FIRST_PAUSE || self.outside.is_some()
+        self.permission != PinPermission::Never || !self.history.is_clean()
     }
 }
 

@@ -136,10 +136,20 @@ pub struct Header {
 }
 
 impl Header {
-    /// A header with only the 8 bit concatenation element.
+    /// The header of part `seq` of `total` that is written with `tables`; `None` where nothing needs to be said.
     #[must_use]
-    pub fn concat(reference: u8, total: u8, seq: u8) -> Self {
-        Self::parse(&[IEI_CONCAT_8, 3, reference, total, seq])
+    pub fn of_part(reference: u8, total: u8, seq: u8, tables: Tables) -> Option<Self> {
+        let concat = [IEI_CONCAT_8, 3, reference, total, seq];
+        let concat = if total > 1 { &concat[..] } else { &[] };
+        let national = [(IEI_SINGLE_SHIFT, tables.single), (IEI_LOCKING_SHIFT, tables.locking)];
+        let national = national.into_iter().filter(|&(_, language)| language != 0);
+        let mut raw = Vec::with_capacity(concat.len() + 3 * national.clone().count());
+        raw.extend_from_slice(concat);
+        for (iei, language) in national {
+            raw.extend_from_slice(&[iei, 1, language]);
+        }
+        let readable = raw.len();
+        (readable != 0).then(|| Self { raw: Secret::new(raw), readable })
     }
 
     /// Reads the octets behind the length octet. An element that does not fit makes the whole header void
@@ -247,10 +257,21 @@ mod tests {
     }
 
     #[test]
+    fn a_part_says_no_more_than_it_must() {
+        let header = |total, tables| Header::of_part(7, total, 1, tables).map(|header| header.octets());
+        let both = Tables { locking: 3, single: 1 };
+        assert_eq!(header(1, Tables::default()), None);
+        assert_eq!(header(2, Tables::default()).unwrap(), [5, 0, 3, 7, 2, 1]);
+        assert_eq!(header(1, both).unwrap(), [6, 0x24, 1, 1, 0x25, 1, 3]);
+        assert_eq!(header(2, both).unwrap(), [11, 0, 3, 7, 2, 1, 0x24, 1, 1, 0x25, 1, 3]);
+        assert_eq!(Header::of_part(0, 1, 1, both).unwrap().tables(), both);
+    }
+
+    #[test]
     fn impossible_sequence_numbers_make_a_single_message() {
-        assert_eq!(Header::concat(7, 2, 0).concatenation(), None);
-        assert_eq!(Header::concat(7, 2, 3).concatenation(), None);
-        assert!(Header::concat(7, 2, 2).concatenation().is_some());
+        assert_eq!(Header::parse(&[0, 3, 7, 2, 0]).concatenation(), None);
+        assert_eq!(Header::parse(&[0, 3, 7, 2, 3]).concatenation(), None);
+        assert!(Header::parse(&[0, 3, 7, 2, 2]).concatenation().is_some());
     }
 
     #[test]

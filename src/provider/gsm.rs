@@ -271,7 +271,11 @@ fn channel_id(iccid: Option<&Iccid>, imei: Option<&Imei>) -> Option<ChannelId> {
 /// The TPDU of the attempt's part.
 fn tpdu(attempt: &Attempt) -> Result<Vec<u8>, &'static str> {
     let text = attempt.body.expose_str().ok_or("the text is not UTF-8")?;
-    let plan = pdu::plan(text).map_err(|_| "the text is too long")?;
+    let plan = match attempt.part.coding {
+        Some(coding) => pdu::plan_as(text, coding),
+        None => pdu::plan(text),
+    };
+    let plan = plan.map_err(|_| "the text cannot be written as it was admitted")?;
     if plan.segments() != attempt.part.total {
         return Err("the message has another number of parts than it was admitted with");
     }
@@ -283,10 +287,8 @@ fn tpdu(attempt: &Attempt) -> Result<Vec<u8>, &'static str> {
         reject_duplicates: false,
         class0: attempt.flash,
     };
-    let at = usize::from(attempt.part.seq).checked_sub(1).ok_or("parts are counted from 1")?;
-    let submit = plan.submits(&attempt.to, &options).into_iter().nth(at);
-    let submit = submit.ok_or("the message has no such part")?;
-    submit.encode().map_err(|_| "the part does not fit a TPDU")
+    let tpdu = plan.tpdu(attempt.part.seq, &attempt.to, &options);
+    tpdu.map_err(|_| "the part does not fit a TPDU")?.ok_or("the message has no such part")
 }
 
 fn read(kind: IncomingKind, octets: &[u8]) -> Result<Received, PduError> {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
 use crate::number::Number;
-use crate::pdu::Concat;
+use crate::pdu::{Coding, Concat};
 use crate::queue::rules::Disposition;
 use crate::secret::Secret;
 use crate::units::{MessageRef, UnixMs};
@@ -58,6 +58,8 @@ pub struct Part {
     pub total: u8,
     /// The concatenation reference shared by all segments of the message; TS 23.040 9.2.3.24.1.
     pub concat_ref: u8,
+    /// How the text was written when its segments were counted; `None` is default alphabet or UCS-2, whichever fits.
+    pub coding: Option<Coding>,
 }
 
 /// One try to carry one part over one channel.

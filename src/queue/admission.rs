@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::number::{Number, NumberError};
-use crate::pdu::segment::{self, SegmentError};
+use crate::pdu::segment::{self, Plan, Policy, SegmentError};
 use crate::queue::message::{Lane, MessageId, NewMessage};
 use crate::secret::Secret;
 use crate::units::UnixMs;
@@ -40,6 +40,8 @@ pub struct Rules {
     pub allow: Vec<String>,
     /// Segments one message may take.
     pub max_segments: u8,
+    /// Alphabets and substitutes.
+    pub texts: Policy,
     /// Lifetime of a login, alert and bulk message, in this order, when the caller names none.
     pub lifetimes: [Duration; 3],
     /// No message may wait longer.
@@ -52,6 +54,7 @@ impl Default for Rules {
             default_country: None,
             allow: Vec::new(),
             max_segments: 10,
+            texts: Policy::default(),
             lifetimes: [Duration::from_secs(300), Duration::from_secs(3_600), Duration::from_secs(86_400)],
             max_lifetime: Duration::from_secs(7 * 86_400),
         }
@@ -78,6 +81,9 @@ pub enum Refusal {
         /// What is allowed.
         allowed: u8,
     },
+    /// A character that may not be sent.
+    #[error("{0}; see `[sms] alphabet`")]
+    Unencodable(SegmentError),
     /// It would never have time to leave.
     #[error("the lifetime is {0:?}; it must be at least one second")]
     Lifetime(Duration),
@@ -108,7 +114,7 @@ pub fn admit(
     if submission.text.is_empty() {
         return Err(Refusal::EmptyText);
     }
-    let segments = count_segments(submission.text, rules.max_segments)?;
+    let plan = planned(submission.text, rules)?;
     let [login, alert, bulk] = rules.lifetimes;
     let lifetime = submission
         .lifetime
@@ -130,10 +136,11 @@ pub fn admit(
         id,
         lane: submission.lane,
         to,
-        body: Secret::from(submission.text),
+        body: plan.rewritten().cloned().unwrap_or_else(|| Secret::from(submission.text)),
         flash: submission.flash,
         report: submission.report,
-        segments,
+        segments: plan.segments(),
+        coding: plan.coding(),
         created: now,
         deadline: now.plus(lifetime),
         caller: submission.caller.to_owned(),
@@ -141,11 +148,13 @@ pub fn admit(
     })
 }
 
-fn count_segments(text: &str, allowed: u8) -> Result<u8, Refusal> {
-    match segment::plan(text) {
-        Ok(plan) if plan.segments() <= allowed => Ok(plan.segments()),
+fn planned(text: &str, rules: &Rules) -> Result<Plan, Refusal> {
+    let allowed = rules.max_segments;
+    match segment::plan_with(text, &rules.texts) {
+        Ok(plan) if plan.segments() <= allowed => Ok(plan),
         Ok(plan) => Err(Refusal::TooManySegments { needed: usize::from(plan.segments()), allowed }),
         Err(SegmentError::TooLong(needed)) => Err(Refusal::TooManySegments { needed, allowed }),
+        Err(refused @ SegmentError::Unencodable(_)) => Err(Refusal::Unencodable(refused)),
     }
 }
 

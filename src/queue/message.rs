@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::number::Number;
+use crate::pdu::Coding;
 use crate::secret::Secret;
 use crate::units::UnixMs;
 
@@ -33,6 +34,8 @@ pub struct NewMessage {
     pub report: bool,
     /// SMS segments it takes, 1..=255.
     pub segments: u8,
+    /// How its text is written, so that the parts that leave are those that were counted.
+    pub coding: Coding,
     /// Time of acceptance.
     pub created: UnixMs,
     /// It must not leave after this.

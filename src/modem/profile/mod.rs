@@ -8,7 +8,10 @@ use std::time::Duration;
 
 pub mod note;
 
-pub use note::{Acknowledge, Delivery, Match, Profile, Usb, VendorCommand};
+pub use note::{Acknowledge, Delivery, Device, Match, Profile, Usb, VendorCommand};
+pub use refusal::{Refusal, UsbPort};
+
+mod refusal;
 
 /// The notes that are compiled in; the first is the one for everybody.
 const NOTES: [&str; 41] = [
@@ -68,6 +71,12 @@ impl Profile {
     #[must_use]
     pub fn keep_alive(&self) -> Duration {
         Duration::from_secs(u64::from(self.keep_alive_s.value))
+    }
+
+    /// How long it may be away after a restart or as a storage device.
+    #[must_use]
+    pub fn away(&self) -> Duration {
+        Duration::from_secs(u64::from(self.away_s.value))
     }
 
     /// How long it may stay silent after its port appeared.

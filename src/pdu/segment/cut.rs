@@ -6,17 +6,9 @@
 
 use unicode_segmentation::{GraphemeCursor, GraphemeIncomplete};
 
+use super::Coding;
 use crate::pdu::gsm7::{Coded, ESCAPE, Tables};
 use crate::pdu::ucs2;
-
-/// What the units are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Coding {
-    /// One septet an octet.
-    Septets(Tables),
-    /// UTF-16, big endian, two octets a unit.
-    Ucs2,
-}
 
 /// Characters that join neither with one another nor with a neighbour of these ranges, as first and last; CR LF aside.
 const LONERS: [(char, char); 9] = [
@@ -37,13 +29,27 @@ fn is_loner(unit: u16) -> bool {
     LONERS.iter().any(|&(first, last)| (u32::from(first)..=u32::from(last)).contains(&unit))
 }
 
+/// The ends of the parts in octets of `units`, ascending: one if they fit a message alone.
+pub(super) fn cut(coding: Coding, units: &[u8]) -> Vec<usize> {
+    coding.cut(units, coding.room())
+}
+
+/// Parts that so many octets of units take at least.
+pub(super) fn least(coding: Coding, octets: usize) -> usize {
+    let [alone, part] = coding.room();
+    if octets <= alone { 1 } else { octets.div_ceil(part) }
+}
+
 impl Coding {
-    /// The ends of the parts in octets of `units`, ascending: one if `alone` octets are enough, else of `part` octets each.
-    pub(super) fn cut(self, units: &[u8], [alone, part]: [usize; 2]) -> Vec<usize> {
+    /// The ends of parts of `part` octets each, or of one if `alone` octets are enough.
+    fn cut(self, units: &[u8], [alone, part]: [usize; 2]) -> Vec<usize> {
+        if units.len() <= alone {
+            return vec![units.len()];
+        }
         let mut ends = Vec::with_capacity(1 + units.len() / part.max(1));
         let mut start = 0;
         let mut rest = units;
-        while rest.len() > if start == 0 { alone } else { part } {
+        while rest.len() > part {
             let len = self.part(rest, part).max(1);
             start += len;
             ends.push(start);

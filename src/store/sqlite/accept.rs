@@ -11,8 +11,8 @@ use crate::store::{Accepted, StoreError, Trigger, Triggered};
 
 const INSERT: &str =
     "INSERT INTO message (id, state, lane, due, changed, created, deadline, segments, concat_ref,
-    flash, report, caller, idempotency, recipient, body)
-    VALUES (?1, ?2, ?3, ?4, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    flash, report, caller, idempotency, recipient, body, coding)
+    VALUES (?1, ?2, ?3, ?4, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
 const BEFORE: &str = "SELECT id FROM message WHERE idempotency = ?1";
 
@@ -104,6 +104,7 @@ fn insert(tx: &mut Tx<'_>, message: &NewMessage) -> Result<(), StoreError> {
         mac,
         message.to.as_str(),
         body,
+        message.coding.code(),
     ];
     match tx.conn.prepare_cached(INSERT)?.execute(row) {
         Ok(_) => {}

@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::turn::{self, Segments};
-use super::{Tx, id_of, lane_of, number_of, time_of};
+use super::{Tx, coding_of, id_of, lane_of, number_of, time_of};
 use crate::queue::message::{Lane, MessageId, State};
 use crate::store::seal::Place;
 use crate::store::{Leased, StoreError, Want};
@@ -20,7 +20,7 @@ const NEXT_DUE: &str = "SELECT due FROM message INDEXED BY message_queue
 
 const TAKE: &str = "UPDATE message SET state = 1, epoch = epoch + 1, lease_until = ?2 WHERE id = ?1 AND state = 0
     RETURNING epoch, lane, recipient, body, flash, report, deadline, segments, channel, refused_by, concat_ref,
-    refusals, uncertain";
+    refusals, uncertain, coding";
 
 const EXPIRE: &str =
     "UPDATE message SET state = 5, changed = ?2, cause = coalesce(cause, 'its deadline passed')
@@ -179,6 +179,7 @@ fn take(tx: &mut Tx<'_>, id: MessageId, want: &Want, now: UnixMs) -> Result<Opti
         bound: row.get::<_, Option<_>>(8)?.map(crate::provider::ChannelId),
         refused_by: row.get::<_, Option<_>>(9)?.map(crate::provider::ChannelId),
         concat_ref: row.get(10)?,
+        coding: coding_of(row, 13)?,
         open: Vec::new(),
         refusals: row.get(11)?,
         uncertain: row.get(12)?,
