@@ -675,3 +675,18 @@ fn a_restart_is_the_one_of_the_note_or_else_everybodys() {
         assert_eq!((bench.heard("AT#REBOOT"), bench.heard("AT+CFUN=1,1")), (1, everybodys));
     }
 }
+
+/// A radio may be switched off while the modem is up, or `+CFUN=1` of a bring-up not be heard.
+#[test]
+fn a_radio_that_goes_off_is_switched_on() {
+    let mut bench = Bench::ready();
+    bench.script("AT+CREG?", &["\r\n+CREG: 1,0\r\n\r\nOK\r\n"]);
+    bench.say("\r\n+CREG: 0\r\n");
+    while bench.heard("AT+CFUN=1") == 0 {
+        bench.run(SECOND);
+        assert!(bench.now - bench.start < 600 * SECOND);
+    }
+    bench.script("AT+CREG?", &["\r\n+CREG: 1,1\r\n\r\nOK\r\n"]);
+    bench.run(60 * SECOND);
+    assert_eq!(bench.machine.status().phase, Phase::Ready);
+}
