@@ -32,6 +32,9 @@ const UNSTORED_MAX: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(4 * 3600);
 /// Messages, one after the other, of which a modem in order takes at least one.
 const TRIES: usize = 4;
+/// Between them, as whoever sends again waits: answers that the script forestalled come in meanwhile, each of which could be
+/// taken for a refusal of the next message.
+const PAUSE: Duration = Duration::from_secs(10);
 /// A TPDU to 1234 with eight octets of data: everything in front of TP-UDL. The data is the request's id.
 const TPDU: [u8; 8] = [0x01, 0, 4, 0x91, 0x21, 0x43, 0, 0x04];
 /// Octets of an id, and of TP-UDL.
@@ -531,6 +534,7 @@ impl Dialogue {
                 if self.tally.well > well {
                     break;
                 }
+                self.pass(PAUSE);
             }
             assert!(self.tally.well > well, "a well modem sends");
         }

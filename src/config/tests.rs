@@ -60,6 +60,7 @@ pin-file = "/p"
 baud = 9600
 keep-alive = 60
 submit-limit = "2m"
+notes = "/n"
 hang-up-calls = true
 roaming = "refuse"
 service-centre = "+491710760000"
@@ -115,6 +116,7 @@ hash-permits = 1
             baud: 9_600,
             keep_alive: seconds(60),
             submit_limit: seconds(120),
+            notes: "/n".into(),
             hang_up_calls: true,
             roaming: Roaming::Refuse,
             service_centre: Address::new("+491710760000"),

@@ -438,6 +438,11 @@ impl Registration {
         !self.carries_sms() && (denied(self.circuit) || denied(self.eps) || denied(self.packet))
     }
 
+    /// `+CREG` does not carry messages, so that the others must be looked at.
+    pub(super) fn needs_others(self) -> bool {
+        !self.circuit.is_some_and(|code| Stat::from_code(code).carries_sms())
+    }
+
     /// It does not even search.
     pub(super) fn is_idle(self) -> bool {
         let first = self.circuit.or(self.eps).or(self.packet);

@@ -19,17 +19,18 @@ mod timers;
 pub mod discover;
 pub mod driver;
 pub mod fleet;
+pub mod notes;
 pub mod supervisor;
 pub mod trace;
 pub mod udev;
 
 mod away;
 mod handle;
-mod origin;
 mod pin_memory;
 mod port;
 mod power;
 mod serve;
+mod usb;
 mod wake;
 
 #[cfg(test)]

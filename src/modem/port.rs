@@ -7,19 +7,22 @@
 //! Exclusive means TIOCEXCL and `flock`. On a pty TIOCEXCL outlives the process that set it (until the *other* end closes), so
 //! a daemon that was killed could not come back: there the lock alone must do.
 
+use std::fs;
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::{Buf, BytesMut};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_serial::SerialStream;
+
+use crate::units::UnixMs;
 
 /// Octets read at once: the largest answer in one chunk of a USB port is far below.
 const READ_SIZE: usize = 2048;
@@ -211,9 +214,18 @@ fn file_holder(target: &Path) -> Option<u32> {
     })
 }
 
+/// How long the node `target` has been there; no time at all where the file system does not tell.
+pub(super) fn age(target: &Path, now: UnixMs) -> Duration {
+    let created = fs::metadata(target).and_then(|node| node.created()).ok();
+    let born = created.and_then(|created| created.duration_since(UNIX_EPOCH).ok());
+    let born = born.and_then(|born| i64::try_from(born.as_millis()).ok());
+    born.map(|born| now.since(UnixMs(born))).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
     use crate::modem::pty::Peer;
 
     #[tokio::test]
@@ -248,5 +260,14 @@ mod tests {
         assert!(matches!(Port::open(&path, 9600).await, Err(OpenError::Missing { .. })));
         std::fs::write(&path, "").unwrap();
         assert!(matches!(Port::open(&path, 9600).await, Err(OpenError::Setup { .. })));
+    }
+
+    #[test]
+    fn a_node_grows_old() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let later = UnixMs(clock::wall().0 + 60_000);
+        let known = fs::metadata(file.path()).unwrap().created().is_ok();
+        assert_eq!(age(file.path(), later) >= Duration::from_secs(59), known);
+        assert_eq!(age(Path::new("/nonexistent"), later), Duration::ZERO);
     }
 }

@@ -7,16 +7,21 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "tests read the real clock")]
 
+mod activation;
+mod alarms;
 mod faults;
 mod http;
 mod inbox;
 mod kill;
 mod login;
 mod operator;
+mod replay;
 #[allow(dead_code, reason = "shared with the bench, which uses the rest of it")]
 mod rig;
 mod service;
 mod texts;
+mod upgrade;
+mod watchdog;
 
 /// A long count: all of it in a full run, a tenth (at least one) otherwise.
 fn long_count(full: usize) -> usize {

@@ -74,12 +74,17 @@ impl House {
             metrics: Arc::default(),
             refresh: Box::new(|_| {}),
             fleet: watch::Sender::new(Arc::<Fleet>::default()).subscribe(),
+            trace: Box::new(|name| match name {
+                "modem0" => Ok(Arc::default()),
+                "modem1" => Err(CommandError::NotInService(name.to_owned())),
+                _ => Err(CommandError::NoSuchModem(name.to_owned())),
+            }),
             channels: channels.subscribe(),
             realm: "realm1".to_owned(),
             max_body: 65_536,
         };
         let listening = listen::Settings::new(dir.path().join("api.sock"));
-        let server = Server::bind(&listening, parts).unwrap();
+        let server = Server::bind(&listening, None, parts).unwrap();
         let stop = CancellationToken::new();
         let served = tokio::spawn(server.run(stop.clone()));
         Self { dir, store, channels, live, stop, served }
@@ -208,6 +213,48 @@ async fn metrics_count_requests_and_name_nobody() {
     let status = house.get("/v1/status").await.json();
     assert_eq!(status["messages"]["login"]["queued"], 1);
     assert_eq!(house.get("/v1/modems").await.json(), json!({"modems": []}));
+    let trace = house.get("/v1/modems/modem0/trace").await;
+    assert_eq!((trace.status, trace.json()), (200, json!({"modem": "modem0", "lines": []})));
+    for (name, status, code) in [("modem1", 409, "not-in-service"), ("modem2", 404, "no-such-modem")] {
+        let refused = house.get(&format!("/v1/modems/{name}/trace")).await;
+        assert_eq!((refused.status, &refused.json()["code"]), (status, &json!(code)));
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn alarms_are_listed_with_their_remedy_and_cleared_by_hand() {
+    use crate::alarm::{Alarm, AlarmKind};
+    let house = House::new(Role::Admin);
+    let alarm =
+        Alarm { kind: AlarmKind::ModemLost, subject: "490154203237518".to_owned(), cause: "gone".to_owned() };
+    let id = house.store.raise_alarm(alarm, clock::wall()).await.unwrap().id.0;
+    let listed = house.get("/v1/alarms").await.json();
+    let alarm = &listed["alarms"][0];
+    assert_eq!(
+        (&alarm["kind"], &alarm["cleared"], &alarm["id"]),
+        (&json!("modem-lost"), &json!(null), &json!(id))
+    );
+    assert_eq!(alarm["remedy"], AlarmKind::ModemLost.remedy());
+    assert_eq!(house.get("/v1/status").await.json()["alarms"], listed["alarms"]);
+    let metrics = house.get("/metrics").await.body;
+    assert!(metrics.contains("smsotp_alarm{kind=\"modem-lost\",severity=\"critical\"} 1"), "{metrics}");
+    assert!(!metrics.contains("490154203237518"), "{metrics}");
+    let path = format!("/v1/alarms/{id}");
+    assert_eq!(house.request("DELETE", &path, &[], b"").await.status, 200);
+    for gone in [path.as_str(), "/v1/alarms/x"] {
+        let answer = house.request("DELETE", gone, &[], b"").await;
+        assert_eq!((answer.status, &answer.json()["code"]), (404, &json!("no-such-alarm")), "{gone}");
+    }
+    assert_eq!(house.get("/v1/alarms?state=open").await.json()["alarms"], json!([]));
+    assert_eq!(house.get("/v1/alarms?state=all").await.json()["alarms"][0]["id"], json!(id));
+    for bad in ["state=closed", "colour=red"] {
+        assert_eq!(house.get(&format!("/v1/alarms?{bad}")).await.status, 400, "{bad}");
+    }
+    house.close().await;
+    let house = House::new(Role::Trigger);
+    assert_eq!(house.get("/v1/alarms").await.status, 200);
+    assert_eq!(house.request("DELETE", "/v1/alarms/1", &[], b"").await.status, 403);
     house.close().await;
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{Cause, Event, Machine, NotSent, Output, Phase, Roaming, SEARCH_POLL, State, Turn};
 use crate::at::command::Domain;
-use crate::at::reply::{self, Cops, Csq, Radio, Stat};
+use crate::at::reply::{self, Cops, Csq, Radio};
 use crate::at::{Command, Final};
 use crate::modem::bringup;
 use crate::modem::profile::Profile;
@@ -14,6 +14,8 @@ use crate::modem::timers::Timer;
 
 /// Every so many keep-alives the store is listed, in case a notification was lost.
 const LOOK_EVERY: u32 = 12;
+/// Every so many looks a modem that does not even search is told to: its radio may have been left off.
+const RADIO_ON_EVERY: u32 = 12;
 
 impl Machine {
     /// A registration told unasked. What nobody asked for is not looked at: while `+CREG` searches, LTE is no answer yet.
@@ -114,10 +116,18 @@ impl Machine {
         match command {
             Command::RegistrationRead(domain) => {
                 let told = bringup::stat(answer, domain);
-                let code = told.or(self.status.registration.of(domain));
-                if domain == Domain::Circuit && !code.is_some_and(|code| Stat::from_code(code).carries_sms())
-                {
+                let mut registration = self.status.registration;
+                if let Some(code) = told {
+                    registration.told(domain, code);
+                }
+                if domain == Domain::Circuit && registration.needs_others() {
                     online.looks.extend([Domain::Eps, Domain::Packet].map(Command::RegistrationRead));
+                }
+                if registration.is_idle()
+                    && online.rounds.is_multiple_of(RADIO_ON_EVERY)
+                    && domain == Domain::Circuit
+                {
+                    online.looks.push_back(Command::Cfun(1));
                 }
                 if let Some(code) = told {
                     self.registered(now, domain, code);

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 pub mod note;
 
-pub use note::{Acknowledge, Delivery, LineEnd, Match, Profile, Usb, VendorCommand};
+pub use note::{Acknowledge, Delivery, Device, LineEnd, Match, Profile, Usb, VendorCommand};
+pub use refusal::{Refusal, UsbPort};
+
+mod refusal;
 
 /// The notes that are compiled in; the first is the one for everybody.
 const NOTES: [&str; 41] = [
@@ -276,6 +279,13 @@ mod tests {
             assert_eq!(found.name, name, "{manufacturer} {model}");
         }
         assert_eq!(Library::compiled_in().find(None, None).name, "generic");
+    }
+
+    #[test]
+    fn a_usb_identity_suggests_a_note() {
+        let by_usb =
+            |product: &str| Library::compiled_in().by_usb("2c7c", product).map(|note| note.name.clone());
+        assert_eq!((by_usb("0125").as_deref(), by_usb("ffff")), (Some("quectel-lte"), None));
     }
 
     #[test]
