@@ -568,6 +568,7 @@ fn settings() -> Settings {
         notes: std::sync::Arc::clone(smsotpd::modem::profile::Library::compiled_in()),
         profile: None,
         likely: None,
+        cards: std::sync::Arc::default(),
         port_age: Duration::ZERO,
     }
 }

@@ -5,6 +5,7 @@
 
 use std::future::poll_fn;
 use std::os::unix::net::UnixListener;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
@@ -53,6 +54,10 @@ const DRAINED: usize = 4 << 20;
 /// Finds the wire trace of a modem by port name or IMEI.
 pub type TraceOf = Box<dyn Fn(&str) -> Result<Arc<Trace>, CommandError> + Send + Sync>;
 
+/// Confirms the SIM of a modem by port name or IMEI.
+pub type ConfirmSim =
+    Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<(), CommandError>> + Send>> + Send + Sync>;
+
 /// What the API speaks for.
 pub struct Parts {
     /// The store.
@@ -67,6 +72,8 @@ pub struct Parts {
     pub fleet: watch::Receiver<Arc<Fleet>>,
     /// The wire trace of a modem in service, by port name or IMEI.
     pub trace: TraceOf,
+    /// The SIM that is in a modem belongs there.
+    pub confirm_sim: ConfirmSim,
     /// All channels of all providers.
     pub channels: watch::Receiver<Arc<[Channel]>>,
     /// The one realm that privacyIDEA's clients may name.
@@ -133,6 +140,7 @@ fn router(parts: Parts) -> Router {
         .route("/v1/inbox", get(inbox::list))
         .route("/v1/inbox/{id}", get(inbox::show))
         .route("/v1/modems", get(modems::list))
+        .route("/v1/modems/{modem}/confirm-sim", post(modems::confirm_sim))
         .route("/v1/modems/{modem}/trace", get(modems::trace))
         .route("/v1/status", get(health::status))
         .route("/v1/health/live", get(health::live))

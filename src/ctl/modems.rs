@@ -15,6 +15,11 @@ use crate::simulator::Recording;
 pub(super) enum Modem {
     /// Every modem with its SIM, network and state
     List,
+    /// The SIM that is now in the modem belongs there: the PIN that is set may be tried on it
+    ConfirmSim {
+        /// Its IMEI or port, as `modem list` has it
+        modem: String,
+    },
     /// The last lines on a modem's wire; user data, numbers and PINs are masked
     Trace {
         /// Its port or IMEI, as `modem list` has it
@@ -43,6 +48,11 @@ pub(super) fn run(client: &Client, output: Output, command: Modem) -> Result<(),
         Modem::List => {
             let answer = client.get("/v1/modems", &[])?;
             Ok(output.show(&answer, |answer| render::rows(answer.get("modems"), COLUMNS, "no modem"))?)
+        }
+        Modem::ConfirmSim { modem } => {
+            let path = format!("/v1/modems/{}/confirm-sim", path_segment(&modem));
+            let answer = client.post_json(&path, &Value::Null)?;
+            Ok(output.show(&answer, |_| format!("the SIM in {} is confirmed", render::one_line(&modem)))?)
         }
         Modem::Trace { modem, save } => {
             let answer = client.get(&format!("/v1/modems/{}/trace", path_segment(&modem)), &[])?;

@@ -157,7 +157,7 @@ impl App {
         let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)]);
 
         let metrics = Arc::new(Metrics::default());
-        let traces = fleet.clone();
+        let (traces, sims) = (fleet.clone(), fleet.clone());
         let live = Arc::new(Live::new(in_force(config, &store)?));
         let parts = api::Parts {
             store: store.clone(),
@@ -166,6 +166,10 @@ impl App {
             refresh: refresh(dispatcher.tally(), fleet.fleet()),
             fleet: fleet.fleet(),
             trace: Box::new(move |modem| traces.trace(modem)),
+            confirm_sim: Box::new(move |modem| {
+                let sims = sims.clone();
+                Box::pin(async move { sims.confirm_sim(&modem).await })
+            }),
             channels,
             realm: REALM.to_owned(),
             max_body: config.api.max_body,

@@ -18,6 +18,7 @@ mod pin;
 mod stores;
 
 pub(super) use network::{has_service_centre, stat};
+pub(super) use pin::PinUse;
 pub(super) use stores::StoreSetUp;
 use stores::candidates;
 
@@ -100,8 +101,8 @@ pub(super) struct BringUp {
 /// What a bring-up needs of its machine.
 pub(super) struct Card<'a> {
     pub(super) settings: &'a Settings,
-    /// The one try of the PIN was made by this machine.
-    pub(super) pin_spent: &'a mut bool,
+    /// What became of the one try of the PIN that the machine has.
+    pub(super) pin_use: &'a mut PinUse,
 }
 
 impl BringUp {
@@ -268,7 +269,7 @@ impl BringUp {
     }
 
     /// Takes the answer to the command of this stage.
-    pub(super) fn answered(&mut self, now: Instant, card: &Card<'_>, answer: &Answer) -> Progress {
+    pub(super) fn answered(&mut self, now: Instant, card: &mut Card<'_>, answer: &Answer) -> Progress {
         let ok = answer.result == Final::Ok;
         let sim = matches!(
             self.stage,
@@ -311,7 +312,7 @@ impl BringUp {
             Stage::Pin => self.pin_told(now, answer),
             Stage::LockedIccid(_) | Stage::Iccid(_) => self.iccid_told(answer),
             Stage::PinTries => self.pin_tries_told(answer),
-            Stage::EnterPin => self.pin_entered(now, answer),
+            Stage::EnterPin => self.pin_entered(now, card, answer),
             Stage::PduMode if !ok => {
                 self.again(now).unwrap_or_else(|| Progress::Failed(Cause::Refused(answer.result.clone())))
             }

@@ -327,6 +327,7 @@ impl Driver {
                 self.exit = Some(Exit::PinWanted(iccid));
             }
             Event::Down(cause) => warn!(%port, ?cause, "modem is not ready"),
+            Event::OtherCard { former, card } => warn!(%port, %former, %card, "another SIM is in the modem"),
             Event::Noise(noise) => debug!(%port, ?noise, "oddity on the line"),
         }
     }
@@ -408,6 +409,7 @@ fn unknown() -> Status {
         identity: Arc::new(Identity::default()),
         registration: Registration::default(),
         operator: None,
+        former_card: None,
         service_centre: None,
         signal: None,
         radio: Radio::default(),

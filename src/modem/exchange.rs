@@ -3,6 +3,7 @@
 //! Everything here is a plain value, so a driver can log, test and compare it. Message bodies and PINs show only
 //! their length in `Debug`: they are one-time codes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub notes: Arc<Library>,
     /// The firmware note to go by; found by the modem's identity if `None`.
     pub profile: Option<Arc<Profile>>,
+    /// The card that each modem had last; another one is announced.
+    pub cards: Arc<BTreeMap<Imei, Iccid>>,
     /// The note that its USB identity suggests, to go by until it has said what it is.
     pub likely: Option<Arc<Profile>>,
     /// How long the port has been there: the note's quiet time began with it.
@@ -234,6 +237,13 @@ pub enum Event {
     Up(Identity),
     /// The modem is not ready for messages any more, or cannot become so.
     Down(Cause),
+    /// Another card is in the modem than it had last.
+    OtherCard {
+        /// The one that it had.
+        former: Iccid,
+        /// The one that is in it now.
+        card: Iccid,
+    },
     /// A counted oddity of the dialogue.
     Noise(Noise),
 }
@@ -332,6 +342,8 @@ pub struct Status {
     pub phase: Phase,
     /// Who it is.
     pub identity: Arc<Identity>,
+    /// The card that the modem had before this one, which is another.
+    pub former_card: Option<Iccid>,
     /// Where it is registered.
     pub registration: Registration,
     /// Whether the card knows a service centre; `None` while that is not known. Without one no message leaves.
@@ -522,6 +534,7 @@ impl fmt::Debug for Event {
             Self::Settled { id, reference } => write!(f, "Settled({id:?}, {reference:?})"),
             Self::Up(identity) => write!(f, "Up({identity:?})"),
             Self::Down(cause) => write!(f, "Down({cause:?})"),
+            Self::OtherCard { former, card } => write!(f, "OtherCard({former:?}, {card:?})"),
             Self::Noise(noise) => write!(f, "Noise({noise:?})"),
         }
     }

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::driver::DriverHandle;
 use super::machine::{Cause, Counters, Done, Failure, Phase, Status, Step};
+use super::pin_memory::PinMemory;
 use super::trace::Trace;
 use crate::alarm::{AlarmKind, Finding, Progress, Stage};
 use crate::at::command::Domain;
@@ -120,6 +121,12 @@ pub enum CommandError {
     /// The modem did not do it.
     #[error("the modem did not do it: {0}")]
     Failed(Failure),
+    /// Its card has told no ICCID, or the modem no IMEI.
+    #[error("modem {0} has not told who it is, or which SIM is in it")]
+    NoCard(String),
+    /// What is to be remembered cannot be written.
+    #[error("it cannot be noted: {0}")]
+    Memory(String),
     /// The daemon is stopping.
     #[error("the modems are being closed")]
     Closing,
@@ -128,7 +135,15 @@ pub enum CommandError {
 /// What the supervisor itself is asked for.
 #[derive(Debug)]
 pub(super) enum Command {
-    Pause { modem: String, paused: bool, reply: oneshot::Sender<Result<(), CommandError>> },
+    /// Its port is opened at once, if it waits.
+    Again {
+        modem: String,
+    },
+    Pause {
+        modem: String,
+        paused: bool,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
 }
 
 /// The way to the fleet; cheap to clone.
@@ -137,6 +152,7 @@ pub struct FleetHandle {
     pub(super) fleet: watch::Receiver<Arc<Fleet>>,
     pub(super) links: watch::Receiver<Arc<[Link]>>,
     pub(super) commands: mpsc::Sender<Command>,
+    pub(super) pins: Option<PinMemory>,
 }
 
 impl FleetHandle {
@@ -177,6 +193,22 @@ impl FleetHandle {
             Ok(Done::Reset | Done::Submitted { .. }) => Ok(()),
             Err(failure) => Err(CommandError::Failed(failure)),
         }
+    }
+
+    /// The card that is in the modem belongs there: the PIN may be tried on it, once as ever.
+    ///
+    /// # Errors
+    /// There is none of that name, it has told no card, or the memory cannot be written.
+    pub async fn confirm_sim(&self, modem: &str) -> Result<(), CommandError> {
+        let named = || modem.to_owned();
+        let found = self.fleet.borrow().modems.iter().find(|one| one.is(modem)).cloned();
+        let found = found.ok_or_else(|| CommandError::NoSuchModem(named()))?;
+        let (Some(imei), Some(iccid)) = (found.imei, found.iccid) else {
+            return Err(CommandError::NoCard(named()));
+        };
+        let pins = self.pins.as_ref().ok_or_else(|| CommandError::Memory("there is no memory".to_owned()))?;
+        pins.settle(imei, iccid).await.map_err(|error| CommandError::Memory(error.to_string()))?;
+        self.commands.send(Command::Again { modem: found.port }).await.map_err(|_| CommandError::Closing)
     }
 
     /// The wire trace of a modem in service.
@@ -317,6 +349,9 @@ fn state(status: &Status) -> (State, Option<String>) {
 /// What works and may still surprise, with its remedy.
 fn remarks(status: &Status) -> Vec<String> {
     let mut remarks = Vec::new();
+    if let Some(former) = &status.former_card {
+        remarks.push(format!("another SIM than before, which was {former}"));
+    }
     let mut say = |remark: &str| remarks.push(remark.to_owned());
     if status.service_centre == Some(false) {
         say("the SIM knows no service centre, so no message leaves; set `service-centre` in [modem]");

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::at::reply::{PinState, Radio};
 use crate::at::urc::Ready;
 use crate::at::{Command, Disposition, Final, Urc};
-use crate::modem::bringup::{BringUp, Card};
+use crate::modem::bringup::{BringUp, Card, PinUse};
 use crate::modem::health::Health;
 use crate::modem::incoming::Incoming;
 use crate::modem::outgoing::Outgoing;
@@ -56,7 +56,7 @@ pub struct Machine {
     /// Whether the last `Up` or `Down` told was an `Up`, and the cause of the last `Down`.
     up: bool,
     down: Option<Cause>,
-    pin_spent: bool,
+    pin_use: PinUse,
     /// The operator's reset that waits for the line, or is under way.
     reset: Option<Reset>,
     outputs: VecDeque<Output>,
@@ -166,6 +166,7 @@ impl Machine {
             identity: Arc::default(),
             registration: Registration::default(),
             operator: None,
+            former_card: None,
             service_centre: None,
             signal: None,
             radio: Radio::default(),
@@ -187,7 +188,7 @@ impl Machine {
             status,
             up: false,
             down: None,
-            pin_spent: false,
+            pin_use: PinUse::Unused,
             reset: None,
             outputs: VecDeque::new(),
         }
@@ -355,8 +356,8 @@ impl Machine {
         match purpose {
             Purpose::BringUp => {
                 if let State::BringUp(bringup) = &mut self.state {
-                    let card = Card { settings: &self.settings, pin_spent: &mut self.pin_spent };
-                    let progress = bringup.answered(now, &card, answer);
+                    let mut card = Card { settings: &self.settings, pin_use: &mut self.pin_use };
+                    let progress = bringup.answered(now, &mut card, answer);
                     if !Arc::ptr_eq(&self.note, bringup.note()) {
                         self.note = Arc::clone(bringup.note());
                         self.session.obey(Arc::clone(&self.note));
@@ -508,7 +509,7 @@ impl Machine {
             }
             let (purpose, order) = match &mut self.state {
                 State::BringUp(bringup) if !self.timers.is_set(Timer::Pause) => {
-                    let mut card = Card { settings: &self.settings, pin_spent: &mut self.pin_spent };
+                    let mut card = Card { settings: &self.settings, pin_use: &mut self.pin_use };
                     match bringup.order(&mut card) {
                         Ok(order) => (Purpose::BringUp, order),
                         Err(progress) => {

@@ -10,8 +10,8 @@ use tracing::{info, warn};
 
 use super::driver::{Driver, DriverHandle, Exit, Notice, Parts};
 use super::history::History;
-use super::machine::{Cause, Phase, PinPermission, Settings, Step};
-use super::pin_memory::{PinMemory, Try};
+use super::machine::{Cause, Phase, PinPermission, Settings, Status, Step};
+use super::pin_memory::{Cards, PinMemory, Try};
 use super::port::{self, OpenError, Port};
 use super::power::PowerError;
 use super::profile::{Profile, Refusal};
@@ -96,6 +96,9 @@ struct Memory {
     serial: u64,
     permission: PinPermission,
     imei: Option<Imei>,
+    /// The card that each modem had last, as the next machine is told; and whether what it finds is still to be noted.
+    cards: Arc<Cards>,
+    card_unnoted: bool,
     /// The note that the port's USB identity suggests.
     likely: Option<Arc<Profile>>,
 }
@@ -118,6 +121,8 @@ impl Serve {
             serial: self.id << 32,
             permission: PinPermission::Never,
             imei: None,
+            cards: Arc::default(),
+            card_unnoted: false,
             likely: None,
         };
         let usb = usb::port(&self.target);
@@ -151,7 +156,8 @@ impl Serve {
 
     /// One driver's life. Gives the pause that is due after it.
     async fn once(&mut self, memory: &mut Memory) -> Option<Duration> {
-        let port = match Port::open(&self.target, self.settings.baud).await {
+        let (port, cards) = tokio::join!(Port::open(&self.target, self.settings.baud), self.cards());
+        let port = match port {
             Ok(port) => port,
             Err(error) => {
                 self.tell(Stage::Closed(Some(error.into()))).await;
@@ -160,6 +166,8 @@ impl Serve {
         };
         self.trace.note(clock::wall(), "port opened");
         memory.serial += 1;
+        memory.cards = cards;
+        memory.card_unnoted = true;
         let stop = self.stop.child_token();
         let driver = Driver::new(port, self.parts(memory, stop.clone()));
         let handle = driver.handle();
@@ -199,6 +207,7 @@ impl Serve {
                 service_centre: self.settings.service_centre.clone(),
                 notes,
                 profile,
+                cards: Arc::clone(&memory.cards),
                 likely: memory.likely.clone(),
                 port_age: port::age(&self.target, clock::wall()),
             },
@@ -226,15 +235,16 @@ impl Serve {
                 exit = &mut running => return exit,
                 Ok(()) = self.wanted.changed() => if !*self.wanted.borrow() { stop.cancel() },
                 Ok(()) = status.changed(), if memory.watches() => {
-                    let phase = status.borrow_and_update().phase.clone();
-                    self.learn(&phase, memory).await;
+                    let status = status.borrow_and_update().clone();
+                    self.learn(&status, memory).await;
                 }
             }
         }
     }
 
     /// A modem that works has forgiven everything; a PIN that was right or wrong is noted.
-    async fn learn(&self, phase: &Phase, memory: &mut Memory) {
+    async fn learn(&self, status: &Status, memory: &mut Memory) {
+        let phase = &status.phase;
         let went = match phase {
             Phase::Ready | Phase::Searching => Try::Right,
             Phase::Down(Cause::PinWrong(_)) => Try::Made,
@@ -242,6 +252,9 @@ impl Serve {
         };
         if matches!(phase, Phase::Ready) {
             memory.history.well();
+        }
+        if went == Try::Right {
+            self.note_card(status, memory);
         }
         let permission = std::mem::replace(&mut memory.permission, PinPermission::Never);
         let (Some(pins), Some(pin), Some(card)) = (&self.pins, &self.settings.pin, card(&permission, memory))
@@ -251,6 +264,36 @@ impl Serve {
         if let Err(error) = pins.note(card, pin.clone(), went).await {
             warn!(port = %self.name, %error, "cannot note how the try of the PIN went");
         }
+    }
+
+    /// The card that each modem had last.
+    async fn cards(&self) -> Arc<Cards> {
+        let Some(pins) = &self.pins else { return Arc::default() };
+        let cards = pins.cards().await.unwrap_or_else(|error| {
+            warn!(port = %self.name, %error, "which SIM was in which modem cannot be read");
+            Cards::new()
+        });
+        Arc::new(cards)
+    }
+
+    /// A card that works, locked or not, belongs where it is from now on. Nobody waits for that to be written: what is lost is
+    /// noted the next time.
+    fn note_card(&self, status: &Status, memory: &mut Memory) {
+        memory.card_unnoted = false;
+        let (Some(pins), Some(imei), Some(iccid)) =
+            (self.pins.clone(), status.identity.imei.clone(), status.identity.iccid.clone())
+        else {
+            return;
+        };
+        if memory.cards.get(&imei) == Some(&iccid) {
+            return;
+        }
+        let name = Arc::clone(&self.name);
+        tokio::spawn(async move {
+            if let Err(error) = pins.settle(imei, iccid).await {
+                warn!(port = %name, %error, "which SIM is in the modem cannot be noted");
+            }
+        });
     }
 
     /// What an end means: its cause for people, and what follows.
@@ -282,6 +325,15 @@ impl Serve {
         let Some(pins) = &self.pins else {
             return Err(missing("there is no memory of tries to allow one"));
         };
+        if let (Some(iccid), Some(imei)) = (&iccid, &memory.imei)
+            && let Some(former) = self.cards().await.get(imei).filter(|former| *former != iccid)
+        {
+            let told = format!(
+                "another SIM is in the modem ({iccid}, was {former}) and wants its PIN; \
+                 `smsotpctl modem confirm-sim {imei}` lets the one that is set be tried"
+            );
+            return Err(Why::stuck(AlarmKind::SimSwapped, told));
+        }
         let permission = iccid.map_or(PinPermission::AnyCard, PinPermission::ForCard);
         let Some(card) = card(&permission, memory) else {
             return Err(missing("neither card nor modem says which it is"));
@@ -338,7 +390,7 @@ impl Memory {
 
     /// Whether the phase can still teach anything.
     fn watches(&self) -> bool {
-        self.permission != PinPermission::Never || !self.history.is_clean()
+        self.card_unnoted || self.permission != PinPermission::Never || !self.history.is_clean()
     }
 }
 

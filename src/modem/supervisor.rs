@@ -172,6 +172,7 @@ impl Supervisor {
             site_hook: settings.site_hook.clone(),
             stop_limit: settings.stop_limit,
         });
+        let pins = settings.pins.clone();
         let supervisor = Self {
             settings,
             outside,
@@ -189,7 +190,7 @@ impl Supervisor {
             wake: Arc::default(),
             stop,
         };
-        (supervisor, FleetHandle { fleet, links, commands: commands_in }, received)
+        (supervisor, FleetHandle { fleet, links, commands: commands_in, pins }, received)
     }
 
     /// Serves all ports until `stop`, then until all are closed.
@@ -330,11 +331,18 @@ impl Supervisor {
     }
 
     fn command(&mut self, command: Command) {
-        let Command::Pause { modem, paused, reply } = command;
+        let (modem, paused, reply) = match command {
+            Command::Pause { modem, paused, reply } => (modem, paused, reply),
+            Command::Again { modem } => {
+                if let Some(entry) = self.entries.values().find(|entry| entry.modem.is(&modem)) {
+                    entry.open_now();
+                }
+                return;
+            }
+        };
         let found = self.entries.values().find(|entry| entry.modem.is(&modem));
         if let Some(entry) = found.filter(|entry| !paused && entry.modem.state == State::Parked) {
-            // The same wish once more is news to a task that waits.
-            entry.wanted.send_replace(true);
+            entry.open_now();
         }
         let answer = found.map(|entry| entry.modem.name().to_owned()).ok_or(CommandError::NoSuchModem(modem));
         let answer = answer.map(|name| {
@@ -424,6 +432,11 @@ impl Supervisor {
 }
 
 impl Entry {
+    /// A task that waits opens its port at once; to it the same wish once more is news.
+    fn open_now(&self) {
+        self.wanted.send_modify(|_| {});
+    }
+
     /// The link went.
     fn leave(&mut self) {
         self.leaving = true;

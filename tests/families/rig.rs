@@ -65,6 +65,7 @@ pub fn settings() -> Settings {
         roaming: Roaming::Allow,
         service_centre: None,
         likely: None,
+        cards: Arc::default(),
         port_age: Duration::ZERO,
         notes: Arc::clone(Library::compiled_in()),
         profile: None,

@@ -79,6 +79,10 @@ impl House {
                 "modem1" => Err(CommandError::NotInService(name.to_owned())),
                 _ => Err(CommandError::NoSuchModem(name.to_owned())),
             }),
+            confirm_sim: Box::new(|name| {
+                let known = name == "modem0";
+                Box::pin(async move { if known { Ok(()) } else { Err(CommandError::NoCard(name)) } })
+            }),
             channels: channels.subscribe(),
             realm: "realm1".to_owned(),
             max_body: 65_536,

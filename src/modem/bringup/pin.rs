@@ -7,15 +7,28 @@ use crate::at::reply::{self, PinState};
 use crate::at::{Command, Final};
 use crate::modem::exchange::{Cause, PinPermission};
 use crate::modem::session::{Answer, Order};
+use crate::units::Iccid;
 
 /// The last try of a PIN belongs to a person.
 const PIN_TRIES_KEPT: u8 = 1;
 
+/// What became of the one try that a machine has.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::modem) enum PinUse {
+    Unused,
+    /// On this card, which did not take it, or has not answered.
+    Tried(Option<Iccid>),
+    Right,
+}
+
 impl BringUp {
     pub(super) fn may_enter_pin(&self, card: &Card<'_>) -> Result<(), Progress> {
         let iccid = self.identity.iccid.clone();
-        if *card.pin_spent {
-            return Err(Progress::Failed(Cause::PinWrong(iccid)));
+        match &*card.pin_use {
+            PinUse::Unused => {}
+            PinUse::Tried(tried) if *tried == iccid => return Err(Progress::Failed(Cause::PinWrong(iccid))),
+            // The card was locked anew, or is another: whether its PIN may be tried is not for this machine to say.
+            PinUse::Tried(_) | PinUse::Right => return Err(Progress::Failed(Cause::PinWanted(iccid))),
         }
         let allowed = match &card.settings.pin_permission {
             PinPermission::Never => false,
@@ -31,10 +44,10 @@ impl BringUp {
 
     /// The one try.
     pub(super) fn enter_pin(&self, card: &mut Card<'_>) -> Result<Order, Progress> {
-        let Some(pin) = card.settings.pin.clone().filter(|_| !*card.pin_spent) else {
+        let Some(pin) = card.settings.pin.clone().filter(|_| *card.pin_use == PinUse::Unused) else {
             return Err(Progress::Failed(Cause::PinWanted(self.identity.iccid.clone())));
         };
-        *card.pin_spent = true;
+        *card.pin_use = PinUse::Tried(self.identity.iccid.clone());
         Ok(Command::CpinEnter(pin).into())
     }
 
@@ -46,10 +59,11 @@ impl BringUp {
         self.on(Stage::EnterPin)
     }
 
-    pub(super) fn pin_entered(&mut self, now: Instant, answer: &Answer) -> Progress {
+    pub(super) fn pin_entered(&mut self, now: Instant, card: &mut Card<'_>, answer: &Answer) -> Progress {
         if answer.result != Final::Ok {
             return Progress::Failed(Cause::PinWrong(self.identity.iccid.clone()));
         }
+        *card.pin_use = PinUse::Right;
         self.stage = Stage::Pin;
         self.busy_since = now;
         Progress::Pause(Duration::from_secs(u64::from(self.note.pin_pause_s.value)))

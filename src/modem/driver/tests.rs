@@ -43,6 +43,7 @@ impl Rig {
                     notes: Arc::clone(Library::compiled_in()),
                     profile: None,
                     likely: None,
+                    cards: Arc::default(),
                     port_age: Duration::ZERO,
                 },
                 trace: Arc::default(),

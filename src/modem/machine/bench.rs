@@ -158,6 +158,7 @@ pub(super) fn settings() -> Settings {
         notes: Arc::clone(Library::compiled_in()),
         profile: None,
         likely: None,
+        cards: Arc::default(),
         port_age: Duration::ZERO,
     }
 }

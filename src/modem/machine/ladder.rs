@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{
-    Cause, Done, Identity, Machine, NotSent, Online, Output, Phase, Recovery, Registration, SEARCH_POLL,
-    State, Step, Turn, Uncertain,
+    Cause, Done, Event, Identity, Machine, NotSent, Online, Output, Phase, Recovery, Registration,
+    SEARCH_POLL, State, Step, Turn, Uncertain,
 };
 use crate::at::Command;
 use crate::modem::bringup::{BringUp, Progress, SetUp};
@@ -81,6 +81,13 @@ impl Machine {
             self.incoming = self.incoming.for_other_card();
         }
         if !same_card {
+            let remembered = fresh.imei.as_ref().and_then(|imei| self.settings.cards.get(imei));
+            let former = remembered.or(known.iccid.as_ref().filter(|_| known.imei == fresh.imei)).cloned();
+            let other = former.zip(fresh.iccid.clone()).filter(|(former, card)| former != card);
+            self.status.former_card = other.as_ref().map(|(former, _)| former.clone());
+            if let Some((former, card)) = other {
+                self.outputs.push_back(Output::Event(Event::OtherCard { former, card }));
+            }
             self.status.service_centre = None;
         }
         let kept = |field: &Option<String>| field.clone().filter(|_| same_card && known.imei == fresh.imei);

@@ -168,6 +168,56 @@ fn a_right_pin_opens_the_card_and_the_last_try_is_kept() {
 }
 
 #[test]
+fn a_card_that_is_locked_anew_is_opened_by_the_next_machine_not_by_this_one() {
+    let mut bench = Bench::with(pin_settings(PinPermission::AnyCard));
+    let ready = "\r\n+CPIN: READY\r\n\r\nOK\r\n";
+    bench.script("AT+CPIN?", &[WANTS_PIN, ready, WANTS_PIN]);
+    bench.script("AT+CPIN=\"1234\"", &["\r\nOK\r\n"]);
+    bench.run(10 * SECOND);
+    assert_eq!(bench.machine.status().phase, Phase::Ready);
+    bench.say("\r\nRDY\r\n");
+    bench.run(10 * SECOND);
+    assert!(
+        matches!(bench.machine.status().phase, Phase::Down(Cause::PinWanted(_))),
+        "whoever remembers decides"
+    );
+    assert_eq!(bench.heard("AT+CPIN=\"1234\""), 1);
+}
+
+#[test]
+fn another_card_than_the_modem_had_is_announced_once() {
+    let imei = crate::units::Imei::parse("490154203237518").unwrap();
+    let iccid = |text: &str| crate::units::Iccid::parse(text).unwrap();
+    let (here, former) = (iccid("89490200001005155450"), iccid("89490200001005155468"));
+    let with = |card: &crate::units::Iccid| {
+        let cards = Arc::new([(imei.clone(), card.clone())].into());
+        Bench::with(Settings { cards, ..settings() })
+    };
+    let announced = |bench: &Bench| {
+        bench
+            .events()
+            .into_iter()
+            .filter(|event| matches!(event, Event::OtherCard { .. }))
+            .collect::<Vec<_>>()
+    };
+    let mut bench = with(&here);
+    bench.run(SECOND);
+    assert_eq!((announced(&bench), &bench.machine.status().former_card), (vec![], &None));
+
+    let mut bench = with(&former);
+    bench.run(SECOND);
+    bench.say("\r\nRDY\r\n");
+    bench.run(5 * SECOND);
+    assert_eq!(announced(&bench), [Event::OtherCard { former: former.clone(), card: here.clone() }]);
+    assert_eq!(bench.machine.status().former_card.as_ref(), Some(&former));
+
+    bench.script("AT+CCID", &["\r\n+CCID: 89490200001005155468\r\n\r\nOK\r\n"]);
+    bench.say("\r\nRDY\r\n");
+    bench.run(5 * SECOND);
+    assert_eq!((announced(&bench).len(), &bench.machine.status().former_card), (1, &None), "it is back");
+}
+
+#[test]
 fn nothing_leaves_before_prompt_and_durable() {
     for durable_first in [false, true] {
         let mut bench = Bench::ready();

@@ -221,6 +221,40 @@ async fn a_wrong_pin_is_tried_once_over_all_drivers() {
 }
 
 #[tokio::test]
+async fn the_pin_is_tried_on_a_swapped_card_only_after_a_person_has_confirmed_it() {
+    let rig = Rig::with(PortSettings { pin: Some("1234".into()), ..PortSettings::default() });
+    let first = plug(&rig, "a-at1", Phone::of(IMEI, OTHER_ICCID));
+    rig.until_all(&[State::Ready]).await;
+    let memory = PinMemory::new(rig.root.path().join("pin-tries"), Secret::from("key"));
+    while memory.cards().await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    rig.unlink("a-at1");
+    rig.until_all(&[State::Away]).await;
+    first.abort();
+
+    let mut phone = Phone::new().locked("1234");
+    rig.link("a-at1", phone.path());
+    let asked =
+        |fleet: &Arc<Fleet>| fleet.findings().iter().any(|f| f.cause.contains("confirm-sim 490154203237518"));
+    tokio::select! {
+        _ = rig.until("asked", asked) => {}
+        heard = phone.serve_until("never") => unreachable!("{heard}"),
+    }
+    assert!(phone.pins_tried.is_empty());
+    let finding = rig.fleet.fleet().borrow().findings().remove(0);
+    assert_eq!(finding.progress, Progress::Stuck(AlarmKind::SimSwapped));
+    assert_eq!(rig.fleet.confirm_sim("x").await, Err(CommandError::NoSuchModem("x".to_owned())));
+    rig.fleet.confirm_sim(IMEI).await.unwrap();
+    tokio::select! {
+        _ = rig.until_all(&[State::Ready]) => {}
+        heard = phone.serve_until("never") => unreachable!("{heard}"),
+    }
+    assert_eq!(phone.pins_tried, ["1234"]);
+    rig.end().await;
+}
+
+#[tokio::test]
 async fn findings_say_what_is_in_the_way_of_a_port() {
     let rig = Rig::new();
     let modem = plug(&rig, "a-at1", Phone::new());
