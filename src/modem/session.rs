@@ -33,6 +33,9 @@ const OWED_PATIENCE: Duration = Duration::from_secs(6);
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
 /// Probes before the modem counts as silent.
 const PROBES_MAX: u8 = 3;
+/// A resync that ends in silence: the quiet before it and all its probes.
+pub(super) const RESYNC_MAX: Duration =
+    Duration::from_secs(QUIET_MAX.as_secs() + PROBES_MAX as u64 * PROBE_LIMIT.as_secs());
 /// Wavecom answers `+CPIN?` without `OK`: after its line that much patience is left.
 const NO_OK_GRACE: Duration = Duration::from_secs(1);
 /// The `OK` behind `+CMGS` comes with it; without one nothing is lost but the step.

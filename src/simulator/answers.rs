@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::command::{Command, Form, values};
-use super::modem::{Lock, SimulatedModem};
+use super::modem::{Lock, PIN_TRIES, SimulatedModem};
 use super::reply::{Final, Lines};
 use super::scenario::Scenario;
 use super::settings::Settings;
@@ -79,6 +79,7 @@ impl SimulatedModem {
             "+CMEE" => set(lines, name, form, 2, &mut self.settings.cmee),
             "+CREG" | "+CGREG" | "+CEREG" => self.registration(name, form, lines),
             "+CPIN" | "+CLCK" => self.pin(now, name, form, lines),
+            "+CPINR" => self.pin_tries(form, lines),
             "+CFUN" => self.functionality(now, form, lines),
             "+COPS" => self.operator(form, lines),
             "+CSCS" => self.charset(form, lines),
@@ -197,6 +198,20 @@ impl SimulatedModem {
             (Form::Set(_), Lock::Open) => Final::Cme(3),
             _ => Final::Cme(50),
         }
+    }
+
+    /// Tries left and tries in all; TS 27.007 8.65.
+    fn pin_tries(&self, form: Form<'_>, lines: &mut Lines) -> Final {
+        if !matches!(form, Form::Set(text) if values(text) == ["SIM PIN"]) {
+            return Final::Cme(50);
+        }
+        let left = match self.lock {
+            Lock::Open => PIN_TRIES,
+            Lock::Pin(left) => left,
+            Lock::Puk => 0,
+        };
+        lines.line(&format!("+CPINR: SIM PIN,{left},{PIN_TRIES}"));
+        Final::Ok
     }
 
     fn functionality(&mut self, now: Instant, form: Form<'_>, lines: &mut Lines) -> Final {

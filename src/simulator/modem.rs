@@ -28,7 +28,7 @@ const ACK_WAIT: Duration = Duration::from_secs(15);
 /// From the `OK` of a reboot to the end of the port: the host shall be able to read it.
 const LEAVE_AFTER: Duration = Duration::from_millis(20);
 /// Tries that a SIM gives for its PIN.
-const PIN_TRIES: u8 = 3;
+pub(super) const PIN_TRIES: u8 = 3;
 
 const CTRL_Z: u8 = 0x1a;
 const ESC: u8 = 0x1b;
@@ -235,7 +235,12 @@ impl SimulatedModem {
         self.powered = true;
         self.settings = Settings::new(self.scenario.echo);
         self.functionality = 1;
-        self.lock = if self.scenario.pin.is_some() { Lock::Pin(PIN_TRIES) } else { Lock::Open };
+        // The card counts its tries, and no loss of power gives one back; TS 51.011 8.9.
+        self.lock = match (&self.scenario.pin, self.lock) {
+            (None, _) => Lock::Open,
+            (Some(_), Lock::Open) => Lock::Pin(PIN_TRIES),
+            (Some(_), counted) => counted,
+        };
         self.work = None;
         self.to_come.clear();
         if let Some((_, incoming)) = self.unacknowledged.take() {
@@ -245,6 +250,22 @@ impl SimulatedModem {
         self.schedule_noise(now);
         self.tell(now, || What::PluggedIn);
         self.tick(now);
+    }
+
+    /// Says what a modem says that started anew behind a port that stayed, and asks for nothing.
+    pub(super) fn announce_start(&mut self, now: Instant) {
+        let pin = if self.lock == Lock::Open { "+CPIN: READY" } else { "+CPIN: SIM PIN" };
+        let lines = [(0, "RDY"), (100, "+CFUN: 1"), (800, pin), (2500, "Call Ready"), (3000, "SMS Ready")];
+        let locked = self.lock != Lock::Open;
+        let said = lines.into_iter().filter(|(_, line)| !(locked && line.ends_with(" Ready")));
+        self.to_come
+            .extend(said.map(|(ms, line)| (now + Duration::from_millis(ms), line.to_owned())));
+        self.tick(now);
+    }
+
+    /// Whether the SIM has no tries left.
+    pub(super) fn is_locked(&self) -> bool {
+        self.lock == Lock::Puk
     }
 
     /// Stops answering, or answers again.
