@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use crate::at::command::StoreName;
 use crate::at::reply::{CmglHeader, CmgrHeader, Cpms, MessageStat};
 use crate::at::{Command, Disposition, Final, Info, hex};
@@ -77,6 +79,8 @@ pub(super) struct Incoming {
     /// Messages were left in the modem; list again when there is room.
     left_behind: bool,
     stuck: VecDeque<Slot>,
+    /// The last PDU that was not as long as told, or none. Octets are lost on lines; who says the same again means it.
+    doubted: Option<Zeroizing<String>>,
     unstored: BTreeMap<Token, Origin>,
 }
 
@@ -97,6 +101,7 @@ impl Incoming {
             sweep: None,
             left_behind: false,
             stuck: VecDeque::new(),
+            doubted: None,
             unstored: BTreeMap::new(),
         }
     }
@@ -163,10 +168,14 @@ impl Incoming {
     }
 
     /// `+CMT` (`report`: `+CDS`) with its PDU.
-    pub(super) fn direct(&mut self, turn: &mut Turn<'_>, report: bool, pdu: &str) {
+    pub(super) fn direct(&mut self, turn: &mut Turn<'_>, report: bool, length: Option<u16>, pdu: &str) {
         // Not acknowledged it comes again; without acknowledgement it is the network's loss either way.
         if self.unstored.len() >= UNSTORED_MAX {
             turn.noise(Noise::IncomingFull);
+            return;
+        }
+        if self.acknowledge && self.doubts(length, pdu) {
+            turn.bad_pdu();
             return;
         }
         let Some((_, octets)) = read_pdu(pdu) else {
@@ -280,6 +289,10 @@ impl Incoming {
         match job {
             Job::Acknowledge => self.acks = self.acks.saturating_sub(1),
             Job::Select(store) if ok => self.select(store, answer),
+            Job::Read(slot) if ok && self.doubts_answer(answer) => {
+                turn.bad_pdu();
+                self.failed(turn, Job::Read(slot), &answer.result);
+            }
             Job::Read(slot) if ok => {
                 self.tries = 0;
                 self.reads.retain(|known| *known != slot);
@@ -361,6 +374,21 @@ impl Incoming {
         self.stuck.push_back(slot);
     }
 
+    /// Whether octets of the PDU are missing or too many, for the first time.
+    fn doubts(&mut self, length: Option<u16>, pdu: &str) -> bool {
+        let again = self.doubted.take().is_some_and(|before| *before == pdu);
+        let doubtful = !again && !is_whole(length, pdu);
+        self.doubted = doubtful.then(|| Zeroizing::new(pdu.to_owned()));
+        doubtful
+    }
+
+    /// The same of an answer to `+CMGR`. One without a header is that of an empty slot.
+    fn doubts_answer(&mut self, answer: &Answer) -> bool {
+        let Some(header) = answer.info().and_then(|info| CmgrHeader::parse(&info)) else { return false };
+        let pdu = answer.lines.get(1).map_or("", String::as_str);
+        header.length != Some(0) && self.doubts(header.length, pdu)
+    }
+
     fn read(&mut self, turn: &mut Turn<'_>, slot: Slot, answer: &Answer) {
         let header = answer.info().and_then(|info| CmgrHeader::parse(&info));
         let (Some(header), Some(pdu)) = (header, answer.lines.get(1)) else { return };
@@ -384,7 +412,12 @@ impl Incoming {
                 }
                 continue;
             }
-            self.take(turn, slot, header.stat, pdu);
+            if is_whole(header.length, pdu) {
+                self.take(turn, slot, header.stat, pdu);
+            } else {
+                // Something of it was lost on the line: once more, by itself.
+                self.stored_in(slot.store, slot.index);
+            }
         }
     }
 
@@ -401,6 +434,13 @@ impl Incoming {
             }
         }
     }
+}
+
+/// Whether it is a PDU, and as long as told: TS 27.005 counts the octets behind the service centre.
+fn is_whole(length: Option<u16>, pdu: &str) -> bool {
+    let Some((_, octets)) = read_pdu(pdu) else { return false };
+    let centre = octets.first().map_or(0, |length| usize::from(*length));
+    length.is_none_or(|told| usize::from(told).saturating_add(centre).saturating_add(1) == octets.len())
 }
 
 /// The octets, and which way in they took by the message type indicator behind the service centre; TS 23.040 9.2.3.1.

@@ -143,9 +143,10 @@ pub(super) enum Heard {
     /// `+CMGS: <mr>` that no command in flight can have.
     LateReference(MessageRef),
     Unsolicited(Urc),
-    /// The second line of `+CMT` (true: `+CDS`).
+    /// The second line of `+CMT` (true: `+CDS`), and the length of the TPDU that the first one told.
     Direct {
         report: bool,
+        length: Option<u16>,
         pdu: String,
     },
     /// Nothing that anybody expected.
@@ -423,8 +424,8 @@ impl Session {
             && is_hex(line)
         {
             return match header {
-                Urc::Cmt { .. } => Some(Heard::Direct { report: false, pdu: line.to_owned() }),
-                Urc::Cds { .. } => Some(Heard::Direct { report: true, pdu: line.to_owned() }),
+                Urc::Cmt { length } => Some(Heard::Direct { report: false, length, pdu: line.to_owned() }),
+                Urc::Cds { length } => Some(Heard::Direct { report: true, length, pdu: line.to_owned() }),
                 _ => None,
             };
         }
