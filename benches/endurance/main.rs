@@ -26,8 +26,14 @@ fn main() {
     let rounds: u64 = if has("--quick") { 3 } else { 15 };
     let mut rates = Vec::new();
     let mut rows = Vec::new();
-    println!("\n## endurance ({}; {rounds} rounds of {} modem-hours)\n", machine::machine(), LIVES * LIFE_HOURS);
-    println!("| round | modem-hours/min | messages | inbound | faults | wire events | in doubt | steps outside |");
+    println!(
+        "\n## endurance ({}; {rounds} rounds of {} modem-hours)\n",
+        machine::machine(),
+        LIVES * LIFE_HOURS
+    );
+    println!(
+        "| round | modem-hours/min | messages | inbound | faults | wire events | in doubt | steps outside |"
+    );
     println!("|---|---|---|---|---|---|---|---|");
     for round in 0..rounds {
         let begun = Instant::now();

@@ -281,6 +281,16 @@ pub enum Step {
     SiteHook,
 }
 
+impl Step {
+    /// What is carried out when a machine wants this step from outside. `before`: the last such step, if the modem was not ready
+    /// since. Re-authorising that was no use is followed by the site's hook where there is one, and the hook by re-authorising:
+    /// what failed once may help the next time, and a missing hook must not be the end.
+    #[must_use]
+    pub fn outside(self, before: Option<Self>, has_hook: bool) -> Self {
+        if self == Self::UsbReauthorise && before == Some(self) && has_hook { Self::SiteHook } else { self }
+    }
+}
+
 /// Who the modem and its card are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {

@@ -232,9 +232,9 @@ impl Serve {
         }
     }
 
-    /// Carries the step out; if re-authorising was no use, the site's hook is next.
+    /// Carries the step out, or the one that is due instead of it.
     async fn step_outside(&self, wanted: Step, memory: &mut Memory) -> String {
-        let step = if memory.outside.is_some() { Step::SiteHook } else { wanted };
+        let step = wanted.outside(memory.outside, self.outside.site_hook.is_some());
         memory.outside = Some(step);
         let imei = memory.imei.as_ref().map(Imei::as_str);
         let done = match step {

@@ -258,8 +258,7 @@ impl SimulatedModem {
         let lines = [(0, "RDY"), (100, "+CFUN: 1"), (800, pin), (2500, "Call Ready"), (3000, "SMS Ready")];
         let locked = self.lock != Lock::Open;
         let said = lines.into_iter().filter(|(_, line)| !(locked && line.ends_with(" Ready")));
-        self.to_come
-            .extend(said.map(|(ms, line)| (now + Duration::from_millis(ms), line.to_owned())));
+        self.to_come.extend(said.map(|(ms, line)| (now + Duration::from_millis(ms), line.to_owned())));
         self.tick(now);
     }
 

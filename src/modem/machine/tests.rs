@@ -621,3 +621,14 @@ fn a_radio_that_was_left_off_is_switched_on() {
     assert_eq!(bench.heard("AT+CFUN=1"), 1);
     assert_eq!(bench.machine.status().phase, Phase::Ready);
 }
+
+#[test]
+fn steps_from_outside_take_turns_and_none_is_the_last() {
+    let steps = |has_hook| {
+        let mut before = None;
+        [(); 4].map(|()| *before.insert(Step::UsbReauthorise.outside(before, has_hook)))
+    };
+    let (usb, hook) = (Step::UsbReauthorise, Step::SiteHook);
+    assert_eq!(steps(true), [usb, hook, usb, hook]);
+    assert_eq!(steps(false), [usb; 4]);
+}

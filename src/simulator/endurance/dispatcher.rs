@@ -267,8 +267,7 @@ impl Dispatcher {
     pub(super) fn reported(&mut self, number: &str) {
         let id: Option<usize> = number.strip_prefix(RECIPIENT).and_then(|id| id.parse().ok());
         let message = id.and_then(|id| self.messages.get_mut(id));
-        if let Some(message) =
-            message.filter(|one| matches!(one.state, State::Submitted | State::Uncertain))
+        if let Some(message) = message.filter(|one| matches!(one.state, State::Submitted | State::Uncertain))
         {
             message.state = State::Delivered;
         }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::Verdict;
 use super::agenda::Happening;
 use super::life::Life;
 use super::line::Harm;
-use super::Verdict;
 use crate::simulator::Silence;
 
 const HOUR_MS: u64 = 3_600_000;

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::at::command::Pin;
-use crate::modem::machine::{
-    Cause, Input, Machine, Output, Phase, PinPermission, Settings, Step,
-};
+use crate::modem::machine::{Cause, Input, Machine, Output, Phase, PinPermission, Settings, Step};
 use crate::modem::profile::{Library, Profile};
 use crate::units::Iccid;
 
@@ -119,9 +117,9 @@ impl Host {
         true
     }
 
-    /// The step that is to be carried out: if the first was no use, the harder one.
-    pub(super) fn step(&mut self, wanted: Step) -> Step {
-        let step = if self.outside.is_some() { Step::SiteHook } else { wanted };
+    /// The step that is to be carried out.
+    pub(super) fn step(&mut self, wanted: Step, has_hook: bool) -> Step {
+        let step = wanted.outside(self.outside, has_hook);
         self.outside = Some(step);
         step
     }

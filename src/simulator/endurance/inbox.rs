@@ -34,7 +34,8 @@ impl Inbox {
 
     /// Octets that the machine told are committed.
     pub(super) fn store(&mut self, octets: Vec<u8>) -> Result<Received, String> {
-        let decoded = pdu::decode(&octets, true, None).map_err(|error| format!("stored is no PDU: {error}"))?;
+        let decoded =
+            pdu::decode(&octets, true, None).map_err(|error| format!("stored is no PDU: {error}"))?;
         let message = match decoded.pdu {
             Pdu::Deliver(message) => message,
             Pdu::StatusReport(report) => return Ok(Received::Report(report.recipient.text())),

@@ -381,7 +381,7 @@ impl Life {
 
     /// The machine is at its wits' end.
     fn give_up(&mut self, exit: Exit) -> Verdict {
-        self.record.note(self.now, format!("{exit:?}"));
+        self.record.note(self.now, format!("given up: {exit:?}"));
         match exit {
             Exit::PinWanted(iccid) => {
                 if self.host.permit(iccid) {
@@ -393,7 +393,7 @@ impl Life {
                 }
             }
             Exit::Ladder(wanted) => {
-                let step = self.host.step(wanted);
+                let step = self.host.step(wanted, self.plan.hook);
                 let pause = self.host.next_pause();
                 self.close(pause)?;
                 let can = if step == Step::SiteHook { self.plan.hook } else { self.plan.usb };
