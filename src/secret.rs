@@ -4,17 +4,17 @@
 use std::fmt;
 
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 /// Bytes that never reach a log: no `Display`, `Debug` shows only the length class, wiped on drop.
 #[derive(Clone)]
-pub struct Secret(Zeroizing<Vec<u8>>);
+pub struct Secret(Vec<u8>);
 
 impl Secret {
     /// Takes the bytes over; the caller keeps no copy.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(bytes)
     }
 
     /// The bytes, for the one place that needs them. The long name is meant to be seen in review.
@@ -39,6 +39,20 @@ impl Secret {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Zeros over the whole capacity, for a buffer may once have held more than it does. Growing to the capacity moves
+    /// nothing. A vector would be wiped octet by octet; its slice is filled at once, and then shown to assembly that the
+    /// compiler cannot see through (volatile stores on targets without), so that the stores stay.
+    fn wipe(&mut self) {
+        self.0.resize(self.0.capacity(), 0);
+        self.0.as_mut_slice().zeroize();
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.wipe();
     }
 }
 
@@ -82,6 +96,18 @@ mod tests {
     fn debug_tells_only_the_length_class() {
         assert_eq!(format!("{:?}", Secret::from("123456")), "Secret(short)");
         assert_eq!(format!("{:?}", Secret::new(vec![])), "Secret(empty)");
+    }
+
+    #[test]
+    fn the_whole_capacity_is_wiped_in_place() {
+        let mut octets = Vec::with_capacity(64);
+        octets.extend_from_slice(b"123456789012");
+        octets.truncate(6);
+        let (place, capacity) = (octets.as_ptr(), octets.capacity());
+        let mut secret = Secret::new(octets);
+        secret.wipe();
+        assert_eq!(secret.expose(), vec![0; capacity]);
+        assert_eq!(secret.expose().as_ptr(), place);
     }
 
     #[test]

@@ -45,6 +45,7 @@ fn place(path: &[String]) -> Option<(u8, &'static str)> {
 
 /// The half of `modem` that touches the world; the machine and what it is made of are pure.
 const MODEM_SHELLS: &[&str] = &[
+    "away",
     "port",
     "driver",
     "supervisor",

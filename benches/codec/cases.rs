@@ -188,10 +188,8 @@ impl Inputs {
     /// All PDUs of a text.
     fn submits(&self, text: &str) -> Vec<Vec<u8>> {
         let plan = plan(text).expect("not too long");
-        plan.submits(&self.to, &SubmitOptions::default())
-            .iter()
-            .map(|submit| submit.encode().expect("it fits"))
-            .collect()
+        let tpdu = |seq| plan.tpdu(seq, &self.to, &SubmitOptions::default()).expect("it fits");
+        (1..=plan.segments()).filter_map(tpdu).collect()
     }
 }
 

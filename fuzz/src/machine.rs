@@ -558,6 +558,7 @@ fn settings() -> Settings {
         pin_permission: PinPermission::Never,
         keep_alive: None,
         submit_limit: None,
+        hang_up_calls: true,
         notes: std::sync::Arc::clone(smsotpd::modem::profile::Library::compiled_in()),
         profile: None,
     }

@@ -123,6 +123,12 @@ impl Lines {
         Some(Chunk::Line(text(line, &mut self.converted)))
     }
 
+    /// Whether a line has begun that has not ended. Says so only when [`next`](Self::next) has given `None`.
+    #[must_use]
+    pub fn is_within_line(&self) -> bool {
+        self.dropped > 0 || !self.pending().is_empty()
+    }
+
     /// How many lines were too long so far.
     #[must_use]
     pub fn too_long(&self) -> u64 {
@@ -224,6 +230,27 @@ mod tests {
             }
         }
         out
+    }
+
+    #[test]
+    fn a_line_that_has_begun_is_told() {
+        let mut lines = Lines::new();
+        let long = [b'x'; LINE_MAX + 1];
+        let pieces: [(&[u8], bool); 8] = [
+            (b"\r\n", false),
+            (b"+CM", true),
+            (b"GS: 7\r", false),
+            (b"\n> ", false),
+            (b" ", true),
+            (b"\n", false),
+            (&long, true),
+            (b"\r", false),
+        ];
+        for (piece, within) in pieces {
+            lines.push(piece);
+            while lines.next(true).is_some() {}
+            assert_eq!(lines.is_within_line(), within, "{}", piece.escape_ascii());
+        }
     }
 
     fn line(text: &str) -> Got {

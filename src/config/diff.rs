@@ -102,6 +102,8 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         restart("modem.baud", number(modem.baud)),
         restart("modem.keep-alive", span(modem.keep_alive)),
         restart("modem.submit-limit", span(modem.submit_limit)),
+        restart("modem.hang-up-calls", number(modem.hang_up_calls)),
+        restart("modem.site-hook", optional(modem.site_hook.as_ref().map(|path| path.display()))),
         restart("modem.port", list(ports)),
         live("admission.default-country", optional(admission.default_country.as_ref())),
         live("admission.allow", list(admission.allow.iter().cloned())),

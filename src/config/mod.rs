@@ -171,6 +171,10 @@ pub struct Modem {
     pub keep_alive: Duration,
     /// A submitted message without an answer for so long is uncertain.
     pub submit_limit: Duration,
+    /// Voice calls are hung up.
+    pub hang_up_calls: bool,
+    /// The program that helps a modem which nothing else helped, with port and IMEI as its arguments.
+    pub site_hook: Option<PathBuf>,
     /// `[[modem.port]]`: ports that udev does not link.
     pub ports: Vec<PathBuf>,
 }
@@ -251,6 +255,8 @@ impl Default for Modem {
             baud: 115_200,
             keep_alive: Duration::from_secs(300),
             submit_limit: CMGS_ANSWER,
+            hang_up_calls: false,
+            site_hook: None,
             ports: Vec::new(),
         }
     }

@@ -191,6 +191,14 @@ impl<'d, 't> Section<'d, 't> {
         }
     }
 
+    pub(super) fn flag(&self, key: &'static str, into: &mut bool) {
+        let Some(value) = self.value(key) else { return };
+        match value.get_ref() {
+            DeValue::Boolean(flag) => *into = *flag,
+            _ => self.wrong_type(&self.path(key), value, "true or false without quotes"),
+        }
+    }
+
     pub(super) fn duration(&self, key: &'static str, limits: &Limits, into: &mut Duration) {
         let Some(value) = self.value(key) else { return };
         let (shown, read) = match value.get_ref() {

@@ -60,6 +60,8 @@ pin-file = "/p"
 baud = 9600
 keep-alive = 60
 submit-limit = "2m"
+hang-up-calls = true
+site-hook = "/h"
 [[modem.port]]
 path = "/dev/ttyS0"
 [[modem.port]]
@@ -111,6 +113,8 @@ hash-permits = 1
             baud: 9_600,
             keep_alive: seconds(60),
             submit_limit: seconds(120),
+            hang_up_calls: true,
+            site_hook: Some("/h".into()),
             ports: vec!["/dev/ttyS0".into(), "/dev/ttyS1".into()],
         },
         admission: Admission {

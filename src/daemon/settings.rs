@@ -71,11 +71,12 @@ pub(super) fn fleet(config: &Config, pin: Option<Secret>, pins: PinMemory) -> Fl
             pin,
             keep_alive: Some(modem.keep_alive),
             submit_limit: Some(modem.submit_limit),
+            hang_up_calls: modem.hang_up_calls,
             profile: None,
         },
         ports: BTreeMap::new(),
         pins: Some(pins),
-        site_hook: None,
+        site_hook: modem.site_hook.clone(),
         stop_limit: STOP_LIMIT,
     }
 }

@@ -35,6 +35,8 @@ pub struct Settings {
     pub keep_alive: Option<Duration>,
     /// How long the answer to a PDU may take; [`CMGS_ANSWER`](crate::at::command::CMGS_ANSWER) if `None`.
     pub submit_limit: Option<Duration>,
+    /// Voice calls are hung up, so that they do not keep texts from leaving.
+    pub hang_up_calls: bool,
     /// The firmware notes in force.
     pub notes: Arc<Library>,
     /// The firmware note to go by; found by the modem's identity if `None`.
@@ -271,24 +273,14 @@ pub enum Step {
     Poke,
     /// The whole bring-up again.
     Reinitialise,
-    /// `+CFUN=0` (radio off), then `+CFUN=1`.
+    /// `+CFUN=4` (radio off; `0` where that is not known), then `+CFUN=1`.
     CfunCycle,
-    /// `+CFUN=1,1`: restart; a USB modem re-enumerates.
+    /// The command for a restart that its note has, or `+CFUN=1,1`; a USB modem re-enumerates.
     CfunReset,
     /// The driver takes the USB device off and on again.
     UsbReauthorise,
     /// The driver runs the site's hook (power switch).
     SiteHook,
-}
-
-impl Step {
-    /// What is carried out when a machine wants this step from outside. `before`: the last such step, if the modem was not ready
-    /// since. Re-authorising that was no use is followed by the site's hook where there is one, and the hook by re-authorising:
-    /// what failed once may help the next time, and a missing hook must not be the end.
-    #[must_use]
-    pub fn outside(self, before: Option<Self>, has_hook: bool) -> Self {
-        if self == Self::UsbReauthorise && before == Some(self) && has_hook { Self::SiteHook } else { self }
-    }
 }
 
 /// Who the modem and its card are.

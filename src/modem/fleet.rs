@@ -58,6 +58,10 @@ pub struct Modem {
 pub enum State {
     /// It is not open: see the cause; it is tried again.
     Closed,
+    /// Its port went: it was unplugged, lost power, or was reset and comes back.
+    Away,
+    /// Two whole health ladders were no use: it is left alone for a while.
+    Parked,
     /// Another port of the same modem is in service.
     Spare,
     /// The modem is being set up.
@@ -193,6 +197,26 @@ impl Link {
 }
 
 impl Modem {
+    /// A port that was not opened yet.
+    pub(super) fn unopened(port: String, device: String) -> Self {
+        Self {
+            port,
+            device,
+            state: State::Closed,
+            cause: None,
+            paused: false,
+            imei: None,
+            iccid: None,
+            make: None,
+            profile: None,
+            operator: None,
+            signal: None,
+            registration: None,
+            counters: Counters::default(),
+            restarts: 0,
+        }
+    }
+
     pub(super) fn is(&self, modem: &str) -> bool {
         self.port == modem || self.imei.as_ref().is_some_and(|imei| imei.as_str() == modem)
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::at::command::Domain;
 use crate::at::reply::PinState;
 use crate::at::urc::Ready;
-use crate::at::{Command, Disposition, Urc};
+use crate::at::{Command, Disposition, Final, Urc};
 use crate::modem::bringup::{BringUp, Card};
 use crate::modem::health::Health;
 use crate::modem::incoming::Incoming;
@@ -86,12 +86,14 @@ struct Online {
 enum Recovery {
     /// The pause before the step.
     Pausing(Step),
-    /// `+CFUN=0` is out.
-    RadioOff,
+    /// `+CFUN` with this value is out: 4 leaves the card powered, 0 is for modems that do not know it.
+    RadioOff(u8),
     /// Between off and on.
     RadioRest,
     /// `+CFUN=1` is out.
     RadioOn,
+    /// The note's own command for a restart is out.
+    Rebooting,
     /// `+CFUN=1,1` is out.
     Restarting,
     /// The modem starts anew, or the driver works.
@@ -202,11 +204,12 @@ impl Machine {
                 }
             }
             Input::Request(request) => self.requested(now, request),
-            Input::Durable(id) => self.outgoing.durable(&mut turn!(self, now), id),
+            Input::Durable(id) => self.outgoing.durable(id),
             Input::Abandon(id) => self.abandoned(now, id),
             Input::Stored(token) => self.incoming.stored(token),
             Input::HangUp => self.hung_up(now),
         }
+        self.outgoing.give_if_both(&mut turn!(self, now));
         self.pump(now);
         self.tell();
     }
@@ -303,7 +306,7 @@ impl Machine {
 
     fn listen(&mut self, now: Instant) {
         while let Some(heard) = self.session.next(now, &mut self.timers) {
-            // All of these bytes are judged before the next command leaves: none of them can be its answer.
+            // All of these bytes are judged before the next command or PDU leaves: none of them can be its answer.
             self.heard(now, heard);
         }
     }
@@ -376,7 +379,7 @@ impl Machine {
                 self.health.answered();
                 self.looked(now, answer);
             }
-            Purpose::Ladder => self.stepped(now),
+            Purpose::Ladder => self.stepped(now, answer.result == Final::Ok),
         }
     }
 
@@ -399,7 +402,8 @@ impl Machine {
                     online.looking = None;
                 }
             }
-            Purpose::Ladder => return self.stepped(now),
+            // A modem that restarts may have no time to say so.
+            Purpose::Ladder => return self.stepped(now, true),
         }
         turn!(self, now).noise(Noise::Timeout);
         self.strike(now, submit);
@@ -452,6 +456,7 @@ impl Machine {
             }
             Urc::Pin(PinState::Ready | PinState::SimPin2 | PinState::SimPuk2) => {}
             Urc::Pin(_) if matches!(self.state, State::Online(_)) => self.restarted(now),
+            Urc::Ring if self.settings.hang_up_calls => self.hang_up_call(),
             Urc::Noise | Urc::Power(_) => self.count_noise(),
             _ => {}
         }
@@ -473,8 +478,22 @@ impl Machine {
         self.begin(now, Some(RESTART_PATIENCE));
     }
 
+    /// Somebody calls a modem that only sends texts: its line would be busy until he gives up.
+    fn hang_up_call(&mut self) {
+        if let State::Online(online) = &mut self.state
+            && online.looking != Some(Command::Chup)
+            && !online.looks.contains(&Command::Chup)
+        {
+            online.looks.push_front(Command::Chup);
+        }
+    }
+
     /// Sends what is next, if the line is free.
     fn pump(&mut self, now: Instant) {
+        // An operator does not wait for the end of our patience with a silent modem.
+        if matches!(self.state, State::BringUp(_)) && !self.session.is_idle() {
+            self.begin_reset(now);
+        }
         while self.session.is_idle() {
             if self.begin_reset(now) {
                 continue;

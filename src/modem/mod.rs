@@ -10,6 +10,7 @@ pub mod profile;
 
 mod bringup;
 mod health;
+pub(crate) mod history;
 mod incoming;
 mod outgoing;
 mod session;
@@ -22,6 +23,7 @@ pub mod supervisor;
 pub mod trace;
 pub mod udev;
 
+mod away;
 mod handle;
 mod pin_memory;
 mod port;

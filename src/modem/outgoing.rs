@@ -107,7 +107,7 @@ impl Outgoing {
         Some(Command::Cmgs { length }.into())
     }
 
-    pub(super) fn durable(&mut self, turn: &mut Turn<'_>, id: RequestId) {
+    pub(super) fn durable(&mut self, id: RequestId) {
         if let Current::Opening(submit) | Current::Prompted(submit) = &mut self.current
             && submit.id == id
         {
@@ -116,7 +116,6 @@ impl Outgoing {
         if let Some(submit) = self.waiting.iter_mut().find(|submit| submit.id == id) {
             submit.durable = true;
         }
-        self.give_if_both(turn);
     }
 
     pub(super) fn prompted(&mut self, turn: &mut Turn<'_>) {
@@ -124,7 +123,6 @@ impl Outgoing {
             Current::Opening(submit) => {
                 turn.timers.set(Timer::Durable, turn.now, DURABLE_LIMIT);
                 self.current = Current::Prompted(submit);
-                self.give_if_both(turn);
             }
             other => {
                 self.current = other;
@@ -133,8 +131,9 @@ impl Outgoing {
         }
     }
 
-    /// Prompt *and* durable: PDU and Ctrl-Z, once.
-    fn give_if_both(&mut self, turn: &mut Turn<'_>) {
+    /// Prompt *and* durable: PDU and Ctrl-Z, once. Only when all that was read has been judged: what stands behind the prompt
+    /// was said before the PDU left and is no answer to it.
+    pub(super) fn give_if_both(&mut self, turn: &mut Turn<'_>) {
         match std::mem::replace(&mut self.current, Current::Closing) {
             Current::Prompted(submit) if submit.durable => {
                 turn.timers.clear(Timer::Durable);

@@ -9,9 +9,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::driver::{Driver, DriverHandle, Exit, Notice, Parts};
+use super::history::History;
 use super::machine::{Cause, Phase, PinPermission, Settings, Step};
 use super::pin_memory::{PinMemory, Try};
 use super::port::Port;
+use super::power::PowerError;
 use super::profile::Library;
 use super::supervisor::PortSettings;
 use super::trace::Trace;
@@ -20,11 +22,6 @@ use super::{power, supervisor::Outside};
 use crate::at::command::Pin;
 use crate::clock;
 use crate::units::{Iccid, Imei};
-
-/// The first pause: a node that comes before its permissions needs about as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// Pauses double up to this, so that a dead port costs next to nothing and a live one waits at most half a minute.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What a port task tells the supervisor.
 #[derive(Debug)]
@@ -40,6 +37,8 @@ pub(super) enum Stage {
     Driven(DriverHandle),
     /// It is closed, and why.
     Closed(Option<String>),
+    /// It is closed and left alone for a while, and why.
+    Parked(String),
 }
 
 /// One port task.
@@ -57,26 +56,35 @@ pub(super) struct Serve {
     pub(super) wanted: watch::Receiver<bool>,
     pub(super) stop: CancellationToken,
     pub(super) trace: Arc<Trace>,
+    /// What was before this task.
+    pub(super) history: History,
 }
 
 /// What is remembered from one driver to the next.
 struct Memory {
-    pause: Duration,
+    history: History,
     serial: u64,
     permission: PinPermission,
-    /// The last step from outside since the modem was ready.
-    outside: Option<Step>,
     imei: Option<Imei>,
 }
 
+/// What follows a driver's end.
+enum Next {
+    /// The port is opened again without a pause.
+    AtOnce,
+    /// After a growing pause.
+    Pause,
+    /// Nothing helped: after a long time.
+    Park(Duration),
+}
+
 impl Serve {
-    /// Until `stop`.
-    pub(super) async fn run(mut self) {
+    /// Until `stop`; gives what is to be remembered when the port comes again.
+    pub(super) async fn run(mut self) -> History {
         let mut memory = Memory {
-            pause: FIRST_PAUSE,
+            history: std::mem::take(&mut self.history),
             serial: self.id << 32,
             permission: PinPermission::Never,
-            outside: None,
             imei: None,
         };
         while !self.stop.is_cancelled() {
@@ -87,6 +95,7 @@ impl Serve {
                 self.rest(None).await;
             }
         }
+        memory.history
     }
 
     /// Waits for the pause to pass, or for another wish, or for the end.
@@ -117,9 +126,19 @@ impl Serve {
         let exit = self.drive(driver, &handle, &stop, memory).await;
         let status = handle.status().borrow().clone();
         memory.imei = status.identity.imei.clone();
-        let (why, at_once) = self.consider(exit, memory).await;
-        self.tell(Stage::Closed(why)).await;
-        if at_once { None } else { Some(memory.next_pause()) }
+        let (why, next) = self.consider(exit, memory).await;
+        match next {
+            Next::AtOnce | Next::Pause => {
+                self.tell(Stage::Closed(why)).await;
+                matches!(next, Next::Pause).then(|| memory.next_pause())
+            }
+            Next::Park(parking) => {
+                let why = why.unwrap_or_default();
+                let left = format!("{why}; it is left alone for {} min", parking.as_secs() / 60);
+                self.tell(Stage::Parked(left)).await;
+                Some(parking)
+            }
+        }
     }
 
     fn parts(&self, memory: &Memory, stop: CancellationToken) -> Parts {
@@ -134,6 +153,7 @@ impl Serve {
                 pin_permission: memory.permission.clone(),
                 keep_alive: self.settings.keep_alive,
                 submit_limit: self.settings.submit_limit,
+                hang_up_calls: self.settings.hang_up_calls,
                 notes,
                 profile,
             },
@@ -176,8 +196,7 @@ impl Serve {
             _ => return,
         };
         if matches!(phase, Phase::Ready) {
-            memory.pause = FIRST_PAUSE;
-            memory.outside = None;
+            memory.history.well();
         }
         let permission = std::mem::replace(&mut memory.permission, PinPermission::Never);
         let (Some(pins), Some(pin), Some(card)) = (&self.pins, &self.settings.pin, card(&permission, memory))
@@ -189,20 +208,20 @@ impl Serve {
         }
     }
 
-    /// What an end means: its cause for people, and whether the port is opened again without a pause.
-    async fn consider(&self, exit: Exit, memory: &mut Memory) -> (Option<String>, bool) {
+    /// What an end means: its cause for people, and what follows.
+    async fn consider(&self, exit: Exit, memory: &mut Memory) -> (Option<String>, Next) {
         match exit {
-            Exit::Stopped => (None, true),
-            Exit::HungUp => (Some("the port hung up".to_owned()), false),
-            Exit::Broken(cause) => (Some(format!("the port broke: {cause}")), false),
+            Exit::Stopped => (None, Next::AtOnce),
+            Exit::HungUp => (Some("the port hung up".to_owned()), Next::Pause),
+            Exit::Broken(cause) => (Some(format!("the port broke: {cause}")), Next::Pause),
             Exit::PinWanted(iccid) => match self.ask_for_try(iccid, memory).await {
-                Ok(()) => (None, true),
+                Ok(()) => (None, Next::AtOnce),
                 Err(why) => {
-                    memory.pause = LONGEST_PAUSE;
-                    (Some(why), false)
+                    memory.history.slow();
+                    (Some(why), Next::Pause)
                 }
             },
-            Exit::Ladder(step) => (Some(self.step_outside(step, memory).await), false),
+            Exit::Ladder(step) => self.step_outside(step, memory).await,
         }
     }
 
@@ -232,21 +251,29 @@ impl Serve {
         }
     }
 
-    /// Carries the step out, or the one that is due instead of it.
-    async fn step_outside(&self, wanted: Step, memory: &mut Memory) -> String {
-        let step = wanted.outside(memory.outside, self.outside.site_hook.is_some());
-        memory.outside = Some(step);
-        let imei = memory.imei.as_ref().map(Imei::as_str);
-        let done = match step {
-            Step::SiteHook => power::site_hook(self.outside.site_hook.as_deref(), &self.name, imei).await,
-            _ => power::reauthorise(&self.target).await,
-        };
+    /// Carries the step out. What cannot be re-authorised, or was in vain, is for the site's hook; with that the ladder ends.
+    async fn step_outside(&self, wanted: Step, memory: &mut Memory) -> (Option<String>, Next) {
+        let mut step = memory.history.step(wanted);
+        let mut done = self.carry_out(step, memory).await;
+        if matches!(done, Err(PowerError::NotUsb(_))) {
+            step = memory.history.step(Step::SiteHook);
+            done = self.carry_out(step, memory).await;
+        }
         let told = match &done {
             Ok(()) => format!("the modem does not answer; {step:?} was carried out"),
             Err(error) => format!("the modem does not answer; {step:?} was no use: {error}"),
         };
         warn!(port = %self.name, "{told}");
-        told
+        let parking = if step == Step::SiteHook { memory.history.ladder_ended() } else { None };
+        (Some(told), parking.map_or(Next::Pause, Next::Park))
+    }
+
+    async fn carry_out(&self, step: Step, memory: &Memory) -> Result<(), PowerError> {
+        let imei = memory.imei.as_ref().map(Imei::as_str);
+        match step {
+            Step::SiteHook => power::site_hook(self.outside.site_hook.as_deref(), &self.name, imei).await,
+            _ => power::reauthorise(&self.target).await,
+        }
     }
 
     async fn tell(&self, what: Stage) {
@@ -256,16 +283,13 @@ impl Serve {
 }
 
 impl Memory {
-    /// Growing, and spread by a quarter so that the ports of one hub do not come all at once.
     fn next_pause(&mut self) -> Duration {
-        let pause = self.pause;
-        self.pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
-        pause.mul_f64(1.0 + fastrand::f64() / 4.0)
+        self.history.next_pause(fastrand::f64())
     }
 
     /// Whether the phase can still teach anything.
     fn watches(&self) -> bool {
-        self.permission != PinPermission::Never || self.pause != FIRST_PAUSE || self.outside.is_some()
+        self.permission != PinPermission::Never || !self.history.is_clean()
     }
 }
 

@@ -200,6 +200,8 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Session {
     lines: Lines,
+    /// The line that is coming in had begun before the command or the PDU in flight left: it is no answer to it.
+    stale: bool,
     state: State,
     /// A `+CMT`, `+CDS` or `+CBM` header came; its second line is due.
     direct: Option<Urc>,
@@ -215,6 +217,7 @@ impl Session {
         let submit_limit = submit_limit.unwrap_or(CMGS_ANSWER);
         Self {
             lines: Lines::new(),
+            stale: false,
             state: State::Idle,
             direct: None,
             owed: 0,
@@ -242,6 +245,7 @@ impl Session {
     pub(super) fn send(&mut self, now: Instant, timers: &mut Timers, purpose: Purpose, order: Order) {
         debug_assert!(self.is_idle(), "one command in flight");
         let bytes = order.encode();
+        self.stale = self.lines.is_within_line();
         timers.set(Timer::Link, now, order.limit());
         self.state = State::Awaiting(Awaiting {
             prompt: if order.is_cmgs() { Prompt::Awaited } else { Prompt::None },
@@ -265,6 +269,7 @@ impl Session {
         let hex = format!("00{}", hex::encode(tpdu));
         let mut bytes = hex.clone().into_bytes();
         bytes.push(CTRL_Z);
+        self.stale = self.lines.is_within_line();
         awaiting.prompt = Prompt::Answered;
         awaiting.echo = Zeroizing::new(hex);
         timers.set(Timer::Link, now, self.submit_limit);
@@ -339,13 +344,16 @@ impl Session {
 
     fn next_of(&mut self, lines: &mut Lines, now: Instant, timers: &mut Timers) -> Option<Heard> {
         loop {
-            let prompt_expected = matches!(
-                &self.state,
-                State::Awaiting(Awaiting { prompt: Prompt::Awaited | Prompt::Cancelled, .. })
-            );
-            let heard = match lines.next(prompt_expected)? {
+            let prompt_expected = !self.stale
+                && matches!(
+                    &self.state,
+                    State::Awaiting(Awaiting { prompt: Prompt::Awaited | Prompt::Cancelled, .. })
+                );
+            let chunk = lines.next(prompt_expected)?;
+            let stale = std::mem::take(&mut self.stale);
+            let heard = match chunk {
                 Chunk::Prompt => self.prompted(now, timers),
-                Chunk::Line(line) => self.judge(now, timers, line),
+                Chunk::Line(line) => self.judge(now, timers, line, stale),
                 Chunk::TooLong { .. } => Some(Heard::Noise),
             };
             if heard.is_some() {
@@ -419,7 +427,7 @@ impl Session {
         }
     }
 
-    fn judge(&mut self, now: Instant, timers: &mut Timers, line: &str) -> Option<Heard> {
+    fn judge(&mut self, now: Instant, timers: &mut Timers, line: &str, stale: bool) -> Option<Heard> {
         if let Some(header) = self.direct.take()
             && is_hex(line)
         {
@@ -444,6 +452,9 @@ impl Session {
             State::Awaiting(awaiting) => {
                 if awaiting.is_echo(line) {
                     return None;
+                }
+                if stale {
+                    return Some(self.unsolicited(line));
                 }
                 if let Some(result) = command_final(line) {
                     return self.concluded(now, timers, result);

@@ -13,14 +13,17 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
+use super::away::Away;
 use super::discover::{CHANGES_WAITING, Discovery, PortChange};
 use super::driver::{DriverHandle, Notice};
 use super::fleet::{Command, CommandError, Link, Modem, State};
 pub use super::fleet::{Fleet, FleetHandle};
-use super::machine::{Counters, Phase};
+use super::history::History;
+use super::machine::Phase;
 pub use super::pin_memory::PinMemory;
+use super::profile::Library;
 use super::serve::{Report, Serve, Stage};
 use super::trace::Trace;
 use super::wake::Wake;
@@ -69,13 +72,22 @@ pub struct PortSettings {
     pub keep_alive: Option<Duration>,
     /// How long the answer to a PDU may take; 180 s if `None`.
     pub submit_limit: Option<Duration>,
+    /// Voice calls are hung up.
+    pub hang_up_calls: bool,
     /// Name of the firmware note; found by the modem's identity if `None`.
     pub profile: Option<String>,
 }
 
 impl Default for PortSettings {
     fn default() -> Self {
-        Self { baud: 115_200, pin: None, keep_alive: None, submit_limit: None, profile: None }
+        Self {
+            baud: 115_200,
+            pin: None,
+            keep_alive: None,
+            submit_limit: None,
+            hang_up_calls: false,
+            profile: None,
+        }
     }
 }
 
@@ -91,7 +103,8 @@ pub struct Supervisor {
     settings: FleetSettings,
     outside: Arc<Outside>,
     entries: BTreeMap<u64, Entry>,
-    tasks: JoinSet<u64>,
+    away: Away,
+    tasks: JoinSet<(u64, History)>,
     next_id: u64,
     /// IMEIs, or port names of modems that have told none.
     paused: BTreeSet<String>,
@@ -114,6 +127,8 @@ struct Entry {
     stop: CancellationToken,
     /// The link went; the task is on its way out.
     leaving: bool,
+    /// The link came again before the task was out: where it leads to.
+    again: Option<PathBuf>,
 }
 
 /// What one wait brought.
@@ -122,7 +137,8 @@ enum Turn {
     Port(PortChange),
     Report(Report),
     Command(Command),
-    Ended(u64),
+    Ended(u64, History),
+    Late,
     Stale,
     Figures,
 }
@@ -145,6 +161,7 @@ impl Supervisor {
             settings,
             outside,
             entries: BTreeMap::new(),
+            away: Away::default(),
             tasks: JoinSet::new(),
             next_id: 1,
             paused: BTreeSet::new(),
@@ -166,20 +183,22 @@ impl Supervisor {
     /// Ports cannot be watched for: the system has no descriptors left.
     pub async fn run(mut self) -> Result<(), std::io::Error> {
         for path in std::mem::take(&mut self.settings.fixed) {
-            self.serve(path.display().to_string(), path);
+            self.serve(path.display().to_string(), path, History::default());
         }
         let (tell, mut changes) = mpsc::channel(CHANGES_WAITING);
         let discovery = Discovery::new(self.settings.directory.clone());
         let mut discovery = tokio::spawn(discovery.run(tell, self.stop.clone()));
         let mut figures: Option<Instant> = None;
         let ended = loop {
+            let late = self.away.next_late().map(Instant::from_std);
             let turn = tokio::select! {
                 () = self.stop.cancelled() => Turn::Stop,
                 ended = &mut discovery => break ended.unwrap_or_else(|join| Err(std::io::Error::other(join))),
                 Some(change) = changes.recv() => Turn::Port(change),
                 Some(report) = self.reports.recv() => Turn::Report(report),
                 Some(command) = self.commands.recv() => Turn::Command(command),
-                Some(Ok(id)) = self.tasks.join_next() => Turn::Ended(id),
+                Some(Ok((id, history))) = self.tasks.join_next() => Turn::Ended(id, history),
+                () = until(late) => Turn::Late,
                 () = self.wake.urgent() => Turn::Stale,
                 () = self.wake.lazy(), if figures.is_none() => {
                     figures = Some(Instant::from_std(clock::monotonic()) + FIGURES_EVERY);
@@ -192,7 +211,8 @@ impl Supervisor {
                 Turn::Port(change) => self.port(change),
                 Turn::Report(report) => self.report(report),
                 Turn::Command(command) => self.command(command),
-                Turn::Ended(id) => drop(self.entries.remove(&id)),
+                Turn::Ended(id, history) => self.ended(id, history),
+                Turn::Late => self.away.tell_late(clock::monotonic()),
                 Turn::Stale => {}
                 Turn::Figures => figures = None,
             }
@@ -205,18 +225,39 @@ impl Supervisor {
 
     fn port(&mut self, change: PortChange) {
         match change {
-            PortChange::Came { name, target } => self.serve(name, target),
+            PortChange::Came { name, target } => self.came(name, target),
             PortChange::Went { name } => {
                 info!(port = name, "port went");
                 for entry in self.entries.values_mut().filter(|entry| entry.modem.port == name) {
-                    entry.leaving = true;
-                    entry.stop.cancel();
+                    entry.leave();
                 }
             }
         }
     }
 
-    fn serve(&mut self, name: String, target: PathBuf) {
+    /// Two tasks must not open one port: the next one begins when the last one has closed it.
+    fn came(&mut self, name: String, target: PathBuf) {
+        if let Some(entry) = self.entries.values_mut().find(|entry| entry.modem.port == name) {
+            entry.again = Some(target);
+            return;
+        }
+        let history = self.away.came(&name);
+        self.serve(name, target, history);
+    }
+
+    /// A port is closed for good: its modem is away, or its link leads to the next port already.
+    fn ended(&mut self, id: u64, history: History) {
+        let Some(Entry { modem, again, .. }) = self.entries.remove(&id) else { return };
+        // Whoever pulls a modem that is left alone helps it; it begins anew.
+        let history = if modem.state == State::Parked { History::default() } else { history };
+        if let Some(target) = again {
+            return self.serve(modem.port, target, history);
+        }
+        let window = window(&modem);
+        self.away.went(clock::monotonic(), modem, history, window);
+    }
+
+    fn serve(&mut self, name: String, target: PathBuf, history: History) {
         info!(port = name, device = %target.display(), "port came");
         let id = self.next_id;
         self.next_id += 1;
@@ -235,13 +276,15 @@ impl Supervisor {
             wanted,
             stop: stop.clone(),
             trace: Arc::new(Trace::default()),
+            history,
         };
         self.tasks.spawn(async move {
-            serve.run().await;
-            id
+            let history = serve.run().await;
+            (id, history)
         });
-        let modem = unopened(name, target.display().to_string());
-        let entry = Entry { modem, driver: None, drivers: 0, wanted: wanted_in, stop, leaving: false };
+        let modem = Modem::unopened(name, target.display().to_string());
+        let entry =
+            Entry { modem, driver: None, drivers: 0, wanted: wanted_in, stop, leaving: false, again: None };
         self.entries.insert(id, entry);
     }
 
@@ -257,10 +300,11 @@ impl Supervisor {
                 if let Some(why) = &why {
                     warn!(port = entry.modem.port, why, "port closed");
                 }
-                entry.driver = None;
-                let modem = &mut entry.modem;
-                (modem.state, modem.cause) = (State::Closed, why);
-                (modem.signal, modem.registration, modem.operator) = (None, None, None);
+                entry.close(State::Closed, why);
+            }
+            Stage::Parked(why) => {
+                error!(port = entry.modem.port, why, "the modem is parked");
+                entry.close(State::Parked, Some(why));
             }
         }
     }
@@ -268,6 +312,10 @@ impl Supervisor {
     fn command(&mut self, command: Command) {
         let Command::Pause { modem, paused, reply } = command;
         let found = self.entries.values().find(|entry| entry.modem.is(&modem));
+        if let Some(entry) = found.filter(|entry| !paused && entry.modem.state == State::Parked) {
+            // The same wish once more is news to a task that waits.
+            entry.wanted.send_replace(true);
+        }
         let answer = found.map(|entry| entry.modem.name().to_owned()).ok_or(CommandError::NoSuchModem(modem));
         let answer = answer.map(|name| {
             if paused {
@@ -284,7 +332,7 @@ impl Supervisor {
     fn refresh(&mut self) {
         self.wake.taken();
         for entry in self.entries.values_mut() {
-            if let Some(driver) = &entry.driver {
+            if let Some(driver) = entry.driver.as_ref().filter(|_| !entry.leaving) {
                 entry.modem.show(&driver.status().borrow());
             }
         }
@@ -300,8 +348,15 @@ impl Supervisor {
             }
             changed
         });
-        let mut modems: Vec<_> =
-            self.entries.values().filter(|entry| !entry.leaving).map(|entry| entry.modem.clone()).collect();
+        let (gone, mut modems): (Vec<_>, Vec<_>) = self
+            .entries
+            .values()
+            .map(|entry| entry.modem.clone())
+            .partition(|modem| modem.state == State::Away);
+        let missed = self.away.missed(&modems);
+        let spare = |gone: &Modem| modems.iter().any(|here| here.imei.is_some() && here.imei == gone.imei);
+        let gone: Vec<_> = gone.into_iter().filter(|gone| !spare(gone)).collect();
+        modems.extend(missed.into_iter().chain(gone));
         modems.sort_by(|a, b| a.port.cmp(&b.port));
         self.fleet.send_if_modified(|old| {
             let changed = old.modems != modems;
@@ -348,6 +403,25 @@ impl Supervisor {
 }
 
 impl Entry {
+    /// The link went.
+    fn leave(&mut self) {
+        self.leaving = true;
+        self.again = None;
+        self.stop.cancel();
+        if self.modem.state != State::Parked {
+            self.modem.go_away(None);
+        }
+    }
+
+    /// The port is closed.
+    fn close(&mut self, state: State, why: Option<String>) {
+        self.driver = None;
+        if !self.leaving {
+            (self.modem.state, self.modem.cause) = (state, why);
+            self.modem.forget_network();
+        }
+    }
+
     fn in_service(&self) -> bool {
         self.driver.is_some() && !self.leaving && *self.wanted.borrow()
     }
@@ -367,23 +441,11 @@ impl Modem {
     }
 }
 
-fn unopened(port: String, device: String) -> Modem {
-    Modem {
-        port,
-        device,
-        state: State::Closed,
-        cause: None,
-        paused: false,
-        imei: None,
-        iccid: None,
-        make: None,
-        profile: None,
-        operator: None,
-        signal: None,
-        registration: None,
-        counters: Counters::default(),
-        restarts: 0,
-    }
+/// How long a modem may be away after a reset.
+fn window(modem: &Modem) -> Duration {
+    let notes = Library::compiled_in();
+    let profile = modem.profile.as_deref().and_then(|name| notes.named(name));
+    profile.unwrap_or_else(|| notes.generic()).away()
 }
 
 async fn until(moment: Option<Instant>) {

@@ -4,16 +4,14 @@
 //! header shifts the packed form by fill bits and because two septets of an escape pair must be counted before they are
 //! packed.
 //!
-//! Nearly every text is ASCII at one septet a character, so both ways go eight characters at a time through an octet table
-//! as long as that holds, and character by character where it does not.
+//! In nearly every text most characters are ASCII whose septet is the same number, so both ways copy runs of those and go
+//! character by character only between them.
 
-use super::national::{self, ABSENT, Table};
+use super::national::{self, CHUNK, Table};
 pub use super::septets::{pack, pack_into, pack_ussd, packed_len, unpack};
 
 /// ESC: the next septet is looked up in the extension table; TS 23.038 6.2.1.
 pub const ESCAPE: u8 = 0x1b;
-/// Characters that are looked at together.
-const CHUNK: usize = 8;
 
 /// One character as septets: one, or two with the escape in front; they must never be separated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +68,12 @@ impl Tables {
     /// an escape before an escape or at the end shows a space (TS 23.038 6.2.1.1).
     #[must_use]
     pub fn decode(self, septets: &[u8]) -> String {
+        // All of it was made of characters; checking once is what it costs to make it a string without `unsafe`.
+        String::from_utf8(self.decode_utf8(septets)).unwrap_or_default()
+    }
+
+    /// As [`Self::decode`], in octets, for a [`crate::secret::Secret`]: that is checked when it is read.
+    pub(super) fn decode_utf8(self, septets: &[u8]) -> Vec<u8> {
         self.loaded().decode(septets)
     }
 
@@ -105,52 +109,60 @@ impl Loaded {
         self.basic.code(c).map(Coded::Basic).or_else(|| self.extended.code(c).map(Coded::Extended))
     }
 
-    /// The codes of as many characters, if each is ASCII and one septet.
-    pub(super) fn plain(self, chunk: &[u8; CHUNK]) -> Option<[u8; CHUNK]> {
-        if !chunk.is_ascii() {
-            return None;
-        }
-        let codes = chunk.map(|octet| self.basic.code_of_latin(octet));
-        is_plain(codes).then_some(codes)
-    }
-
     fn encode(self, text: &str) -> Option<Vec<u8>> {
-        let mut septets = Vec::with_capacity(text.len());
+        let mut septets = Vec::with_capacity(text.len() + CHUNK);
         let mut rest = text;
-        while !rest.is_empty() {
-            if let Some(codes) = rest.as_bytes().first_chunk().and_then(|chunk| self.plain(chunk)) {
-                septets.extend_from_slice(&codes);
-                rest = rest.get(CHUNK..).unwrap_or_default();
-                continue;
-            }
-            let mut characters = rest.chars();
-            for c in characters.by_ref().take(CHUNK) {
+        loop {
+            let same = self.copy_same(rest.as_bytes(), &mut septets);
+            let mut characters = rest.get(same..).unwrap_or_default().chars();
+            loop {
+                let Some(c) = characters.next() else { return Some(septets) };
                 self.encode_char(c)?.push_to(&mut septets);
-            }
-            rest = characters.as_str();
-        }
-        Some(septets)
-    }
-
-    fn decode(self, septets: &[u8]) -> String {
-        let mut text = Vec::with_capacity(septets.len());
-        let mut rest = septets;
-        while !rest.is_empty() {
-            if let Some((chunk, behind)) = rest.split_first_chunk::<CHUNK>() {
-                let ascii = chunk.map(|code| self.basic.ascii(code));
-                if is_plain(ascii) {
-                    text.extend_from_slice(&ascii);
-                    rest = behind;
-                    continue;
+                rest = characters.as_str();
+                if self.goes_on(rest.as_bytes()) {
+                    break;
                 }
             }
-            for _ in 0..CHUNK {
-                let Some(c) = self.next_char(&mut rest) else { break };
-                text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+
+    /// UTF-8, in a buffer that never had to grow, for what is moved stays behind where nobody wipes it.
+    fn decode(self, septets: &[u8]) -> Vec<u8> {
+        // A pair of septets is one character, of at most three octets: all tables are of the basic plane.
+        let widest = self.basic.widest().max(2);
+        let mut text = Vec::with_capacity(septets.len().saturating_mul(widest).saturating_add(CHUNK));
+        let mut rest = septets;
+        loop {
+            let same = self.copy_same(rest, &mut text);
+            rest = rest.get(same..).unwrap_or_default();
+            loop {
+                let Some(c) = self.next_char(&mut rest) else { return text };
+                push(&mut text, c);
+                if self.goes_on(rest) {
+                    break;
+                }
             }
         }
-        // All of it was made of characters; checking once is what it costs to make it a string without `unsafe`.
-        String::from_utf8(text).unwrap_or_default()
+    }
+
+    /// Copies what is the same in septets and in text, as far as whole chunks tell, and says how much that is.
+    fn copy_same(self, from: &[u8], to: &mut Vec<u8>) -> usize {
+        let mut rest = from;
+        while let Some((chunk, behind)) = rest.split_first_chunk() {
+            let same = self.basic.same(chunk);
+            to.extend_from_slice(chunk);
+            if same < CHUNK {
+                to.truncate(to.len() - (CHUNK - same));
+                return from.len() - rest.len() + same;
+            }
+            rest = behind;
+        }
+        from.len() - rest.len()
+    }
+
+    /// Whether it is worth while to copy again: there is a whole chunk, and its first octet can be.
+    fn goes_on(self, rest: &[u8]) -> bool {
+        rest.len() >= CHUNK && rest.first().is_some_and(|&octet| self.basic.stays(octet))
     }
 
     /// The next character, which may take two septets.
@@ -170,9 +182,16 @@ impl Loaded {
     }
 }
 
-/// Whether no octet of a looked-up chunk is [`ABSENT`].
-fn is_plain(chunk: [u8; CHUNK]) -> bool {
-    chunk.iter().fold(0, |all, octet| all | octet) & ABSENT == 0
+/// Appends four octets and drops those too many: a copy of a length that is not known costs a call.
+fn push(text: &mut Vec<u8>, c: char) {
+    if let Ok(ascii @ ..0x80) = u8::try_from(c) {
+        text.push(ascii);
+        return;
+    }
+    let mut octets = [0; 4];
+    let end = text.len() + c.encode_utf8(&mut octets).len();
+    text.extend_from_slice(&octets);
+    text.truncate(end);
 }
 
 #[cfg(test)]

@@ -10,6 +10,14 @@ use super::languages::{LANGUAGES, National};
 /// Stands in an octet table where there is no code, or no ASCII character; the others are below it.
 pub(super) const ABSENT: u8 = 0x80;
 
+/// Codes or characters that [`Table::same`] looks at together.
+pub(super) const CHUNK: usize = 16;
+/// Runs of codes that it knows: the default alphabet has four of more than one code. What is in no run only takes longer.
+const RUNS: usize = 4;
+/// Each octet one, and the highest bit of each.
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHEST: u64 = 0x8080_8080_8080_8080;
+
 /// The characters of one table by code and back.
 pub(super) struct Table {
     characters: [Option<char>; 128],
@@ -19,15 +27,27 @@ pub(super) struct Table {
     latin: [u8; 256],
     /// Codes of the others, sorted by character.
     others: Vec<(char, u8)>,
+    /// The longest runs of codes that are the number of their ASCII character, and it is written so: eight times each what
+    /// lifts codes from the first one on to 80 and above, and what lifts those behind the last one.
+    same: [(u64, u64); RUNS],
+    /// Octets of UTF-8 that a character takes at most.
+    widest: usize,
 }
 
 impl Table {
     /// Of code and character; of several codes with one character the first is the one it is written with.
     fn new(codes: impl Iterator<Item = (u8, char)>) -> Self {
-        let mut table =
-            Self { characters: [None; 128], ascii: [ABSENT; 256], latin: [ABSENT; 256], others: Vec::new() };
+        let mut table = Self {
+            characters: [None; 128],
+            ascii: [ABSENT; 256],
+            latin: [ABSENT; 256],
+            others: Vec::new(),
+            same: [(0, 0); RUNS],
+            widest: 1,
+        };
         for (code, c) in codes.filter(|(code, _)| *code != ESCAPE) {
             put(&mut table.characters, code, Some(c));
+            table.widest = table.widest.max(c.len_utf8());
             if c.is_ascii() {
                 let octet = u8::try_from(c).unwrap_or(ABSENT);
                 put(&mut table.ascii, code, octet);
@@ -42,7 +62,49 @@ impl Table {
         // Stable, so of several codes the first stays in front.
         table.others.sort_by_key(|&(c, _)| c);
         table.others.dedup_by_key(|&mut (c, _)| c);
+        table.same = table.runs();
         table
+    }
+
+    /// See the field `same`.
+    fn runs(&self) -> [(u64, u64); RUNS] {
+        let codes: Vec<u8> = (0..128).filter(|&code| self.stays(code)).collect();
+        let mut runs: Vec<&[u8]> = codes.chunk_by(|code, next| next - code == 1).collect();
+        runs.sort_by_key(|run| std::cmp::Reverse(run.len()));
+        let mut same = [(0, 0); RUNS];
+        for (lifts, run) in same.iter_mut().zip(runs) {
+            if let [first, ..] = run
+                && let [.., last] = run
+            {
+                *lifts = (u64::from(0x80 - first) * ONES, u64::from(0x7f - last) * ONES);
+            }
+        }
+        same
+    }
+
+    /// Whether the code is the number of its ASCII character, and that is written with it.
+    pub(super) fn stays(&self, code: u8) -> bool {
+        self.ascii(code) == code && self.code_of_latin(code) == code
+    }
+
+    /// How many septets or characters in front can be copied as they are, from text to septets and back; at times fewer
+    /// than [`Self::stays`] says. No sum crosses into the next octet, for the highest bit of each is kept out.
+    pub(super) fn same(&self, chunk: &[u8; CHUNK]) -> usize {
+        let others = |octets: u64| {
+            let codes = octets & !HIGHEST;
+            let [a, b, c, d] = self.same;
+            let inside = |run: (u64, u64)| (codes + run.0) & !(codes + run.1);
+            (octets | !(inside(a) | inside(b) | inside(c) | inside(d))) & HIGHEST
+        };
+        let octets = u128::from_le_bytes(*chunk);
+        let (low, high) = (others(octets as u64), others((octets >> 64) as u64));
+        let bits = if low == 0 { 64 + high.trailing_zeros() } else { low.trailing_zeros() };
+        bits as usize / 8
+    }
+
+    /// Octets of UTF-8 that a character takes at most.
+    pub(super) fn widest(&self) -> usize {
+        self.widest
     }
 
     /// The character of a code; only its low seven bits count.
@@ -150,6 +212,23 @@ mod tests {
     fn of_two_codes_the_first_is_written() {
         assert_eq!((single(6).code('*'), single(6).code('¡')), (Some(0x0b), Some(0x13)));
         assert_eq!((single(6).char(0x18), single(6).char(0x15)), (Some('*'), Some('¡')));
+    }
+
+    #[test]
+    fn what_stays_is_found_at_every_place() {
+        for table in (0..14).map(locking) {
+            for octet in 0..=255 {
+                let same = table.same(&[octet; CHUNK]);
+                assert!(same == 0 || same == CHUNK && table.stays(octet), "{octet:#04x}");
+                for at in 0..CHUNK {
+                    let mut chunk = [b'7'; CHUNK];
+                    chunk[at] = octet;
+                    assert_eq!(table.same(&chunk), if same > 0 { CHUNK } else { at }, "{octet:#04x} at {at}");
+                }
+            }
+        }
+        let kept = |id: u8| (0..128).filter(|&code| locking(id).same(&[code; CHUNK]) > 0).count();
+        assert_eq!((kept(0), kept(1), kept(3), kept(4)), (83, 83, 83, 41));
     }
 
     /// Against another reading of the standard, which lies beside the corpus and not in this repository.

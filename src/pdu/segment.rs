@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::language::Language;
 use super::transliterate::{Loss, Substitute, transliterate};
-use super::{Address, Dcs, Flaws, Header, Payload, Pid, Submit, UserData, Validity, ValidityFormat};
+use super::{
+    Address, Dcs, EncodeError, Flaws, Header, Payload, Pid, Submit, UserData, Validity, ValidityFormat,
+};
 use crate::number::Number;
 use crate::secret::Secret;
 use crate::units::MessageRef;
@@ -226,8 +228,13 @@ impl Plan {
 
     /// The units of each part.
     fn parts(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| self.units.expose().get(start..end).unwrap_or_default())
+        (0..self.ends.len()).filter_map(|at| self.part(at))
+    }
+
+    /// The units of part `at`, counted from 0.
+    fn part(&self, at: usize) -> Option<&[u8]> {
+        let start = at.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
+        self.units.expose().get(start..*self.ends.get(at)?)
     }
 
     fn octets_a_unit(&self) -> usize {
@@ -239,35 +246,63 @@ impl Plan {
 
     /// The coding scheme and the user data of each part, in order; `concat_ref` is unused for a single one.
     pub fn user_data(&self, concat_ref: u8, class0: bool) -> impl Iterator<Item = (Dcs, UserData)> {
-        let total = self.segments();
-        let dcs = Dcs::for_text(self.alphabet() == TextAlphabet::Ucs2, class0);
-        (1..=total).zip(self.parts()).map(move |(seq, units)| {
-            let header = Header::of_part(concat_ref, total, seq, self.coding.tables());
-            let units = Secret::new(units.to_vec());
-            let payload = match self.coding {
-                Coding::Septets(_) => Payload::Septets(units),
-                Coding::Ucs2 => Payload::Octets(units),
-            };
-            (dcs, UserData { header, payload })
-        })
+        let dcs = self.dcs(class0);
+        let data = move |(seq, units): (u8, &[u8])| self.data(concat_ref, seq, Secret::new(units.to_vec()));
+        (1..=self.segments()).zip(self.parts()).map(move |part| (dcs, data(part)))
+    }
+
+    fn dcs(&self, class0: bool) -> Dcs {
+        Dcs::for_text(self.alphabet() == TextAlphabet::Ucs2, class0)
+    }
+
+    /// The user data of part `seq`, counted from 1, with these units.
+    fn data(&self, concat_ref: u8, seq: u8, units: Secret) -> UserData {
+        let header = Header::of_part(concat_ref, self.segments(), seq, self.coding.tables());
+        let payload = match self.coding {
+            Coding::Septets(_) => Payload::Septets(units),
+            Coding::Ucs2 => Payload::Octets(units),
+        };
+        UserData { header, payload }
     }
 
     /// The TPDUs in order. TP-MR is 0: the modem assigns it.
     #[must_use]
     pub fn submits(&self, to: &Number, options: &SubmitOptions) -> Vec<Submit> {
-        let submit = |(dcs, user_data)| Submit {
-            reference: MessageRef(0),
-            destination: Address::from(to),
-            pid: Pid::PLAIN,
-            dcs,
-            validity: options.validity.map(|life| Validity::within(life, options.validity_format)),
-            reject_duplicates: options.reject_duplicates,
-            status_report: options.status_report,
-            reply_path: false,
-            user_data,
-            flaws: Flaws::default(),
+        let user_data = self.user_data(options.concat_ref, options.class0);
+        user_data.map(|(dcs, user_data)| submit(to, options, dcs, user_data)).collect()
+    }
+
+    /// Part `seq`, counted from 1, as the octets of its TPDU: those of [`Self::submits`], without another copy of the text.
+    /// `None` if there is no such part.
+    ///
+    /// # Errors
+    /// When the destination does not fit a TPDU.
+    pub fn tpdu(
+        &self,
+        seq: u8,
+        to: &Number,
+        options: &SubmitOptions,
+    ) -> Result<Option<Vec<u8>>, EncodeError> {
+        let Some(units) = usize::from(seq).checked_sub(1).and_then(|at| self.part(at)) else {
+            return Ok(None);
         };
-        self.user_data(options.concat_ref, options.class0).map(submit).collect()
+        let user_data = self.data(options.concat_ref, seq, Secret::new(Vec::new()));
+        submit(to, options, self.dcs(options.class0), user_data).encode_with(units).map(Some)
+    }
+}
+
+fn submit(to: &Number, options: &SubmitOptions, dcs: Dcs, user_data: UserData) -> Submit {
+    Submit {
+        reference: MessageRef(0),
+        destination: Address::from(to),
+        pid: Pid::PLAIN,
+        dcs,
+        validity: options.validity.map(|life| Validity::within(life, options.validity_format)),
+        reject_duplicates: options.reject_duplicates,
+        status_report: options.status_report,
+        reply_path: false,
+        user_data,
+        flaws: Flaws::default(),
     }
 }
 
@@ -401,9 +436,14 @@ mod tests {
         #[test]
         fn each_part_reads_as_it_was_written(text in "([a-z€^]{0,500}|[a-zш😁]{0,300})", concat_ref: u8) {
             let options = SubmitOptions { concat_ref, status_report: true, ..SubmitOptions::default() };
-            for submit in plan(&text).unwrap().submits(&to(), &options) {
-                prop_assert_eq!(Submit::decode(&submit.encode().unwrap()), Ok(submit));
+            let plan = plan(&text).unwrap();
+            for (seq, submit) in (1..).zip(plan.submits(&to(), &options)) {
+                let octets = submit.encode().unwrap();
+                prop_assert_eq!(plan.tpdu(seq, &to(), &options), Ok(Some(octets.clone())));
+                prop_assert_eq!(Submit::decode(&octets), Ok(submit));
             }
+            prop_assert_eq!(plan.tpdu(0, &to(), &options), Ok(None));
+            prop_assert_eq!(plan.tpdu(plan.segments().wrapping_add(1), &to(), &options), Ok(None));
         }
     }
 }

@@ -55,11 +55,11 @@ pub fn pack_ussd(septets: &[u8]) -> Vec<u8> {
 pub fn unpack(octets: &[u8], fill: u8, count: usize) -> Vec<u8> {
     let bits = octets.len().saturating_mul(8).saturating_sub(usize::from(fill));
     let count = count.min(bits / 7);
-    let mut septets = vec![0; count.next_multiple_of(GROUP)];
+    let mut septets = Vec::with_capacity(count.next_multiple_of(GROUP));
     let mut rest = octets.get(usize::from(fill / 8)..).unwrap_or_default();
-    for group in septets.as_chunks_mut().0 {
+    while septets.len() < count {
         let window = rest.first_chunk().copied().unwrap_or_else(|| padded(rest));
-        *group = spread(u64::from_le_bytes(window) >> (fill % 8));
+        septets.extend_from_slice(&spread(u64::from_le_bytes(window) >> (fill % 8)));
         rest = rest.get(GROUP_OCTETS..).unwrap_or_default();
     }
     septets.truncate(count);

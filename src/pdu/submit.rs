@@ -42,6 +42,18 @@ codec!(Submit);
 
 impl Submit {
     fn write(&self, octets: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.write_with(self.user_data.payload.units(), octets)
+    }
+
+    /// As [`Self::encode`], with `units` in place of those of its payload: a part of a long text is written from where the
+    /// text lies.
+    pub(super) fn encode_with(&self, units: &[u8]) -> Result<Vec<u8>, EncodeError> {
+        let mut octets = Vec::with_capacity(TPDU_MAX);
+        self.write_with(units, &mut octets)?;
+        Ok(octets)
+    }
+
+    fn write_with(&self, units: &[u8], octets: &mut Vec<u8>) -> Result<(), EncodeError> {
         let first = flags(
             MTI | Validity::format_bits(self.validity.as_ref()),
             [
@@ -57,7 +69,7 @@ impl Submit {
         if let Some(validity) = &self.validity {
             validity.write(octets);
         }
-        self.user_data.write(octets, self.dcs, OCTETS_MAX)
+        self.user_data.write_with(units, octets, self.dcs, OCTETS_MAX)
     }
 
     pub(super) fn read(cursor: &mut Cursor<'_>, note: &mut impl Note) -> Result<Self, PduError> {

@@ -3,15 +3,24 @@
 /// The text as big-endian octets.
 #[must_use]
 pub fn encode(text: &str) -> Vec<u8> {
-    // One unit for each character, that is for each octet that begins one, and one more beyond the basic plane.
-    let begun = text.bytes().filter(|octet| octet & 0xc0 != 0x80).count();
-    let beyond = text.bytes().filter(|&octet| octet >= 0xf0).count();
-    let mut octets = vec![0; begun.saturating_add(beyond).saturating_mul(2)];
-    let (slots, _) = octets.as_chunks_mut();
-    for (slot, unit) in slots.iter_mut().zip(text.encode_utf16()) {
-        *slot = unit.to_be_bytes();
+    let mut octets = Vec::with_capacity(units(text).saturating_mul(2));
+    for c in text.chars() {
+        match u16::try_from(u32::from(c)) {
+            Ok(unit) => octets.extend_from_slice(&unit.to_be_bytes()),
+            Err(_) => {
+                octets.extend(c.encode_utf16(&mut [0; 2]).iter().flat_map(|unit| unit.to_be_bytes()));
+            }
+        }
     }
     octets
+}
+
+/// UTF-16 units of `text`: one for each character, and one more beyond the basic plane. So many octets are summed at a time
+/// as one octet can count.
+fn units(text: &str) -> usize {
+    let beyond = |octets: &[u8]| octets.iter().map(|&octet| u8::from(octet >= 0xf0)).sum::<u8>();
+    let beyond = text.as_bytes().chunks(255).map(|octets| usize::from(beyond(octets)));
+    text.chars().count().saturating_add(beyond.sum())
 }
 
 /// The text of big-endian octets. A lone surrogate becomes U+FFFD; an odd octet at the end is no character and is dropped.
@@ -25,6 +34,14 @@ pub fn decode(octets: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_buffer_is_of_the_very_size() {
+        for text in ["", "aü中😁", &"😁".repeat(300)] {
+            let octets = encode(text);
+            assert_eq!((octets.len(), octets.capacity()), (2 * text.encode_utf16().count(), octets.len()));
+        }
+    }
 
     #[test]
     fn surrogates_pair_up_or_are_replaced() {

@@ -27,8 +27,13 @@ impl Payload {
     /// Number of septets or octets.
     #[must_use]
     pub fn len(&self) -> usize {
+        self.units().len()
+    }
+
+    /// The septets or octets.
+    pub(super) fn units(&self) -> &[u8] {
         match self {
-            Self::Septets(units) | Self::Octets(units) => units.len(),
+            Self::Septets(units) | Self::Octets(units) => units.expose(),
         }
     }
 
@@ -66,7 +71,7 @@ impl UserData {
         match (&self.payload, dcs.alphabet()) {
             (Payload::Septets(septets), _) => {
                 let tables = self.header.as_ref().map(Header::tables).unwrap_or_default();
-                Some(Secret::from(tables.decode(septets.expose())))
+                Some(Secret::new(tables.decode_utf8(septets.expose())))
             }
             (Payload::Octets(octets), Alphabet::Ucs2) if !dcs.compressed() => {
                 Some(Secret::from(ucs2::decode(octets.expose())))
@@ -126,15 +131,26 @@ impl UserData {
 
     /// Writes TP-UDL and TP-UD, of at most `room` octets.
     pub(super) fn write(&self, octets: &mut Vec<u8>, dcs: Dcs, room: usize) -> Result<(), EncodeError> {
+        self.write_with(self.payload.units(), octets, dcs, room)
+    }
+
+    /// As [`Self::write`], with `units` in place of those of the payload.
+    pub(super) fn write_with(
+        &self,
+        units: &[u8],
+        octets: &mut Vec<u8>,
+        dcs: Dcs,
+        room: usize,
+    ) -> Result<(), EncodeError> {
         let header_len = self.header.as_ref().map_or(0, |header| header.raw().len() + 1);
         let (occupied, fill) = header_septets(header_len);
         let (udl, len) = match &self.payload {
-            Payload::Septets(septets) if counts_septets(dcs) => {
-                let udl = occupied + septets.len();
+            Payload::Septets(_) if counts_septets(dcs) => {
+                let udl = occupied + units.len();
                 (udl, gsm7::packed_len(udl))
             }
-            Payload::Octets(data) if !counts_septets(dcs) => {
-                let len = header_len + data.len();
+            Payload::Octets(_) if !counts_septets(dcs) => {
+                let len = header_len + units.len();
                 (len, len)
             }
             _ => return Err(EncodeError::Coding(dcs.0)),
@@ -149,8 +165,8 @@ impl UserData {
             octets.extend_from_slice(header.raw());
         }
         match &self.payload {
-            Payload::Septets(septets) => gsm7::pack_into(octets, septets.expose(), fill),
-            Payload::Octets(data) => octets.extend_from_slice(data.expose()),
+            Payload::Septets(_) => gsm7::pack_into(octets, units, fill),
+            Payload::Octets(_) => octets.extend_from_slice(units),
         }
         Ok(())
     }

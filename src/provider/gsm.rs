@@ -287,10 +287,8 @@ fn tpdu(attempt: &Attempt) -> Result<Vec<u8>, &'static str> {
         reject_duplicates: false,
         class0: attempt.flash,
     };
-    let at = usize::from(attempt.part.seq).checked_sub(1).ok_or("parts are counted from 1")?;
-    let submit = plan.submits(&attempt.to, &options).into_iter().nth(at);
-    let submit = submit.ok_or("the message has no such part")?;
-    submit.encode().map_err(|_| "the part does not fit a TPDU")
+    let tpdu = plan.tpdu(attempt.part.seq, &attempt.to, &options);
+    tpdu.map_err(|_| "the part does not fit a TPDU")?.ok_or("the message has no such part")
 }
 
 fn read(kind: IncomingKind, octets: &[u8]) -> Result<Received, PduError> {

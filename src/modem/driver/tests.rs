@@ -37,6 +37,7 @@ impl Rig {
                     pin_permission: PinPermission::Never,
                     keep_alive: Some(FAR),
                     submit_limit: None,
+                    hang_up_calls: true,
                     notes: Arc::clone(Library::compiled_in()),
                     profile: None,
                 },

@@ -30,7 +30,7 @@ pub(super) const DELIVER: &str =
     "07911326040000F0040B911346610089F60000208062917314080CC8F71D14969741F977FD07";
 pub(super) const REPORT: &str = "07911326040000F0062A0B911346610089F6208062917314802080629173148000";
 
-const DEFAULT: [(&str, &str); 27] = [
+const DEFAULT: [(&str, &str); 29] = [
     ("AT", "\r\nOK\r\n"),
     ("ATE0", "\r\nOK\r\n"),
     ("AT+CMEE=1", "\r\nOK\r\n"),
@@ -56,6 +56,8 @@ const DEFAULT: [(&str, &str); 27] = [
     ("PDU", "\r\n+CMGS: 7\r\n\r\nOK\r\n"),
     ("ESC", "\r\nOK\r\n"),
     ("AT+CNMA", "\r\nOK\r\n"),
+    ("AT+CHUP", "\r\nOK\r\n"),
+    ("AT+CFUN=4", "\r\nOK\r\n"),
     ("AT+CFUN=0", "\r\nOK\r\n"),
     ("AT+CFUN=1", "\r\nOK\r\n"),
 ];
@@ -145,6 +147,7 @@ pub(super) fn settings() -> Settings {
         pin_permission: PinPermission::Never,
         keep_alive: None,
         submit_limit: None,
+        hang_up_calls: true,
         notes: Arc::clone(Library::compiled_in()),
         profile: None,
     }

@@ -12,7 +12,7 @@ use crate::at::Command;
 use crate::modem::bringup::{BringUp, Progress, SetUp};
 use crate::modem::health;
 use crate::modem::profile::Profile;
-use crate::modem::session::{Purpose, RESYNC_MAX};
+use crate::modem::session::{Order, Purpose, RESYNC_MAX};
 use crate::modem::timers::Timer;
 
 /// A modem that needs a person is looked at again after this.
@@ -29,6 +29,14 @@ const FIRST_MESSAGE_GRACE: Duration = Duration::from_millis(500);
 
 /// The radio's command, twice in a cycle.
 const RADIO_LIMIT: Duration = Duration::from_secs(15);
+
+/// `+CFUN` with the radio off and the card powered, and with nothing but the AT interface; TS 27.007 8.2.
+const AIRPLANE: u8 = 4;
+const MINIMUM: u8 = 0;
+
+fn radio_off(fun: u8) -> (Recovery, Order) {
+    (Recovery::RadioOff(fun), Command::Cfun(fun).into())
+}
 
 impl Machine {
     /// How long a modem may be without service, at the most, although nothing but the ladder is needed to help it: each strike up
@@ -141,12 +149,13 @@ impl Machine {
     /// The pause of a recovery is over.
     pub(super) fn recover(&mut self, now: Instant, recovery: Recovery) {
         let (next, order) = match recovery {
-            Recovery::Pausing(Step::Poke | Step::Reinitialise) | Recovery::RadioOff | Recovery::RadioOn => {
-                return self.begin(now, None);
-            }
-            Recovery::Pausing(Step::CfunCycle) => (Recovery::RadioOff, Command::Cfun(0)),
-            Recovery::RadioRest => (Recovery::RadioOn, Command::Cfun(1)),
-            Recovery::Pausing(Step::CfunReset) => (Recovery::Restarting, Command::CfunReset),
+            Recovery::Pausing(Step::Poke | Step::Reinitialise)
+            | Recovery::RadioOff(_)
+            | Recovery::RadioOn
+            | Recovery::Rebooting => return self.begin(now, None),
+            Recovery::Pausing(Step::CfunCycle) => radio_off(AIRPLANE),
+            Recovery::RadioRest => (Recovery::RadioOn, Command::Cfun(1).into()),
+            Recovery::Pausing(Step::CfunReset) => self.reboot(),
             Recovery::Pausing(step) => {
                 self.outputs.push_back(Output::Ladder(step));
                 self.reset_done(now);
@@ -156,22 +165,42 @@ impl Machine {
             }
             Recovery::Restarting | Recovery::Waiting(_) => return self.begin(now, Some(RESTART_PATIENCE)),
         };
-        self.state = State::Recovering(next);
-        self.session.restart(&mut self.timers);
-        self.session.send(now, &mut self.timers, Purpose::Ladder, order.into());
+        self.order_step(now, next, order);
     }
 
-    /// The command of a step was answered, or was not: both lead on.
-    pub(super) fn stepped(&mut self, now: Instant) {
+    fn order_step(&mut self, now: Instant, next: Recovery, order: Order) {
+        self.state = State::Recovering(next);
+        self.session.restart(&mut self.timers);
+        self.session.send(now, &mut self.timers, Purpose::Ladder, order);
+    }
+
+    /// The restart that the modem's note has, or else everybody's.
+    fn reboot(&self) -> (Recovery, Order) {
+        let note = self.settings.notes.named(&self.status.identity.profile);
+        match note.and_then(|note| note.reset.value.clone()) {
+            Some(own) => (Recovery::Rebooting, Order::Vendor(own)),
+            None => (Recovery::Restarting, Command::CfunReset.into()),
+        }
+    }
+
+    /// The command of a step was taken or refused; both lead on, but where there is another way to say it.
+    pub(super) fn stepped(&mut self, now: Instant, taken: bool) {
         self.session.restart(&mut self.timers);
         let State::Recovering(recovery) = &mut self.state else { return };
         match recovery {
-            Recovery::RadioOff => {
+            Recovery::RadioOff(AIRPLANE) if !taken => {
+                let (next, order) = radio_off(MINIMUM);
+                self.order_step(now, next, order);
+            }
+            Recovery::Rebooting if !taken => {
+                self.order_step(now, Recovery::Restarting, Command::CfunReset.into());
+            }
+            Recovery::RadioOff(_) => {
                 *recovery = Recovery::RadioRest;
                 self.timers.set(Timer::Pause, now, RADIO_PAUSE);
             }
             Recovery::RadioOn => self.begin(now, None),
-            Recovery::Restarting => {
+            Recovery::Restarting | Recovery::Rebooting => {
                 *recovery = Recovery::Waiting(Step::CfunReset);
                 self.reset_done(now);
                 self.timers.set(Timer::Pause, now, RESTART_PAUSE);

@@ -289,6 +289,51 @@ fn a_late_reference_settles_and_never_answers_the_next_command() {
 }
 
 #[test]
+fn what_is_read_with_the_prompt_is_no_answer_to_the_pdu() {
+    for durable_first in [true, false] {
+        let mut bench = Bench::ready();
+        bench.script("AT+CMGS", &["\r\n> \r\n+CMGS: 99\r\n\r\nOK\r\n"]);
+        bench.submit(1);
+        if durable_first {
+            bench.durable(1);
+        }
+        bench.run(2 * MS);
+        assert_eq!(bench.done(1), None);
+        bench.durable(1);
+        assert_eq!((bench.heard("00"), bench.done(1)), (1, None));
+        bench.run(SECOND);
+        assert_eq!(bench.done(1), Some(TAKEN));
+        assert_eq!(bench.machine.status().counters.noise_lines, 2);
+    }
+}
+
+#[test]
+fn a_line_that_had_begun_before_the_command_left_is_no_answer() {
+    let mut bench = Bench::ready();
+    bench.script("AT+CMGS", &[""]);
+    bench.script("PDU", &["9\r\n\r\n+CMGS: 7\r\n\r\nOK\r\n"]);
+    bench.say("\r\n+CMS ERR");
+    bench.submit(1);
+    bench.durable(1);
+    bench.say("OR: 500\r\n");
+    assert_eq!(bench.done(1), None);
+    bench.phone.in_prompt = true;
+    bench.say("\r\n> \r\n+CMGS: 9");
+    assert_eq!((bench.heard("00"), bench.done(1)), (1, None));
+    bench.run(SECOND);
+    assert_eq!(bench.done(1), Some(TAKEN));
+    // Nor is the prompt of an earlier one.
+    bench.say("\r\n> ");
+    bench.script("AT+CMGS", &["\r\n> "]);
+    bench.submit(2);
+    bench.durable(2);
+    bench.say("\r\n");
+    assert_eq!(bench.heard("00"), 1);
+    bench.run(SECOND);
+    assert_eq!((bench.heard("00"), bench.done(2)), (2, Some(TAKEN)));
+}
+
+#[test]
 fn a_slow_modem_is_waited_for_until_it_owes_nothing() {
     let mut bench = Bench::ready();
     bench.run(290 * SECOND);
@@ -528,7 +573,7 @@ fn the_ladder_is_climbed_to_its_end_and_left_by_work() {
     assert_eq!(steps[..2], [Step::UsbReauthorise, Step::SiteHook]);
     assert!(steps.len() < 12 && steps[1..].iter().all(|step| *step == Step::SiteHook), "{steps:?}");
     assert!(
-        bench.heard("AT+CFUN=0") == 1 && bench.heard("AT+CFUN=1,1") == 1,
+        bench.heard("AT+CFUN=4") == 1 && bench.heard("AT+CFUN=1,1") == 1,
         "{:?}",
         bench.machine.status().counters
     );
@@ -553,7 +598,7 @@ fn a_modem_that_refuses_without_end_is_reset() {
     }
     assert_eq!(bench.machine.status().phase, Phase::Recovering(Step::CfunCycle));
     bench.run(60 * SECOND);
-    assert_eq!((bench.machine.status().phase.clone(), bench.heard("AT+CFUN=0")), (Phase::Ready, 1));
+    assert_eq!((bench.machine.status().phase.clone(), bench.heard("AT+CFUN=4")), (Phase::Ready, 1));
 }
 
 #[test]
@@ -612,7 +657,7 @@ fn a_modem_that_hangs_in_a_prompt_from_before_is_freed() {
     assert_eq!(bench.machine.status().phase, Phase::Ready);
 }
 
-/// The port may go between `+CFUN=0` and `+CFUN=1` of a recovery; whoever finds the modem next must not wait for ever.
+/// The port may go between `+CFUN=4` and `+CFUN=1` of a recovery; whoever finds the modem next must not wait for ever.
 #[test]
 fn a_radio_that_was_left_off_is_switched_on() {
     let mut bench = Bench::new();
@@ -623,12 +668,40 @@ fn a_radio_that_was_left_off_is_switched_on() {
 }
 
 #[test]
-fn steps_from_outside_take_turns_and_none_is_the_last() {
-    let steps = |has_hook| {
-        let mut before = None;
-        [(); 4].map(|()| *before.insert(Step::UsbReauthorise.outside(before, has_hook)))
-    };
-    let (usb, hook) = (Step::UsbReauthorise, Step::SiteHook);
-    assert_eq!(steps(true), [usb, hook, usb, hook]);
-    assert_eq!(steps(false), [usb; 4]);
+fn a_call_is_hung_up_once_the_line_is_free() {
+    let mut bench = Bench::ready();
+    bench.submit(1);
+    for _ in 0..3 {
+        bench.say("\r\nRING\r\n");
+    }
+    bench.run(SECOND);
+    assert_eq!(bench.heard("AT+CHUP"), 0, "a message is on its way out");
+    bench.input(Input::Durable(RequestId(1)));
+    bench.run(5 * SECOND);
+    assert_eq!(bench.heard("AT+CHUP"), 1);
+}
+
+#[test]
+fn a_modem_that_knows_no_airplane_mode_is_switched_off_the_other_way() {
+    let mut bench = Bench::ready();
+    bench.script("AT+CFUN=4", &["\r\nERROR\r\n"]);
+    bench.input(Input::Request(Request { id: RequestId(1), kind: Kind::Reset(Step::CfunCycle) }));
+    bench.run(30 * SECOND);
+    let heard = ["AT+CFUN=4", "AT+CFUN=0", "AT+CFUN=1"].map(|command| bench.heard(command));
+    assert_eq!((heard, bench.machine.status().phase.clone()), ([1, 1, 1], Phase::Ready));
+}
+
+#[test]
+fn a_restart_is_the_one_of_the_note_or_else_everybodys() {
+    for (answer, everybodys) in [("\r\nOK\r\n", 0), ("\r\nERROR\r\n", 1)] {
+        let mut bench = Bench::new();
+        bench.script("AT+CGMI", &["\r\nTelit\r\n\r\nOK\r\n"]);
+        bench.script("AT+CGMM", &["\r\nLE910-EUG\r\n\r\nOK\r\n"]);
+        bench.script("AT#REBOOT", &[answer]);
+        bench.run(30 * SECOND);
+        assert_eq!(bench.machine.status().identity.profile, "telit-lte");
+        bench.input(Input::Request(Request { id: RequestId(1), kind: Kind::Reset(Step::CfunReset) }));
+        bench.run(30 * SECOND);
+        assert_eq!((bench.heard("AT#REBOOT"), bench.heard("AT+CFUN=1,1")), (1, everybodys));
+    }
 }

@@ -70,6 +70,12 @@ impl Profile {
         Duration::from_secs(u64::from(self.keep_alive_s.value))
     }
 
+    /// How long it may be away after a restart or as a storage device.
+    #[must_use]
+    pub fn away(&self) -> Duration {
+        Duration::from_secs(u64::from(self.away_s.value))
+    }
+
     /// How long it may stay silent after its port appeared.
     #[must_use]
     pub fn wake(&self) -> Duration {

@@ -7,7 +7,8 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::modem::pty::{ICCID, IMEI, Phone};
+use crate::modem::machine::Step;
+use crate::modem::pty::{ICCID, IMEI, Peer, Phone};
 
 /// A test that waits longer for the fleet has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -90,7 +91,8 @@ async fn modems_come_go_and_come_again() {
     assert_eq!(fleet.modems[0].imei.as_ref().unwrap().as_str(), IMEI);
     assert_eq!(fleet.modems[1].iccid.as_ref().unwrap().as_str(), OTHER_ICCID);
     rig.unlink("b-at1");
-    rig.until_all(&[State::Ready]).await;
+    let fleet = rig.until_all(&[State::Ready, State::Away]).await;
+    assert!(fleet.modems[1].cause.as_ref().unwrap().contains("unplugged"));
     second.abort();
     let _third = plug(&rig, "b-at1", Phone::of(OTHER_IMEI, OTHER_ICCID));
     rig.until_all(&[State::Ready, State::Ready]).await;
@@ -104,7 +106,7 @@ async fn the_directory_goes_with_its_last_link_and_comes_again() {
         let modem = plug(&rig, "a-at1", Phone::new());
         rig.until_all(&[State::Ready]).await;
         rig.unlink("a-at1");
-        rig.until_all(&[]).await;
+        rig.until_all(&[State::Away]).await;
         modem.abort();
     }
     rig.end().await;
@@ -138,6 +140,27 @@ async fn of_two_ports_of_one_modem_one_rests_until_the_other_fails() {
     rig.unlink("a-at1");
     first.abort();
     rig.until_all(&[State::Ready]).await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn two_ladders_in_vain_park_a_modem_until_someone_helps() {
+    let rig = Rig::new();
+    let silent = Peer::new();
+    rig.link("a-at1", silent.path());
+    // The operator asks for the last rungs; a pty is on no USB, and there is no hook.
+    for state in [State::Closed, State::Parked] {
+        rig.until_all(&[State::Starting]).await;
+        rig.fleet.reset("a-at1", Step::UsbReauthorise).await.unwrap();
+        let told = |fleet: &Arc<Fleet>| {
+            let Modem { state: is, cause, .. } = &fleet.modems[0];
+            *is == state && cause.as_ref().is_some_and(|cause| cause.contains("SiteHook was no use"))
+        };
+        rig.until("helped in vain", told).await;
+    }
+    assert!(rig.fleet.fleet().borrow().modems[0].cause.as_ref().unwrap().contains("left alone for 10 min"));
+    rig.fleet.resume("a-at1").await.unwrap();
+    rig.until_all(&[State::Starting]).await;
     rig.end().await;
 }
 
@@ -176,7 +199,7 @@ async fn a_wrong_pin_is_tried_once_over_all_drivers() {
     };
     assert!(tried.contains("PIN"), "{tried}");
     rig.unlink("a-at1");
-    rig.until_all(&[]).await;
+    rig.until_all(&[State::Away]).await;
     rig.link("a-at1", phone.path());
     let refused = |fleet: &Arc<Fleet>| {
         let cause = fleet.modems.first().and_then(|modem| modem.cause.as_deref());

@@ -31,8 +31,8 @@ pub(super) enum Happening {
     SilenceEnds(u64),
     /// The modem has power again; `ready`: and says so, behind a port that stayed.
     PowerOn { ready: bool },
-    /// The port is opened.
-    Open,
+    /// The port is opened, if this is still the opening that is waited for.
+    Open(u64),
     /// A person looks after the card.
     Person,
 }

@@ -133,7 +133,7 @@ impl Life {
         self.hear_modem()?;
         self.agenda.enter(self.now + dark, Happening::PowerOn { ready: !with_port });
         if with_port {
-            let pause = self.host.next_pause();
+            let pause = self.next_pause();
             self.close(pause)?;
         }
         Ok(())
@@ -148,6 +148,9 @@ impl Life {
         self.modem.plug_in(self.now);
         if ready {
             self.modem.announce_start(self.now);
+        } else {
+            // The link has come: whatever the port waited for.
+            self.open_in(Duration::ZERO);
         }
         self.hear_modem()
     }

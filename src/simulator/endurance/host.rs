@@ -5,12 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::at::command::Pin;
+use crate::modem::history::History;
 use crate::modem::machine::{Cause, Input, Machine, Output, Phase, PinPermission, Settings, Step};
 use crate::modem::profile::{Library, Profile};
 use crate::units::Iccid;
-
-/// The first pause before a port is opened again, and the longest.
-const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(30)];
 
 /// What is known of the tries of the PIN that is set, on the one card of a life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +36,11 @@ pub(super) struct Host {
     pin: Option<Pin>,
     permission: PinPermission,
     tried: Tried,
-    pause: Duration,
-    /// The last step from outside since the modem was ready.
-    outside: Option<Step>,
+    history: History,
 }
 
 impl Host {
     pub(super) fn new(pin: Option<Pin>, profile: Option<Arc<Profile>>) -> Self {
-        let [pause, _] = PAUSES;
         Self {
             machine: None,
             number: 0,
@@ -53,8 +48,7 @@ impl Host {
             pin,
             permission: PinPermission::Never,
             tried: Tried::No,
-            pause,
-            outside: None,
+            history: History::default(),
         }
     }
 
@@ -65,6 +59,7 @@ impl Host {
             pin_permission: self.permission.clone(),
             keep_alive: None,
             submit_limit: None,
+            hang_up_calls: true,
             notes: Arc::clone(Library::compiled_in()),
             profile: self.profile.clone(),
         };
@@ -95,8 +90,7 @@ impl Host {
             _ => return,
         };
         if *phase == Phase::Ready {
-            [self.pause, _] = PAUSES;
-            self.outside = None;
+            self.history.well();
         }
         if std::mem::replace(&mut self.permission, PinPermission::Never) != PinPermission::Never {
             self.tried = right;
@@ -107,7 +101,7 @@ impl Host {
     pub(super) fn permit(&mut self, iccid: Option<Iccid>) -> bool {
         self.permission = PinPermission::Never;
         if self.pin.is_none() || self.tried == Tried::Made {
-            [_, self.pause] = PAUSES;
+            self.history.slow();
             return false;
         }
         if self.tried == Tried::No {
@@ -117,25 +111,24 @@ impl Host {
         true
     }
 
-    /// The step that is to be carried out.
-    pub(super) fn step(&mut self, wanted: Step, has_hook: bool) -> Step {
-        let step = wanted.outside(self.outside, has_hook);
-        self.outside = Some(step);
-        step
+    /// The step that is to be carried out, and how long the port is left alone afterwards, if it is.
+    pub(super) fn step(&mut self, wanted: Step, usb: bool) -> (Step, Option<Duration>) {
+        let mut step = self.history.step(wanted);
+        if step == Step::UsbReauthorise && !usb {
+            step = self.history.step(Step::SiteHook);
+        }
+        (step, if step == Step::SiteHook { self.history.ladder_ended() } else { None })
     }
 
-    /// How long the port stays closed now.
-    pub(super) fn next_pause(&mut self) -> Duration {
-        let [_, longest] = PAUSES;
-        let pause = self.pause;
-        self.pause = pause.saturating_mul(2).min(longest);
-        pause
+    /// How long the port stays closed now; `spread` in 0..1.
+    pub(super) fn next_pause(&mut self, spread: f64) -> Duration {
+        self.history.next_pause(spread)
     }
 
     /// A person sets the right PIN, and by that allows its try.
     pub(super) fn set_pin(&mut self, pin: Option<Pin>) {
         self.pin = pin;
         self.tried = Tried::No;
-        [self.pause, _] = PAUSES;
+        self.history.well();
     }
 }

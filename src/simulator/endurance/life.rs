@@ -55,6 +55,10 @@ pub(super) struct Life {
     /// A person is on the way to the card.
     pub(super) person: bool,
     pub(super) calm: bool,
+    /// Counts the times that the port was to be opened.
+    openings: u64,
+    /// How long the port was left alone since the modem is stuck, because no ladder helped.
+    parked: Duration,
     /// Since when the modem is stuck, if it is.
     stuck_since: Instant,
     exit: Option<Exit>,
@@ -67,7 +71,7 @@ impl Life {
         let network = Network::new(base, Time::WALL);
         let modem = SimulatedModem::new(plan.scenario.clone(), &network, 0, Kinds::PHONE, base);
         let mut agenda = Agenda::default();
-        agenda.enter(base, Happening::Open);
+        agenda.enter(base, Happening::Open(0));
         Self {
             seed,
             host: Host::new(plan.pin(), plan.profile()),
@@ -91,6 +95,8 @@ impl Life {
             hung: false,
             person: false,
             calm: false,
+            openings: 0,
+            parked: Duration::ZERO,
             stuck_since: base,
             exit: None,
         }
@@ -325,7 +331,8 @@ impl Life {
             }
             Happening::SilenceEnds(silence) => self.end_silence(silence),
             Happening::PowerOn { ready } => return self.power_on(ready),
-            Happening::Open => self.open()?,
+            Happening::Open(opening) if opening == self.openings => self.open()?,
+            Happening::Open(_) => {}
             Happening::Person => self.person_comes()?,
         }
         Ok(())
@@ -347,13 +354,23 @@ impl Life {
             return Ok(());
         }
         if self.plan.usb && !self.powered {
-            let pause = self.host.next_pause();
-            self.agenda.enter(self.now + pause, Happening::Open);
+            let pause = self.next_pause();
+            self.open_in(pause);
             return Ok(());
         }
         self.record.note(self.now, "the port is opened");
         self.host.open(self.now);
         self.input(Input::Tick)
+    }
+
+    pub(super) fn next_pause(&mut self) -> Duration {
+        self.host.next_pause(self.rng.f64())
+    }
+
+    /// The port is opened after this, and not when it was to be opened before.
+    pub(super) fn open_in(&mut self, pause: Duration) {
+        self.openings += 1;
+        self.agenda.enter(self.now + pause, Happening::Open(self.openings));
     }
 
     /// The port is closed, by whomever, and opened again after a pause.
@@ -375,7 +392,7 @@ impl Life {
         self.to_modem.cut();
         self.to_host.cut();
         self.modem.host_gone();
-        self.agenda.enter(self.now + pause, Happening::Open);
+        self.open_in(pause);
         Ok(())
     }
 
@@ -388,13 +405,14 @@ impl Life {
                     self.close(Duration::ZERO)
                 } else {
                     self.call_person();
-                    let pause = self.host.next_pause();
+                    let pause = self.next_pause();
                     self.close(pause)
                 }
             }
             Exit::Ladder(wanted) => {
-                let step = self.host.step(wanted, self.plan.hook);
-                let pause = self.host.next_pause();
+                let (step, parking) = self.host.step(wanted, self.plan.usb);
+                self.parked += parking.unwrap_or_default();
+                let pause = parking.unwrap_or_else(|| self.next_pause());
                 self.close(pause)?;
                 let can = if step == Step::SiteHook { self.plan.hook } else { self.plan.usb };
                 if can && self.powered {
@@ -411,7 +429,7 @@ impl Life {
     fn watch(&mut self) -> Verdict {
         let works = self.host.is_ready() && !self.hung && !self.dispatcher.has_work(self.now);
         if works || !self.powered || self.silent || self.person {
-            self.stuck_since = self.now;
+            (self.stuck_since, self.parked) = (self.now, Duration::ZERO);
             return Ok(());
         }
         let stuck = self.now - self.stuck_since;
@@ -422,11 +440,10 @@ impl Life {
         Ok(())
     }
 
-    /// One climb of the ladder brings a USB modem down from its bus; behind a UART it takes a second one until the site's hook
-    /// is run. A hang is noticed by messages only, which come once in a while.
+    /// Two climbs: the step from outside behind the first may be one that there is not, or may have been in vain just before
+    /// the modem was to be helped by it. Then the times that the port is left alone because no ladder helped.
     fn longest_stuck(&self) -> Duration {
-        let climbs = if self.plan.usb { 1 } else { 2 };
-        Machine::longest_climb(CMGS_ANSWER) * climbs
+        Machine::longest_climb(CMGS_ANSWER) * 2 + self.parked
     }
 
     /// No more faults: what is out of order is put right.
