@@ -442,11 +442,51 @@ fn a_pdu_that_lost_octets_on_the_line_is_read_again() {
     bench.script("AT+CMGR=1", &[&format!("\r\n+CMGR: 0,,30\r\n{cut}\r\n\r\nOK\r\n"), &whole]);
     bench.script("AT+CMGR=2", &["\r\n+CMGR: 0,,30\r\n\r\nOK\r\n", &whole]);
     bench.script("AT+CMGR=3", &[&whole]);
-    bench.script("AT+CMGL=4", &[&format!("\r\n+CMGL: 3,1,,30\r\n{cut}\r\n\r\nOK\r\n")]);
+    bench.script("AT+CMGL=4", &[&format!("\r\n+CMGL: 3,1,,30\r\n{cut}\r\n\r\nOK\r\n"), "\r\nOK\r\n"]);
     bench.say("\r\n+CMTI: \"ME\",1\r\n\r\n+CMTI: \"ME\",2\r\n\r\n^SMMEMFULL: \"ME\"\r\n");
     bench.run(60 * SECOND);
     let octets: Vec<_> = bench.events().into_iter().filter_map(received).collect();
     assert_eq!(octets, vec![hex::decode(DELIVER).unwrap(); 3]);
+}
+
+#[test]
+fn a_slot_that_is_taken_again_before_its_delete_is_answered_is_read() {
+    let mut bench = Bench::ready();
+    bench.script("AT+CMGR=1", &[&format!("\r\n+CMGR: 0,,30\r\n{DELIVER}\r\n\r\nOK\r\n")]);
+    bench.script("AT+CMGD=1", &["\r\n+CMTI: \"ME\",1\r\n\r\nOK\r\n", "\r\nOK\r\n"]);
+    bench.say("\r\n+CMTI: \"ME\",1\r\n");
+    bench.run(SECOND);
+    bench.input(Input::Stored(bench.tokens()[0].0));
+    bench.run(SECOND);
+    assert_eq!((bench.tokens().len(), bench.heard("AT+CMGR=1"), bench.heard("AT+CMGD=1")), (2, 2, 1));
+}
+
+#[test]
+fn a_delete_without_an_answer_is_not_repeated_unseen() {
+    let mut bench = Bench::ready();
+    bench.script("AT+CMGR=1", &[&format!("\r\n+CMGR: 0,,30\r\n{DELIVER}\r\n\r\nOK\r\n")]);
+    bench.script("AT+CMGD=1", &["", "\r\nOK\r\n"]);
+    bench.say("\r\n+CMTI: \"ME\",1\r\n");
+    bench.run(SECOND);
+    bench.input(Input::Stored(bench.tokens()[0].0));
+    bench.run(60 * SECOND);
+    assert_eq!((bench.tokens().len(), bench.heard("AT+CMGD=1")), (2, 1), "it may be another message by now");
+    bench.input(Input::Stored(bench.tokens()[1].0));
+    bench.run(SECOND);
+    assert_eq!(bench.heard("AT+CMGD=1"), 2);
+}
+
+#[test]
+fn every_store_is_looked_into_in_case_a_notification_was_lost() {
+    let mut bench = Bench::ready();
+    bench.run(SECOND);
+    bench.phone.heard.clear();
+    bench.run(Duration::from_secs(2 * 3600));
+    for store in ["ME", "SM", "SR"] {
+        let at = bench.phone.heard.iter().position(|heard| heard.starts_with(&format!("AT+CPMS=\"{store}")));
+        let list = at.and_then(|at| bench.phone.heard.get(at + 1));
+        assert_eq!(list.map(String::as_str), Some("AT+CMGL=4"), "{store}: {:?}", bench.phone.heard);
+    }
 }
 
 #[test]
