@@ -54,6 +54,7 @@ impl Life {
 
     pub(super) fn send_inbound(&mut self) -> Verdict {
         let text = self.inbox.next();
+        self.record.note(self.now, format!("{text} is sent to the modem"));
         let to = &self.plan.scenario.number;
         self.network.send(self.now, "INFO", to, &text).map_err(|error| error.to_string())?;
         self.modem.tick(self.now);
