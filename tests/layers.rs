@@ -15,6 +15,7 @@ fn place(path: &[String]) -> Option<(u8, &'static str)> {
         ("units", _) => (0, "units"),
         ("number", _) => (0, "number"),
         ("secret", _) => (0, "secret"),
+        ("alarm", _) => (0, "alarm"),
         ("pdu", _) => (0, "pdu"),
         ("at", _) => (0, "at"),
         ("otp", _) => (0, "otp"),
@@ -46,6 +47,8 @@ fn place(path: &[String]) -> Option<(u8, &'static str)> {
 /// The half of `modem` that touches the world; the machine and what it is made of are pure.
 const MODEM_SHELLS: &[&str] = &[
     "away",
+    "notes",
+    "usb",
     "port",
     "driver",
     "supervisor",
@@ -62,6 +65,7 @@ const MODEM_SHELLS: &[&str] = &[
 
 /// Same-layer imports that the house allows.
 const ARROWS: &[(&str, &str)] = &[
+    ("alarm", "units"),
     ("pdu", "units"),
     ("pdu", "number"),
     ("pdu", "secret"),
@@ -96,6 +100,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("demo", "config"),
     ("demo", "simulator"),
     ("ctl", "config"),
+    ("ctl", "daemon"),
     ("ctl", "simulator"),
     ("bin", "daemon"),
     ("bin", "ctl"),

@@ -234,6 +234,7 @@ fn modem(at: Section<'_, '_>) -> Modem {
             "gives up while healthy networks still answer: messages will be called uncertain that arrived";
         at.warn("submit-limit", at.value("submit-limit"), why);
     }
+    at.absolute("notes", &mut modem.notes);
     at.flag("hang-up-calls", &mut modem.hang_up_calls);
     modem.site_hook = at.optional_absolute("site-hook");
     for port in at.sections("port") {

@@ -30,6 +30,9 @@ pub enum Fault {
     /// The text is no TOML.
     #[error("is no TOML: {0}")]
     Syntax(String),
+    /// A firmware note that the configuration leads to.
+    #[error("{0}")]
+    Note(String),
     /// No such key.
     #[error("is no key of this configuration{}", suggest(.near.as_deref()))]
     Unknown {

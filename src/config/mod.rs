@@ -171,6 +171,8 @@ pub struct Modem {
     pub keep_alive: Duration,
     /// A submitted message without an answer for so long is uncertain.
     pub submit_limit: Duration,
+    /// The folder with the administrator's firmware notes; it need not exist.
+    pub notes: PathBuf,
     /// Voice calls are hung up.
     pub hang_up_calls: bool,
     /// The program that helps a modem which nothing else helped, with port and IMEI as its arguments.
@@ -255,6 +257,7 @@ impl Default for Modem {
             baud: 115_200,
             keep_alive: Duration::from_secs(300),
             submit_limit: CMGS_ANSWER,
+            notes: "/etc/smsotpd/firmware-notes.d".into(),
             hang_up_calls: false,
             site_hook: None,
             ports: Vec::new(),

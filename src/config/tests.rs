@@ -60,6 +60,7 @@ pin-file = "/p"
 baud = 9600
 keep-alive = 60
 submit-limit = "2m"
+notes = "/n"
 hang-up-calls = true
 site-hook = "/h"
 [[modem.port]]
@@ -113,6 +114,7 @@ hash-permits = 1
             baud: 9_600,
             keep_alive: seconds(60),
             submit_limit: seconds(120),
+            notes: "/n".into(),
             hang_up_calls: true,
             site_hook: Some("/h".into()),
             ports: vec!["/dev/ttyS0".into(), "/dev/ttyS1".into()],

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use crate::api::caller::{CallerError, Callers, Role, Rule, User, gid_of};
 use crate::api::listen;
 use crate::config::{self, Config};
 use crate::daemon::app::StartError;
+use crate::modem::profile::Library;
 use crate::modem::supervisor::{FleetSettings, PinMemory, PortSettings};
 use crate::queue::admission::Rules;
 use crate::secret::Secret;
@@ -61,9 +63,15 @@ pub(super) fn validate(config: &Config) -> Result<validate::Settings, crate::otp
 }
 
 /// The modems.
-pub(super) fn fleet(config: &Config, pin: Option<Secret>, pins: PinMemory) -> FleetSettings {
+pub(super) fn fleet(
+    config: &Config,
+    notes: Arc<Library>,
+    pin: Option<Secret>,
+    pins: PinMemory,
+) -> FleetSettings {
     let modem = &config.modem;
     FleetSettings {
+        notes,
         directory: modem.directory.clone(),
         fixed: modem.ports.clone(),
         default: PortSettings {

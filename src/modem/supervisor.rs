@@ -24,9 +24,10 @@ use super::history::History;
 use super::machine::Phase;
 pub use super::pin_memory::PinMemory;
 use super::profile::Library;
-use super::serve::{Report, Serve, Stage};
+use super::serve::{Report, Serve, Stage, Why};
 use super::trace::Trace;
 use super::wake::Wake;
+use crate::alarm::{self, Progress};
 use crate::clock;
 use crate::secret::Secret;
 use crate::units::Imei;
@@ -45,6 +46,8 @@ const CLOSE_GRACE: Duration = Duration::from_secs(3);
 /// What the modems need to know.
 #[derive(Debug, Clone)]
 pub struct FleetSettings {
+    /// The firmware notes in force.
+    pub notes: Arc<Library>,
     /// Where the links are.
     pub directory: PathBuf,
     /// Ports that no link leads to, served for ever and opened when they are there.
@@ -94,6 +97,7 @@ impl Default for PortSettings {
 /// What the steps from outside and the end need to know.
 #[derive(Debug)]
 pub(super) struct Outside {
+    pub(super) notes: Arc<Library>,
     pub(super) site_hook: Option<PathBuf>,
     pub(super) stop_limit: Duration,
 }
@@ -155,8 +159,11 @@ impl Supervisor {
         let (commands_in, commands) = mpsc::channel(COMMANDS_WAITING);
         let (notices, received) = mpsc::channel(NOTICES_WAITING);
         let (reports_in, reports) = mpsc::channel(REPORTS_WAITING);
-        let outside =
-            Arc::new(Outside { site_hook: settings.site_hook.clone(), stop_limit: settings.stop_limit });
+        let outside = Arc::new(Outside {
+            notes: Arc::clone(&settings.notes),
+            site_hook: settings.site_hook.clone(),
+            stop_limit: settings.stop_limit,
+        });
         let supervisor = Self {
             settings,
             outside,
@@ -253,7 +260,7 @@ impl Supervisor {
         if let Some(target) = again {
             return self.serve(modem.port, target, history);
         }
-        let window = window(&modem);
+        let window = window(&self.outside.notes, &modem);
         self.away.went(clock::monotonic(), modem, history, window);
     }
 
@@ -297,13 +304,18 @@ impl Supervisor {
                 entry.modem.restarts = entry.drivers.saturating_sub(1);
             }
             Stage::Closed(why) => {
-                if let Some(why) = &why {
-                    warn!(port = entry.modem.port, why, "port closed");
+                if let Some(Why { told, .. }) = &why {
+                    warn!(port = entry.modem.port, why = told, "port closed");
                 }
                 entry.close(State::Closed, why);
             }
+            Stage::Unusable(refusal) => {
+                // That it is plugged in is no fault; the modem that it may have been is missed as lost.
+                let why = Why { told: refusal.to_string(), progress: Progress::Unknown };
+                entry.close(State::Unusable, Some(why));
+            }
             Stage::Parked(why) => {
-                error!(port = entry.modem.port, why, "the modem is parked");
+                error!(port = entry.modem.port, why = why.told, "the modem is parked");
                 entry.close(State::Parked, Some(why));
             }
         }
@@ -384,6 +396,7 @@ impl Supervisor {
             let covered = entry.modem.imei.as_ref().is_some_and(|imei| first.contains(imei));
             if covered {
                 (entry.modem.state, entry.modem.cause) = (State::Spare, None);
+                entry.modem.progress = Progress::Reached(alarm::Stage::Open);
             } else {
                 entry.wanted.send_replace(true);
             }
@@ -414,12 +427,19 @@ impl Entry {
     }
 
     /// The port is closed.
-    fn close(&mut self, state: State, why: Option<String>) {
-        self.driver = None;
-        if !self.leaving {
-            (self.modem.state, self.modem.cause) = (state, why);
-            self.modem.forget_network();
+    fn close(&mut self, state: State, why: Option<Why>) {
+        let driver = self.driver.take();
+        if self.leaving {
+            return;
         }
+        if let Some(driver) = driver {
+            // It may have ended before anybody looked, and then only this tells whose port it is.
+            self.modem.show(&driver.status().borrow());
+        }
+        self.modem.state = state;
+        (self.modem.cause, self.modem.progress) =
+            why.map_or((None, Progress::Unknown), |Why { told, progress }| (Some(told), progress));
+        self.modem.forget_network();
     }
 
     fn in_service(&self) -> bool {
@@ -442,8 +462,7 @@ impl Modem {
 }
 
 /// How long a modem may be away after a reset.
-fn window(modem: &Modem) -> Duration {
-    let notes = Library::compiled_in();
+fn window(notes: &Library, modem: &Modem) -> Duration {
     let profile = modem.profile.as_deref().and_then(|name| notes.named(name));
     profile.unwrap_or_else(|| notes.generic()).away()
 }

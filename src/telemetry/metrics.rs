@@ -13,7 +13,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::store::Count;
+use crate::store::{AlarmRecord, Count};
 
 /// Labels of an answered request. Endpoints are the router's own names, never paths as sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -37,6 +37,12 @@ struct Standing {
     state: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StandingAlarm {
+    kind: String,
+    severity: &'static str,
+}
+
 /// Every metric of the daemon.
 pub struct Metrics {
     /// Answered requests.
@@ -51,6 +57,8 @@ pub struct Metrics {
     pub uncertain: Counter,
     /// Messages received from phones.
     pub incoming: Counter,
+    /// Received messages that are no text for anybody: WAP pushes, silent messages.
+    pub dropped: Counter,
     /// Handset reports received.
     pub reports: Counter,
     /// Lines from modems that no rule knows.
@@ -60,6 +68,7 @@ pub struct Metrics {
     /// Jobs that those commits served.
     pub jobs: Counter,
     messages: Family<Standing, Gauge>,
+    alarms: Family<StandingAlarm, Gauge>,
     channels_ready: Gauge,
     channels: Gauge,
     started: Gauge,
@@ -75,11 +84,13 @@ impl Default for Metrics {
             failed: Counter::default(),
             uncertain: Counter::default(),
             incoming: Counter::default(),
+            dropped: Counter::default(),
             reports: Counter::default(),
             at_noise: Counter::default(),
             commits: Counter::default(),
             jobs: Counter::default(),
             messages: Family::default(),
+            alarms: Family::default(),
             channels_ready: Gauge::default(),
             channels: Gauge::default(),
             started: Gauge::default(),
@@ -99,11 +110,17 @@ impl Metrics {
         r.register("failed", "Attempts that were refused", self.failed.clone());
         r.register("uncertain", "Attempts that may have left", self.uncertain.clone());
         r.register("incoming", "Messages received from phones", self.incoming.clone());
+        r.register(
+            "incoming_dropped",
+            "Received WAP pushes and silent messages, not kept",
+            self.dropped.clone(),
+        );
         r.register("reports", "Handset reports received", self.reports.clone());
         r.register("at_noise_lines", "Lines from modems that no rule knows", self.at_noise.clone());
         r.register("store_commits", "Durable commits", self.commits.clone());
         r.register("store_jobs", "Jobs served by the commits", self.jobs.clone());
         r.register("messages", "Messages in the store", self.messages.clone());
+        r.register("alarm", "Open alarms", self.alarms.clone());
         r.register("channels", "Channels there are", self.channels.clone());
         r.register("channels_ready", "Channels that take messages", self.channels_ready.clone());
         r.register("start_time_seconds", "When the daemon started, since the epoch", self.started.clone());
@@ -127,6 +144,15 @@ impl Metrics {
             self.messages
                 .get_or_create(&Standing { lane: count.lane.as_str(), state: count.state.as_str() })
                 .set(i64::try_from(count.messages).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Open alarms now; a kind that is not named has none.
+    pub fn alarms(&self, open: &[AlarmRecord]) {
+        self.alarms.clear();
+        for alarm in open {
+            let standing = StandingAlarm { kind: alarm.kind.clone(), severity: alarm.severity.as_str() };
+            self.alarms.get_or_create(&standing).inc();
         }
     }
 

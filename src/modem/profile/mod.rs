@@ -8,7 +8,10 @@ use std::time::Duration;
 
 pub mod note;
 
-pub use note::{Acknowledge, Delivery, Match, Profile, Usb, VendorCommand};
+pub use note::{Acknowledge, Delivery, Device, Match, Profile, Usb, VendorCommand};
+pub use refusal::{Refusal, UsbPort};
+
+mod refusal;
 
 /// The notes that are compiled in; the first is the one for everybody.
 const NOTES: [&str; 41] = [

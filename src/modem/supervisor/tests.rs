@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::alarm::AlarmKind;
 use crate::modem::machine::Step;
 use crate::modem::pty::{ICCID, IMEI, Peer, Phone};
 
@@ -31,6 +32,7 @@ impl Rig {
         let root = tempfile::tempdir().unwrap();
         let stop = CancellationToken::new();
         let settings = FleetSettings {
+            notes: Arc::clone(Library::compiled_in()),
             directory: root.path().join("ports"),
             fixed: Vec::new(),
             default,
@@ -159,6 +161,8 @@ async fn two_ladders_in_vain_park_a_modem_until_someone_helps() {
         rig.until("helped in vain", told).await;
     }
     assert!(rig.fleet.fleet().borrow().modems[0].cause.as_ref().unwrap().contains("left alone for 10 min"));
+    let finding = rig.fleet.fleet().borrow().findings().remove(0);
+    assert_eq!(finding.progress, Progress::Stuck(AlarmKind::ModemStuck));
     rig.fleet.resume("a-at1").await.unwrap();
     rig.until_all(&[State::Starting]).await;
     rig.end().await;
@@ -210,5 +214,27 @@ async fn a_wrong_pin_is_tried_once_over_all_drivers() {
         heard = phone.serve_until("never") => unreachable!("{heard}"),
     }
     assert_eq!(phone.pins_tried, ["1111"]);
+    let finding = rig.fleet.fleet().borrow().findings().remove(0);
+    assert_eq!(finding.progress, Progress::Stuck(AlarmKind::SimLocked));
+    assert_eq!(finding.modem.unwrap().as_str(), IMEI, "told by a driver that ended at once");
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn findings_say_what_is_in_the_way_of_a_port() {
+    let rig = Rig::new();
+    let modem = plug(&rig, "a-at1", Phone::new());
+    rig.until_all(&[State::Ready]).await;
+    let taken = std::fs::read_link(rig.root.path().join("ports/a-at1")).unwrap();
+    rig.link("b-at1", &taken);
+    rig.link("c-at1", Path::new("/dev/null"));
+    let all = [
+        Progress::Reached(alarm::Stage::Registered),
+        Progress::Stuck(AlarmKind::PortLocked),
+        Progress::Stuck(AlarmKind::PortUnusable),
+    ];
+    let told = |fleet: &Arc<Fleet>| fleet.findings().iter().map(|finding| finding.progress).eq(all);
+    rig.until("told", told).await;
+    modem.abort();
     rig.end().await;
 }
