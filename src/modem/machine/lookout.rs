@@ -63,9 +63,16 @@ impl Machine {
         online.looks.push_back(Command::RegistrationRead(Domain::Circuit));
         if self.up {
             online.looks.push_back(Command::Csq);
-            if !online.notified || online.rounds.is_multiple_of(LOOK_EVERY) {
-                self.incoming.look();
-            }
+            online.list_due |= !online.notified || online.rounds.is_multiple_of(LOOK_EVERY);
+        }
+    }
+
+    /// The registration, soon.
+    pub(super) fn look_at_registration(&mut self) {
+        let State::Online(online) = &mut self.state else { return };
+        let look = Command::RegistrationRead(Domain::Circuit);
+        if !online.looks.contains(&look) {
+            online.looks.push_front(look);
         }
     }
 
@@ -76,7 +83,15 @@ impl Machine {
             |name| answer.lines.first().and_then(|line| reply::identity(line, name)).map(str::to_owned);
         match command {
             Command::RegistrationRead(_) => {
-                if let Some(registration) = bringup::registration(answer) {
+                let registration = bringup::registration(answer);
+                if online.keeps_settings && registration.is_some() && !bringup::keeps_settings(answer) {
+                    // It started anew and nobody heard of it. In whichever store it reads now, it is not the one that was selected.
+                    return self.restarted(now);
+                }
+                if std::mem::take(&mut online.list_due) {
+                    self.incoming.look();
+                }
+                if let Some(registration) = registration {
                     self.registered(now, registration);
                 }
             }
