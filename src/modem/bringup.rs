@@ -17,7 +17,7 @@ mod network;
 mod pin;
 mod stores;
 
-pub(super) use network::{has_service_centre, stat};
+pub(super) use network::{has_service_centre, keeps_settings, stat};
 pub(super) use pin::PinUse;
 pub(super) use stores::StoreSetUp;
 use stores::candidates;
@@ -40,6 +40,8 @@ pub(super) struct SetUp {
     pub(super) registration: Registration,
     /// Whether the card knows a service centre; `None` if that was not asked.
     pub(super) service_centre: Option<bool>,
+    /// `+CREG?` shows that the modem keeps what was set.
+    pub(super) keeps_settings: bool,
 }
 
 /// What is to be done after an answer.

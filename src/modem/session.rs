@@ -35,6 +35,9 @@ const OWED_PATIENCE: Duration = Duration::from_secs(6);
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
 /// Probes before the modem counts as silent.
 const PROBES_MAX: u8 = 3;
+/// A resync that ends in silence: the quiet before it and all its probes.
+pub(super) const RESYNC_MAX: Duration =
+    Duration::from_secs(QUIET_MAX.as_secs() + PROBES_MAX as u64 * PROBE_LIMIT.as_secs());
 /// Some answer `+CPIN?` without `OK`: after its line that much patience is left.
 const NO_OK_GRACE: Duration = Duration::from_secs(1);
 /// The same where the note says that no `OK` comes: time for the one that comes nevertheless.
@@ -163,9 +166,10 @@ pub(super) enum Heard {
     /// `+CMGS: <mr>` that no command in flight can have.
     LateReference(MessageRef),
     Unsolicited(Urc),
-    /// The second line of `+CMT` (true: `+CDS`).
+    /// The second line of `+CMT` (true: `+CDS`), and the length of the TPDU that the first one told.
     Direct {
         report: bool,
+        length: Option<u16>,
         pdu: String,
     },
     /// Nothing that anybody expected.
@@ -470,12 +474,13 @@ impl Session {
 
     fn judge(&mut self, now: Instant, timers: &mut Timers, line: &str, stale: bool) -> Option<Heard> {
         if let Some(header) = self.direct.take() {
+            let pdu = || line.to_owned();
             match header {
-                Urc::Cmt { .. } if is_hex(line) => {
-                    return Some(Heard::Direct { report: false, pdu: line.to_owned() });
+                Urc::Cmt { length } if is_hex(line) => {
+                    return Some(Heard::Direct { report: false, length, pdu: pdu() });
                 }
-                Urc::Cds { .. } if is_hex(line) => {
-                    return Some(Heard::Direct { report: true, pdu: line.to_owned() });
+                Urc::Cds { length } if is_hex(line) => {
+                    return Some(Heard::Direct { report: true, length, pdu: pdu() });
                 }
                 _ if is_hex(line) => return None,
                 header if self.is_chatter(line) => self.direct = Some(header),

@@ -362,7 +362,8 @@ fn unreadable(octets: &[u8]) -> Segment {
     }
 }
 
-fn outcome(result: Result<Done, Failure>) -> Outcome {
+/// What the end of a submit means for the dispatcher.
+pub(crate) fn outcome(result: Result<Done, Failure>) -> Outcome {
     match result {
         Ok(Done::Submitted { reference }) => Outcome::Submitted { reference: Some(reference) },
         Ok(Done::Reset) => refused(Disposition::ChannelFault, "the modem took the message for a reset"),

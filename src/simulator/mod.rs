@@ -9,6 +9,7 @@ pub mod cli;
 mod command;
 pub mod control;
 mod delivery;
+pub mod endurance;
 pub mod event;
 mod habit;
 mod habits;

@@ -265,6 +265,21 @@ impl SimulatedModem {
         self.tick(now);
     }
 
+    /// Says what a modem says that started anew behind a port that stayed, and asks for nothing.
+    pub(super) fn announce_start(&mut self, now: Instant) {
+        let pin = if self.lock == Lock::Open { "+CPIN: READY" } else { "+CPIN: SIM PIN" };
+        let lines = [(0, "RDY"), (100, "+CFUN: 1"), (800, pin), (2500, "Call Ready"), (3000, "SMS Ready")];
+        let locked = self.lock != Lock::Open;
+        let said = lines.into_iter().filter(|(_, line)| !(locked && line.ends_with(" Ready")));
+        self.to_come.extend(said.map(|(ms, line)| (now + Duration::from_millis(ms), line.to_owned())));
+        self.tick(now);
+    }
+
+    /// Whether the SIM has no tries left.
+    pub(super) fn is_locked(&self) -> bool {
+        self.lock == Lock::Puk
+    }
+
     /// Stops answering, or answers again.
     pub fn silence(&mut self, silence: Silence) {
         self.silence = silence;

@@ -186,7 +186,8 @@ impl Rig {
             }
             Output::Event(Event::Up(_)) => self.ups += 1,
             Output::Event(Event::Down(cause)) => self.downs.push(cause),
-            Output::Event(Event::Settled { .. } | Event::Noise(_)) | Output::Status(_) => {}
+            Output::Event(Event::Settled { .. } | Event::OtherCard { .. } | Event::Noise(_))
+            | Output::Status(_) => {}
             Output::Ladder(step) => {
                 self.ladder.push(step);
                 self.machine.handle(self.now, Input::HangUp);

@@ -12,6 +12,9 @@ use crate::modem::session::Answer;
 impl BringUp {
     /// The radio is switched on where nothing even searches: the port may have gone between `+CFUN=0` and `+CFUN=1` of a recovery.
     pub(super) fn registration_told(&mut self, domain: Domain, answer: &Answer) -> Progress {
+        if domain == Domain::Circuit {
+            self.setup.keeps_settings = keeps_settings(answer);
+        }
         let registration = &mut self.setup.registration;
         let told = stat(answer, domain);
         if let Some(code) = told {
@@ -45,6 +48,12 @@ impl BringUp {
 pub(in crate::modem) fn stat(answer: &Answer, domain: Domain) -> Option<u8> {
     let read = answer.info().and_then(|info| reply::Registration::parse(&info))?;
     (read.domain == domain).then_some(read.code)
+}
+
+/// Whether `<n>` of `+CREG: <n>,<stat>` is not that of a modem that was just switched on; TS 27.007 7.2.
+pub(in crate::modem) fn keeps_settings(answer: &Answer) -> bool {
+    let read = answer.info().and_then(|info| reply::Registration::parse(&info));
+    read.and_then(|read| read.n).is_some_and(|n| n != 0)
 }
 
 /// Whether the card knows a service centre; `None` if the modem does not say.

@@ -38,6 +38,34 @@ impl Machine {
         self.reconsider(now);
     }
 
+    /// The answer to a look at one registration.
+    fn registration_told(&mut self, now: Instant, domain: Domain, answer: &Answer) {
+        let State::Online(online) = &mut self.state else { return };
+        let told = bringup::stat(answer, domain);
+        let mut registration = self.status.registration;
+        if let Some(code) = told {
+            registration.told(domain, code);
+        }
+        if domain == Domain::Circuit {
+            if online.keeps_settings && told.is_some() && !bringup::keeps_settings(answer) {
+                // It started anew and nobody heard of it. In whichever store it reads now, it is not the one that was selected.
+                return self.restarted(now);
+            }
+            if registration.needs_others() {
+                online.looks.extend([Domain::Eps, Domain::Packet].map(Command::RegistrationRead));
+            }
+            if registration.is_idle() && online.rounds.is_multiple_of(RADIO_ON_EVERY) {
+                online.looks.push_back(Command::Cfun(1));
+            }
+            if std::mem::take(&mut online.list_due) {
+                self.incoming.look();
+            }
+        }
+        if let Some(code) = told {
+            self.registered(now, domain, code);
+        }
+    }
+
     /// Whether the network takes messages, and may be used.
     pub(super) fn is_served(&self) -> bool {
         let registration = self.status.registration;
@@ -102,9 +130,16 @@ impl Machine {
             if self.status.service_centre == Some(false) {
                 online.looks.push_back(Command::CscaRead);
             }
-            if !online.notified || online.rounds.is_multiple_of(LOOK_EVERY) {
-                self.incoming.look();
-            }
+            online.list_due |= !online.notified || online.rounds.is_multiple_of(LOOK_EVERY);
+        }
+    }
+
+    /// The registration, soon.
+    pub(super) fn look_at_registration(&mut self) {
+        let State::Online(online) = &mut self.state else { return };
+        let look = Command::RegistrationRead(Domain::Circuit);
+        if !online.looks.contains(&look) {
+            online.looks.push_front(look);
         }
     }
 
@@ -114,25 +149,7 @@ impl Machine {
         let identity_line =
             |name| answer.lines.first().and_then(|line| reply::identity(line, name)).map(str::to_owned);
         match command {
-            Command::RegistrationRead(domain) => {
-                let told = bringup::stat(answer, domain);
-                let mut registration = self.status.registration;
-                if let Some(code) = told {
-                    registration.told(domain, code);
-                }
-                if domain == Domain::Circuit && registration.needs_others() {
-                    online.looks.extend([Domain::Eps, Domain::Packet].map(Command::RegistrationRead));
-                }
-                if registration.is_idle()
-                    && online.rounds.is_multiple_of(RADIO_ON_EVERY)
-                    && domain == Domain::Circuit
-                {
-                    online.looks.push_back(Command::Cfun(1));
-                }
-                if let Some(code) = told {
-                    self.registered(now, domain, code);
-                }
-            }
+            Command::RegistrationRead(domain) => self.registration_told(now, domain, answer),
             Command::CscaRead => self.status.service_centre = bringup::has_service_centre(answer),
             Command::Csq => {
                 self.status.signal = answer.info().and_then(|info| Csq::parse(&info)).and_then(|csq| csq.dbm);
