@@ -352,21 +352,22 @@ fn remarks(status: &Status) -> Vec<String> {
     if let Some(former) = &status.former_card {
         remarks.push(format!("another SIM than before, which was {former}"));
     }
-    let mut say = |remark: &str| remarks.push(remark.to_owned());
     if status.service_centre == Some(false) {
-        say("the SIM knows no service centre, so no message leaves; set `service-centre` in [modem]");
+        let remedy = "set `service-centre` in [modem]";
+        remarks.push(format!("the SIM knows no service centre, so no message leaves; {remedy}"));
     }
-    match status.registration.serving() {
-        Some((Domain::Eps, _)) => say(
+    let service = match status.registration.serving() {
+        Some((Domain::Eps, _)) => {
             "registered in LTE without circuit-switched service: messages leave only if the network takes them over SGs or IMS; \
-             if it refuses them, try another radio mode or network",
-        ),
-        Some((Domain::Packet, _)) => {
-            say("registered for packet service only: messages leave only if the network takes them over GPRS")
+             if it refuses them, try another radio mode or network"
         }
-        Some((_, Stat::SmsOnlyHome | Stat::SmsOnlyRoaming)) => say("registered for SMS only"),
-        _ => {}
-    }
+        Some((Domain::Packet, _)) => {
+            "registered for packet service only: messages leave only if the network takes them over GPRS"
+        }
+        Some((_, Stat::SmsOnlyHome | Stat::SmsOnlyRoaming)) => "registered for SMS only",
+        _ => return remarks,
+    };
+    remarks.push(service.to_owned());
     remarks
 }
 
