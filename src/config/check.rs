@@ -217,6 +217,7 @@ const SPEEDS: [u32; 9] = [9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_8
 fn modem(at: Section<'_, '_>) -> Modem {
     let mut modem = Modem::default();
     at.absolute("directory", &mut modem.directory);
+    at.absolute("notes-directory", &mut modem.notes_directory);
     modem.pin = pin(&at);
     modem.pin_file = at.optional_absolute("pin-file");
     if at.value("pin").is_some() && at.value("pin-file").is_some() {

@@ -97,6 +97,7 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         restart("log.format", text(log.format.as_str())),
         live("log.targets", list(targets)),
         restart("modem.directory", text(modem.directory.display())),
+        live("modem.notes-directory", text(modem.notes_directory.display())),
         restart("modem.pin", modem.pin.clone().map_or(Shown::Unset, Shown::Hidden)),
         restart("modem.pin-file", optional(modem.pin_file.as_ref().map(|path| path.display()))),
         restart("modem.baud", number(modem.baud)),

@@ -11,9 +11,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::at::command::CMGS_ANSWER;
+use crate::modem::profile::Library;
 use crate::pdu::Language;
 use crate::pdu::segment::{Allowed, Policy, Transliteration};
 use crate::secret::Secret;
@@ -21,6 +23,7 @@ use crate::secret::Secret;
 mod check;
 pub mod diff;
 pub mod finding;
+mod notes;
 mod raw;
 
 pub use diff::{Change, diff};
@@ -175,6 +178,10 @@ pub struct Modem {
     pub hang_up_calls: bool,
     /// The program that helps a modem which nothing else helped, with port and IMEI as its arguments.
     pub site_hook: Option<PathBuf>,
+    /// Where the site's own firmware notes are.
+    pub notes_directory: PathBuf,
+    /// The notes compiled in, with those of [`notes_directory`](Self::notes_directory) where a file was loaded.
+    pub notes: Arc<Library>,
     /// `[[modem.port]]`: ports that udev does not link.
     pub ports: Vec<PathBuf>,
 }
@@ -250,6 +257,8 @@ impl Default for Modem {
     fn default() -> Self {
         Self {
             directory: "/dev/smsotpd".into(),
+            notes_directory: "/etc/smsotpd/firmware-notes.d".into(),
+            notes: Arc::clone(Library::compiled_in()),
             pin: None,
             pin_file: None,
             baud: 115_200,
@@ -289,7 +298,7 @@ impl Default for Validate {
 }
 
 impl Config {
-    /// Reads and checks a file that must be there.
+    /// Reads and checks a file that must be there, and then the site's firmware notes.
     ///
     /// # Errors
     /// Every finding at once; nothing of a bad file is used.
@@ -297,7 +306,7 @@ impl Config {
         let name = path.display().to_string();
         match read(path) {
             Ok(octets) => match std::str::from_utf8(&octets) {
-                Ok(text) => Self::parse(text, &name),
+                Ok(text) => Self::parse(text, &name)?.with_notes(),
                 Err(error) => Err(check::not_utf8(&octets, error.valid_up_to(), &name)),
             },
             Err(error) => Err(Findings::of_file(&name, Fault::Unreadable(error.to_string()))),
@@ -313,10 +322,17 @@ impl Config {
         match path {
             Some(path) => Self::load(path),
             None if default.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) => {
-                Ok(Self::default())
+                Self::default().with_notes()
             }
             None => Self::load(default),
         }
+    }
+
+    fn with_notes(mut self) -> Result<Self, Findings> {
+        let (notes, warnings) = notes::load(&self.modem.notes_directory)?;
+        self.modem.notes = Arc::new(notes);
+        self.warnings.0.extend(warnings.0);
+        Ok(self)
     }
 
     /// Checks a text; `name` is what findings call it.

@@ -55,6 +55,7 @@ level = "debug"
 format = "json"
 targets = { "smsotpd::modem" = "trace" }
 [modem]
+notes-directory = "/n"
 directory = "/d"
 pin-file = "/p"
 baud = 9600
@@ -108,6 +109,8 @@ hash-permits = 1
         },
         modem: Modem {
             directory: "/d".into(),
+            notes_directory: "/n".into(),
+            notes: Arc::clone(Library::compiled_in()),
             pin: None,
             pin_file: Some("/p".into()),
             baud: 9_600,

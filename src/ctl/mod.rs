@@ -30,6 +30,7 @@ mod sms;
 mod status;
 mod texts;
 mod tokens;
+mod udev;
 
 use client::Client;
 use failure::Failure;
@@ -74,6 +75,8 @@ enum Command {
     /// The configuration file
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// The udev rules for the firmware notes in force, for /etc/udev/rules.d/60-smsotpd.rules
+    UdevRules(udev::UdevRules),
     /// SMS PDUs, without a daemon
     #[command(subcommand)]
     Pdu(pdu::PduCommand),
@@ -123,6 +126,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Token(token) => tokens::run(&client()?, output, token),
         Command::Modem(modem) => modems::run(&client()?, output, modem),
         Command::Config(command) => config::run(output, command),
+        Command::UdevRules(asked) => udev::run(output, asked),
         Command::Pdu(command) => pdu::run(output, command),
         Command::Sms(command) => sms::run(output, command),
         Command::At(command) => at::run(output, command),

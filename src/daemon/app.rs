@@ -15,6 +15,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, settings};
 use crate::dispatch::{Dispatcher, Tally, inbox};
+use crate::modem::profile::Library;
 use crate::modem::supervisor::{Fleet, PinMemory, Supervisor};
 use crate::otp::template::TemplateError;
 use crate::provider::gsm::{Gsm, Intake};
@@ -92,6 +93,7 @@ pub struct App {
     server: api::Server,
     live: Arc<Live>,
     keep: Duration,
+    notes: watch::Sender<Arc<Library>>,
 }
 
 /// One token a stage, in the order of the end.
@@ -108,6 +110,7 @@ pub struct Running {
     stops: Stops,
     live: Arc<Live>,
     keep: watch::Sender<Duration>,
+    notes: watch::Sender<Arc<Library>>,
     server: JoinHandle<()>,
     dispatcher: JoinHandle<()>,
     supervisor: JoinHandle<()>,
@@ -133,7 +136,8 @@ impl App {
         }
 
         let stops = Stops::default();
-        let fleet = settings::fleet(config, sim_pin(config)?, pins);
+        let (notes, noted) = watch::channel(Arc::clone(&config.modem.notes));
+        let fleet = settings::fleet(config, sim_pin(config)?, pins, noted);
         let (supervisor, fleet, notices) = Supervisor::new(fleet, stops.modems.clone());
         let (inbound_in, inbound) = mpsc::channel(INBOUND_WAITING);
         let (gsm, intake) = Gsm::new(&fleet, notices, inbound_in);
@@ -154,14 +158,25 @@ impl App {
         };
         let server = api::Server::bind(&settings::listen(config)?, parts)?;
         let keep = config.store.keep;
-        Ok(Self { store, stops, supervisor, intake, dispatcher, inbound, metrics, server, live, keep })
+        Ok(Self { store, stops, supervisor, intake, dispatcher, inbound, metrics, server, live, keep, notes })
     }
 
     /// Runs every part as a task.
     #[must_use]
     pub fn spawn(self) -> Running {
-        let Self { store, stops, supervisor, intake, dispatcher, inbound, metrics, server, live, keep } =
-            self;
+        let Self {
+            store,
+            stops,
+            supervisor,
+            intake,
+            dispatcher,
+            inbound,
+            metrics,
+            server,
+            live,
+            keep,
+            notes,
+        } = self;
         let (keep, kept) = watch::channel(keep);
         let tally = dispatcher.tally();
         Running {
@@ -179,6 +194,7 @@ impl App {
             stops,
             live,
             keep,
+            notes,
         }
     }
 }
@@ -191,6 +207,7 @@ impl Running {
     pub fn reconfigure(&self, config: &Config) -> Result<(), StartError> {
         self.live.replace(in_force(config, &self.store)?);
         self.keep.send_replace(config.store.keep);
+        self.notes.send_replace(Arc::clone(&config.modem.notes));
         Ok(())
     }
 

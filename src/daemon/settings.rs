@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
+
+use tokio::sync::watch;
 
 use crate::api::caller::{CallerError, Callers, Role, Rule, User, gid_of};
 use crate::api::listen;
 use crate::config::{self, Config};
 use crate::daemon::app::StartError;
+use crate::modem::profile::Library;
 use crate::modem::supervisor::{FleetSettings, PinMemory, PortSettings};
 use crate::queue::admission::Rules;
 use crate::secret::Secret;
@@ -61,11 +65,17 @@ pub(super) fn validate(config: &Config) -> Result<validate::Settings, crate::otp
 }
 
 /// The modems.
-pub(super) fn fleet(config: &Config, pin: Option<Secret>, pins: PinMemory) -> FleetSettings {
+pub(super) fn fleet(
+    config: &Config,
+    pin: Option<Secret>,
+    pins: PinMemory,
+    notes: watch::Receiver<Arc<Library>>,
+) -> FleetSettings {
     let modem = &config.modem;
     FleetSettings {
         directory: modem.directory.clone(),
         fixed: modem.ports.clone(),
+        notes,
         default: PortSettings {
             baud: modem.baud,
             pin,

@@ -48,6 +48,7 @@ pub(super) struct Serve {
     pub(super) target: PathBuf,
     pub(super) settings: PortSettings,
     pub(super) pins: Option<PinMemory>,
+    pub(super) notes: watch::Receiver<Arc<Library>>,
     pub(super) outside: Arc<Outside>,
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) notices: mpsc::Sender<Notice>,
@@ -142,7 +143,7 @@ impl Serve {
     }
 
     fn parts(&self, memory: &Memory, stop: CancellationToken) -> Parts {
-        let notes = Arc::clone(Library::compiled_in());
+        let notes = Arc::clone(&self.notes.borrow());
         let profile = self.settings.profile.as_deref();
         let profile = profile.and_then(|name| notes.named(name));
         Parts {

@@ -49,6 +49,8 @@ pub struct FleetSettings {
     pub directory: PathBuf,
     /// Ports that no link leads to, served for ever and opened when they are there.
     pub fixed: Vec<PathBuf>,
+    /// The firmware notes in force; a port takes them when it is opened.
+    pub notes: watch::Receiver<Arc<Library>>,
     /// For ports that `ports` does not name.
     pub default: PortSettings,
     /// By the name of the link.
@@ -253,7 +255,7 @@ impl Supervisor {
         if let Some(target) = again {
             return self.serve(modem.port, target, history);
         }
-        let window = window(&modem);
+        let window = window(&modem, &self.settings.notes.borrow());
         self.away.went(clock::monotonic(), modem, history, window);
     }
 
@@ -269,6 +271,7 @@ impl Supervisor {
             target: target.clone(),
             settings: self.settings.ports.get(&name).unwrap_or(&self.settings.default).clone(),
             pins: self.settings.pins.clone(),
+            notes: self.settings.notes.clone(),
             outside: Arc::clone(&self.outside),
             reports: self.reports_in.clone(),
             notices: self.notices.clone(),
@@ -442,8 +445,7 @@ impl Modem {
 }
 
 /// How long a modem may be away after a reset.
-fn window(modem: &Modem) -> Duration {
-    let notes = Library::compiled_in();
+fn window(modem: &Modem, notes: &Library) -> Duration {
     let profile = modem.profile.as_deref().and_then(|name| notes.named(name));
     profile.unwrap_or_else(|| notes.generic()).away()
 }

@@ -8,8 +8,8 @@
 
 use std::fmt::Write as _;
 
-use super::profile::note::{ClassTriple, UsbId};
-use super::profile::{Library, Profile, Usb};
+use super::profile::note::ClassTriple;
+use super::profile::{Library, Profile, Usb, UsbId};
 
 const HEAD: &str = r#"# Made from the firmware notes by `smsotpctl udev-rules`; do not edit. A modem of your own: firmware-notes/README.md.
 #
@@ -147,11 +147,11 @@ mod tests {
             usb.product.as_str()
         );
         let tests = [by_number(number), format!("ENV{{.SMSOTPD_CLASS}}==\"{class}\"")];
-        let given = rules.lines().filter_map(|line| line.strip_prefix(&device)).filter_map(|rest| {
+        let mut given = rules.lines().filter_map(|line| line.strip_prefix(&device)).filter_map(|rest| {
             let role = tests.iter().find_map(|test| rest.strip_prefix(test.as_str()))?;
             role.split('"').nth(1).map(str::to_owned)
         });
-        given.last()
+        given.next_back()
     }
 
     #[test]

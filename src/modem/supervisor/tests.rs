@@ -33,6 +33,7 @@ impl Rig {
         let settings = FleetSettings {
             directory: root.path().join("ports"),
             fixed: Vec::new(),
+            notes: watch::channel(Arc::clone(Library::compiled_in())).1,
             default,
             ports: BTreeMap::new(),
             pins: Some(PinMemory::new(root.path().join("pin-tries"), Secret::from("key"))),
