@@ -52,11 +52,13 @@ const MODEM_SHELLS: &[&str] = &[
     "discover",
     "trace",
     "fleet",
+    "holder",
     "handle",
     "pin_memory",
     "power",
     "pty",
     "serve",
+    "usb",
     "wake",
 ];
 

@@ -52,7 +52,7 @@ fn bad(output: Output, name: &Path, findings: &Findings) -> Result<(), Failure> 
     if let [only] = findings.0.as_slice()
         && let Fault::Unreadable(why) = &only.fault
     {
-        return Err(Failure::input(name, std::io::Error::other(why.clone())));
+        return Err(Failure::input(Path::new(&only.file), std::io::Error::other(why.clone())));
     }
     let answer = json!({
         "ok": false,

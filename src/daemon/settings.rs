@@ -75,6 +75,7 @@ pub(super) fn fleet(
     FleetSettings {
         directory: modem.directory.clone(),
         fixed: modem.ports.clone(),
+        sysfs: "/sys".into(),
         notes,
         default: PortSettings {
             baud: modem.baud,

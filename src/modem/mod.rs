@@ -19,6 +19,7 @@ mod timers;
 pub mod discover;
 pub mod driver;
 pub mod fleet;
+pub mod holder;
 pub mod supervisor;
 pub mod trace;
 pub mod udev;
@@ -29,6 +30,7 @@ mod pin_memory;
 mod port;
 mod power;
 mod serve;
+mod usb;
 mod wake;
 
 #[cfg(test)]

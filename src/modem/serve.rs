@@ -18,7 +18,7 @@ use super::profile::Library;
 use super::supervisor::PortSettings;
 use super::trace::Trace;
 use super::wake::Wake;
-use super::{power, supervisor::Outside};
+use super::{power, supervisor::Outside, usb};
 use crate::at::command::Pin;
 use crate::clock;
 use crate::units::{Iccid, Imei};
@@ -37,6 +37,8 @@ pub(super) enum Stage {
     Driven(DriverHandle),
     /// It is closed, and why.
     Closed(Option<String>),
+    /// It must not be opened, and why.
+    Refused(String),
     /// It is closed and left alone for a while, and why.
     Parked(String),
 }
@@ -111,6 +113,12 @@ impl Serve {
 
     /// One driver's life. Gives the pause that is due after it.
     async fn once(&mut self, memory: &mut Memory) -> Option<Duration> {
+        let refusal = usb::refusal(&self.outside.sysfs, &self.target, &self.notes.borrow());
+        if let Some(why) = refusal {
+            self.tell(Stage::Refused(why)).await;
+            memory.history.slow();
+            return Some(memory.next_pause());
+        }
         let port = match Port::open(&self.target, self.settings.baud).await {
             Ok(port) => port,
             Err(error) => {

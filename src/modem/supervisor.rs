@@ -5,7 +5,7 @@
 //! modem are told by its IMEI: the one that works stays, the other rests as a spare until that one fails.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use tracing::{error, info, warn};
 use super::away::Away;
 use super::discover::{CHANGES_WAITING, Discovery, PortChange};
 use super::driver::{DriverHandle, Notice};
-use super::fleet::{Command, CommandError, Link, Modem, State};
+use super::fleet::{Command, CommandError, LeftAlone, Link, Modem, State};
 pub use super::fleet::{Fleet, FleetHandle};
 use super::history::History;
 use super::machine::Phase;
@@ -26,6 +26,7 @@ pub use super::pin_memory::PinMemory;
 use super::profile::Library;
 use super::serve::{Report, Serve, Stage};
 use super::trace::Trace;
+use super::usb;
 use super::wake::Wake;
 use crate::clock;
 use crate::secret::Secret;
@@ -49,6 +50,8 @@ pub struct FleetSettings {
     pub directory: PathBuf,
     /// Ports that no link leads to, served for ever and opened when they are there.
     pub fixed: Vec<PathBuf>,
+    /// Where the kernel tells of devices, `/sys`.
+    pub sysfs: PathBuf,
     /// The firmware notes in force; a port takes them when it is opened.
     pub notes: watch::Receiver<Arc<Library>>,
     /// For ports that `ports` does not name.
@@ -96,6 +99,7 @@ impl Default for PortSettings {
 /// What the steps from outside and the end need to know.
 #[derive(Debug)]
 pub(super) struct Outside {
+    pub(super) sysfs: PathBuf,
     pub(super) site_hook: Option<PathBuf>,
     pub(super) stop_limit: Duration,
 }
@@ -110,6 +114,7 @@ pub struct Supervisor {
     next_id: u64,
     /// IMEIs, or port names of modems that have told none.
     paused: BTreeSet<String>,
+    left_alone: Vec<LeftAlone>,
     fleet: watch::Sender<Arc<Fleet>>,
     links: watch::Sender<Arc<[Link]>>,
     commands: mpsc::Receiver<Command>,
@@ -157,8 +162,11 @@ impl Supervisor {
         let (commands_in, commands) = mpsc::channel(COMMANDS_WAITING);
         let (notices, received) = mpsc::channel(NOTICES_WAITING);
         let (reports_in, reports) = mpsc::channel(REPORTS_WAITING);
-        let outside =
-            Arc::new(Outside { site_hook: settings.site_hook.clone(), stop_limit: settings.stop_limit });
+        let outside = Arc::new(Outside {
+            sysfs: settings.sysfs.clone(),
+            site_hook: settings.site_hook.clone(),
+            stop_limit: settings.stop_limit,
+        });
         let supervisor = Self {
             settings,
             outside,
@@ -167,6 +175,7 @@ impl Supervisor {
             tasks: JoinSet::new(),
             next_id: 1,
             paused: BTreeSet::new(),
+            left_alone: Vec::new(),
             fleet: fleet_in,
             links: links_in,
             commands,
@@ -210,6 +219,8 @@ impl Supervisor {
             };
             match turn {
                 Turn::Stop => break Ok(()),
+                // Of many events at once only the last is worth a look at all devices.
+                Turn::Port(PortChange::Looked) if !changes.is_empty() => continue,
                 Turn::Port(change) => self.port(change),
                 Turn::Report(report) => self.report(report),
                 Turn::Command(command) => self.command(command),
@@ -234,7 +245,16 @@ impl Supervisor {
                     entry.leave();
                 }
             }
+            PortChange::Looked => self.look(),
         }
+    }
+
+    /// Looks for devices that one could miss among the modems.
+    fn look(&mut self) {
+        let target = |entry: &Entry| Path::new(&entry.modem.device).canonicalize().ok();
+        let name = |target: PathBuf| Some(target.file_name()?.to_str()?.to_owned());
+        let served = self.entries.values().filter_map(target).filter_map(name).collect();
+        self.left_alone = usb::left_alone(&self.outside.sysfs, &self.settings.notes.borrow(), &served);
     }
 
     /// Two tasks must not open one port: the next one begins when the last one has closed it.
@@ -305,6 +325,12 @@ impl Supervisor {
                 }
                 entry.close(State::Closed, why);
             }
+            Stage::Refused(why) => {
+                if entry.modem.cause.as_ref() != Some(&why) {
+                    warn!(port = entry.modem.port, why, "port refused");
+                }
+                entry.close(State::Down, Some(why));
+            }
             Stage::Parked(why) => {
                 error!(port = entry.modem.port, why, "the modem is parked");
                 entry.close(State::Parked, Some(why));
@@ -362,9 +388,9 @@ impl Supervisor {
         modems.extend(missed.into_iter().chain(gone));
         modems.sort_by(|a, b| a.port.cmp(&b.port));
         self.fleet.send_if_modified(|old| {
-            let changed = old.modems != modems;
+            let changed = old.modems != modems || old.left_alone != self.left_alone;
             if changed {
-                *old = Arc::new(Fleet { modems });
+                *old = Arc::new(Fleet { modems, left_alone: self.left_alone.clone() });
             }
             changed
         });

@@ -8,8 +8,7 @@
 
 use std::fmt::Write as _;
 
-use super::profile::note::ClassTriple;
-use super::profile::{Library, Profile, Usb, UsbId};
+use super::profile::{ClassTriple, Library, Profile, Usb, UsbId};
 
 const HEAD: &str = r#"# Made from the firmware notes by `smsotpctl udev-rules`; do not edit. A modem of your own: firmware-notes/README.md.
 #

@@ -9,7 +9,7 @@ use std::time::Duration;
 mod check;
 pub mod note;
 
-pub use note::{Acknowledge, Delivery, Match, Profile, Usb, UsbId, VendorCommand};
+pub use note::{Acknowledge, ClassTriple, Delivery, Device, Match, Profile, Usb, UsbId, VendorCommand};
 
 /// The notes that are compiled in; the first is the one for everybody.
 const NOTES: [&str; 41] = [
@@ -90,6 +90,47 @@ impl Profile {
     }
 }
 
+/// What a port is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It takes AT commands.
+    At,
+    /// It must not be opened.
+    Avoid,
+    /// The note does not say.
+    Unknown,
+}
+
+/// What the notes say of a USB device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Identity<'a> {
+    /// A modem.
+    Modem(&'a Profile, &'a Usb),
+    /// A modem before its mode switch.
+    Storage(&'a Device),
+    /// No modem, or none that may be spoken to.
+    NoModem(&'a Profile, &'a Device),
+    /// Nothing.
+    Unknown,
+}
+
+impl Usb {
+    /// What the port with this `bInterfaceNumber` and class triple is for; what is to be avoided wins, as in the udev rules.
+    #[must_use]
+    pub fn role(&self, interface: u8, class: &str) -> Role {
+        let among = |numbers: &[u8], classes: &[ClassTriple]| {
+            numbers.contains(&interface) || classes.iter().any(|one| one.as_str() == class)
+        };
+        if among(&self.avoid, &self.avoid_class) {
+            Role::Avoid
+        } else if among(&self.at, &self.at_class) {
+            Role::At
+        } else {
+            Role::Unknown
+        }
+    }
+}
+
 /// The notes in force: those compiled in, and what an administrator put beside or in place of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Library {
@@ -142,6 +183,29 @@ impl Library {
     #[must_use]
     pub fn named(&self, name: &str) -> Option<Arc<Profile>> {
         self.all().find(|note| note.name == name).map(Arc::clone)
+    }
+
+    /// What the notes say of the USB device with this vendor and product, each four hex digits in lower case.
+    #[must_use]
+    pub fn identity(&self, vendor: &str, product: &str) -> Identity<'_> {
+        let is = |v: &UsbId, p: &UsbId| v.as_str() == vendor && p.as_str() == product;
+        let found = self.all().find_map(|note| {
+            if let Some(usb) = note.usb.iter().find(|usb| is(&usb.vendor, &usb.product)) {
+                return Some(Identity::Modem(note, usb));
+            }
+            if let Some(one) = note.storage.iter().find(|one| is(&one.vendor, &one.product)) {
+                return Some(Identity::Storage(one));
+            }
+            let one = note.not_a_modem.iter().find(|one| is(&one.vendor, &one.product))?;
+            Some(Identity::NoModem(note, one))
+        });
+        found.unwrap_or(Identity::Unknown)
+    }
+
+    /// Whether any modem of the notes has this USB vendor.
+    #[must_use]
+    pub fn has_vendor(&self, vendor: &str) -> bool {
+        self.all().flat_map(|note| &note.usb).any(|usb| usb.vendor.as_str() == vendor)
     }
 
     /// The one for a modem that says this of itself: the note with the longest matching model, else manufacturer.

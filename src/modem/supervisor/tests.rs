@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::modem::machine::Step;
 use crate::modem::pty::{ICCID, IMEI, Peer, Phone};
+use crate::modem::usb::tests::Sysfs;
 
 /// A test that waits longer for the fleet has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,6 +34,7 @@ impl Rig {
         let settings = FleetSettings {
             directory: root.path().join("ports"),
             fixed: Vec::new(),
+            sysfs: root.path().join("sys"),
             notes: watch::channel(Arc::clone(Library::compiled_in())).1,
             default,
             ports: BTreeMap::new(),
@@ -177,6 +179,23 @@ async fn an_operator_pauses_by_imei_or_port() {
     rig.fleet.resume("a-at1").await.unwrap();
     links.wait_for(|links| links.iter().any(|link| link.ready)).await.unwrap();
     assert_eq!(rig.fleet.pause("x").await, Err(CommandError::NoSuchModem("x".to_owned())));
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_port_that_must_not_be_opened_is_refused_and_its_device_left_alone() {
+    let rig = Rig::new();
+    let phone = Phone::new();
+    let tty = phone.path().canonicalize().unwrap();
+    let sysfs = Sysfs::at(rig.root.path().join("sys"));
+    sysfs.plug("1-1", "1546:01a8", &[(tty.file_name().unwrap().to_str().unwrap(), 0)]);
+    sysfs.plug("1-2", "12d1:1446", &[]);
+    rig.link("a-at1", phone.path());
+    let fleet = rig.until_all(&[State::Down]).await;
+    assert!(fleet.modems[0].cause.as_ref().unwrap().contains("u-blox GNSS receiver"));
+    let fleet = rig.until("told", |fleet| fleet.left_alone.len() == 2).await;
+    assert_eq!(fleet.left_alone[1].id, "12d1:1446");
+    assert!(fleet.left_alone[1].cause.contains("usb_modeswitch"), "{fleet:?}");
     rig.end().await;
 }
 
