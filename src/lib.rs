@@ -4,12 +4,13 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | 0 values and codecs (no I/O, no clock) | [`units`] [`number`] [`secret`] [`pdu`] [`at`] [`otp`] |
+//! | 0 values and codecs (no I/O, no clock) | [`units`] [`number`] [`secret`] [`alarm`] [`pdu`] [`at`] [`otp`] |
 //! | 1 machines and rules (pure; time is an argument) | [`modem`]'s machine, [`queue`], [`route`] |
 //! | 2 contracts | [`store`]'s records and operations, [`provider`]'s trait, [`clock`] |
 //! | 3 shells | the engines, drivers, [`dispatch`], [`validate`], [`api`], [`telemetry`] |
 //! | 4 composition | [`config`] [`daemon`] [`ctl`] [`simulator`] and the two binaries |
 
+pub mod alarm;
 pub mod at;
 pub mod number;
 pub mod otp;

@@ -6,6 +6,9 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
+/// Octets that are wiped one by one.
+const SHORT: usize = 32;
+
 /// Bytes that never reach a log: no `Display`, `Debug` shows only the length class, wiped on drop.
 #[derive(Clone)]
 pub struct Secret(Vec<u8>);
@@ -42,11 +45,19 @@ impl Secret {
     }
 
     /// Zeros over the whole capacity, for a buffer may once have held more than it does. Growing to the capacity moves
-    /// nothing. A vector would be wiped octet by octet; its slice is filled at once, and then shown to assembly that the
-    /// compiler cannot see through (volatile stores on targets without), so that the stores stay.
+    /// nothing. A long one is filled at once, and then shown to assembly that the compiler cannot see through (volatile
+    /// stores on targets without), so that it stays; a short one is stored octet by octet, for there a
+    /// fill costs several times that.
     fn wipe(&mut self) {
-        self.0.resize(self.0.capacity(), 0);
-        self.0.as_mut_slice().zeroize();
+        let capacity = self.0.capacity();
+        if self.0.len() < capacity {
+            self.0.resize(capacity, 0);
+        }
+        if capacity <= SHORT {
+            self.0.iter_mut().zeroize();
+        } else {
+            self.0.as_mut_slice().zeroize();
+        }
     }
 }
 
@@ -100,14 +111,16 @@ mod tests {
 
     #[test]
     fn the_whole_capacity_is_wiped_in_place() {
-        let mut octets = Vec::with_capacity(64);
-        octets.extend_from_slice(b"123456789012");
-        octets.truncate(6);
-        let (place, capacity) = (octets.as_ptr(), octets.capacity());
-        let mut secret = Secret::new(octets);
-        secret.wipe();
-        assert_eq!(secret.expose(), vec![0; capacity]);
-        assert_eq!(secret.expose().as_ptr(), place);
+        for capacity in [12, SHORT, 64] {
+            let mut octets = Vec::with_capacity(capacity);
+            octets.extend_from_slice(b"123456789012");
+            octets.truncate(6);
+            let (place, capacity) = (octets.as_ptr(), octets.capacity());
+            let mut secret = Secret::new(octets);
+            secret.wipe();
+            assert_eq!(secret.expose(), vec![0; capacity]);
+            assert_eq!(secret.expose().as_ptr(), place);
+        }
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn config_check_tells_every_finding_and_78() {
 fn a_note_of_the_site_is_checked_and_has_its_rules() {
     let directory = tempfile::tempdir().unwrap();
     let (config, note) = (directory.path().join("smsotpd.toml"), directory.path().join("mine.toml"));
-    std::fs::write(&config, format!("[modem]\nnotes-directory = {:?}\n", directory.path())).unwrap();
+    std::fs::write(&config, format!("[modem]\nnotes = {:?}\n", directory.path())).unwrap();
     let path = config.to_str().unwrap();
     let good = "name = \"mine\"\ndescription = \"x\"\n[[usb]]\nvendor = \"abcd\"\nproduct = \"0001\"\nat = [4]\nwhat = \"w\"\nsource = \"s\"\n";
     std::fs::write(&note, good).unwrap();

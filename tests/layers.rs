@@ -15,6 +15,7 @@ fn place(path: &[String]) -> Option<(u8, &'static str)> {
         ("units", _) => (0, "units"),
         ("number", _) => (0, "number"),
         ("secret", _) => (0, "secret"),
+        ("alarm", _) => (0, "alarm"),
         ("pdu", _) => (0, "pdu"),
         ("at", _) => (0, "at"),
         ("otp", _) => (0, "otp"),
@@ -53,6 +54,7 @@ const MODEM_SHELLS: &[&str] = &[
     "trace",
     "fleet",
     "holder",
+    "left_alone",
     "handle",
     "pin_memory",
     "power",
@@ -64,6 +66,7 @@ const MODEM_SHELLS: &[&str] = &[
 
 /// Same-layer imports that the house allows.
 const ARROWS: &[(&str, &str)] = &[
+    ("alarm", "units"),
     ("pdu", "units"),
     ("pdu", "number"),
     ("pdu", "secret"),
@@ -98,6 +101,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("demo", "config"),
     ("demo", "simulator"),
     ("ctl", "config"),
+    ("ctl", "daemon"),
     ("ctl", "simulator"),
     ("bin", "daemon"),
     ("bin", "ctl"),

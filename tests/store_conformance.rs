@@ -19,9 +19,12 @@ use smsotpd::secret::Secret;
 use smsotpd::store::*;
 use smsotpd::units::{MessageRef, UnixMs};
 
+#[path = "store_conformance/alarms.rs"]
+mod alarms;
 #[path = "store_conformance/from_phones.rs"]
 mod from_phones;
 
+use alarms::*;
 use from_phones::*;
 
 /// Long enough for any commit of a busy machine; only a failing test waits for it.
@@ -566,5 +569,8 @@ mod sqlite {
         a_text_that_stays_incomplete_is_given_out_with_its_gaps
         what_waits_is_bounded
         received_texts_are_purged
+        an_alarm_stands_once_and_is_told_again
+        a_cleared_alarm_is_over_and_soon_after_the_same_again
+        cleared_alarms_are_purged_and_open_ones_kept
     }
 }

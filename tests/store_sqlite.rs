@@ -209,12 +209,89 @@ async fn a_text_moved_to_another_row_does_not_open() {
     assert!(matches!(store.messages(failed).await, Err(StoreError::Sealed(_))));
 }
 
+/// A database as the first release left it.
+fn first_version(path: &Path) -> rusqlite::Connection {
+    let old = rusqlite::Connection::open(path).unwrap();
+    old.execute_batch(include_str!("../src/store/schema/0001.sql")).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    old
+}
+
+/// A message that waits, as the first release stored it.
+fn queue_as_of_old(old: &rusqlite::Connection, ring: &Keyring, m: &NewMessage) {
+    let place = Place { table: "message", column: "body", row: m.id.as_bytes() };
+    old.execute(
+        "INSERT INTO message (id, state, lane, due, changed, created, deadline, segments, concat_ref, flash, report,
+                              caller, recipient, body)
+         VALUES (?1, 0, 0, ?2, ?2, ?2, ?3, 1, 0, 0, 0, ?4, '+491701234567', ?5)",
+        rusqlite::params![m.id.as_bytes(), m.created.0, m.deadline.0, m.caller, ring.seal(place, &m.body).unwrap()],
+    )
+    .unwrap();
+}
+
+#[tokio::test]
+async fn an_upgrade_keeps_what_is_queued_and_a_copy_of_what_was() {
+    let (_dir, path, key) = place();
+    let (old, m) = (first_version(&path), message(1));
+    queue_as_of_old(&old, &Keyring::read(&key).unwrap(), &m);
+    drop(old);
+    let copy = path.with_extension("db.schema-1");
+    fs::write(path.with_extension("db.schema-1.new"), "cut off in an earlier attempt").unwrap();
+    for _ in 0..2 {
+        let store = open(&path, &key).unwrap();
+        assert_eq!(store.message(m.id).await.unwrap().unwrap().body, m.body);
+        store.close().await;
+        let kept = rusqlite::Connection::open(&copy).unwrap();
+        assert_eq!(kept.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap(), 1);
+        let queued =
+            kept.query_row("SELECT id FROM message WHERE state = 0", [], |row| row.get::<_, Vec<u8>>(0));
+        assert_eq!(queued.unwrap(), m.id.as_bytes());
+        assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(!path.with_extension("db.schema-1.new").exists());
+    }
+    let files = fs::read_dir(path.parent().unwrap()).unwrap();
+    let copies =
+        files.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().contains(".schema-"));
+    assert_eq!(copies.count(), 1, "an open without an upgrade makes none");
+    let store = open(&path, &key).unwrap();
+    assert_eq!(store.lease(want(9)).await.unwrap()[0].id, m.id, "it still goes");
+}
+
+#[tokio::test]
+async fn without_a_copy_nothing_is_upgraded() {
+    let (_dir, path, key) = place();
+    drop(first_version(&path));
+    fs::create_dir(path.with_extension("db.schema-1")).unwrap();
+    assert!(matches!(open(&path, &key), Err(OpenError::Copy { .. })));
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    assert_eq!(conn.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_newer_store_is_refused_with_both_versions_and_the_remedy() {
+    let (_dir, path, key) = place();
+    open(&path, &key).unwrap().close().await;
+    let version = |value: Option<i64>| {
+        let conn = rusqlite::Connection::open(&path).unwrap();
+        if let Some(value) = value {
+            conn.pragma_update(None, "user_version", value).unwrap();
+        }
+        conn.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let known = version(None);
+    version(Some(99));
+    let told = open(&path, &key).unwrap_err().to_string();
+    for part in ["schema 99", &format!("up to {known}"), "newer release", &format!("store.db.schema-{known}")]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert_eq!(version(None), 99, "it is left as it was");
+}
+
 #[tokio::test]
 async fn texts_of_the_first_version_are_kept() {
     let (_dir, path, key) = place();
-    let old = rusqlite::Connection::open(&path).unwrap();
-    old.execute_batch(include_str!("../src/store/schema/0001.sql")).unwrap();
-    old.pragma_update(None, "user_version", 1).unwrap();
+    let old = first_version(&path);
     let (ring, mac) = (Keyring::read(&key).unwrap(), [7; 32]);
     let sealed =
         |column| ring.seal(Place { table: "incoming", column, row: &mac }, &Secret::from("hello")).unwrap();

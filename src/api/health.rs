@@ -13,9 +13,9 @@ use serde_json::json;
 
 use super::caller::Role;
 use super::listen::Peer;
-use super::{Api, problem};
+use super::{Api, alarms, problem};
 use crate::clock;
-use crate::store::{Count, Operations, StoreError};
+use crate::store::{AlarmRecord, Alarms, Count, Operations, StoreError};
 use crate::telemetry::metrics;
 
 const JSON: &str = "application/json";
@@ -48,8 +48,8 @@ pub(super) async fn status(
     ConnectInfo(Peer(caller)): ConnectInfo<Peer>,
 ) -> Response {
     let response = if caller.may(Role::Send) {
-        match api.parts.store.counts().await {
-            Ok(counts) => problem::json(StatusCode::OK, JSON, &told(&api, &counts)),
+        match standing(&api).await {
+            Ok((counts, open)) => problem::json(StatusCode::OK, JSON, &told(&api, &counts, &open)),
             Err(error) => problem::Problem::from(&error).response(),
         }
     } else {
@@ -58,7 +58,11 @@ pub(super) async fn status(
     api.answered("/v1/status", response)
 }
 
-fn told(api: &Api, counts: &[Count]) -> serde_json::Value {
+async fn standing(api: &Api) -> Result<(Vec<Count>, Vec<AlarmRecord>), StoreError> {
+    Ok((api.parts.store.counts().await?, api.parts.store.alarms(Alarms::Open).await?))
+}
+
+fn told(api: &Api, counts: &[Count], open: &[AlarmRecord]) -> serde_json::Value {
     let mut messages: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
     for count in counts {
         messages.entry(count.lane.as_str()).or_default().insert(count.state.as_str(), count.messages);
@@ -69,6 +73,7 @@ fn told(api: &Api, counts: &[Count]) -> serde_json::Value {
         "uptime_seconds": clock::wall().since(api.started).as_secs(),
         "messages": messages,
         "channels": {"ready": ready, "all": all},
+        "alarms": alarms::listed(open),
         "modems": api.parts.fleet.borrow().modems,
     })
 }
@@ -87,7 +92,9 @@ pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Response {
 
 async fn exposed(api: &Api) -> Result<String, StoreError> {
     let metrics = &api.parts.metrics;
-    metrics.messages(&api.parts.store.counts().await?);
+    let (counts, open) = standing(api).await?;
+    metrics.messages(&counts);
+    metrics.alarms(&open);
     let (ready, all) = channels(api);
     metrics.channels(ready, all);
     let stats = api.parts.store.stats();

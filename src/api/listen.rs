@@ -1,5 +1,5 @@
-//! The unix socket: bound with care for whoever listens there already, a bounded number of connections, each with a bounded
-//! patience.
+//! The unix socket: bound with care for whoever listens there already, or taken from the service manager that listened before
+//! we were there; a bounded number of connections, each with a bounded patience.
 //!
 //! A connection is in one of two phases: idle, or busy with a request from its first byte to the first byte of the answer.
 //! Each phase has one deadline that no trickle of bytes prolongs, which covers slow headers, slow bodies and readers that never read.
@@ -7,7 +7,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
-use std::os::unix::net::UnixStream as Probe;
+use std::os::unix::net::{UnixListener as Passed, UnixStream as Probe};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -78,7 +78,9 @@ pub(super) struct Gate {
     socket: UnixListener,
     permits: Arc<Semaphore>,
     live: Arc<Live>,
-    own: Own,
+    path: PathBuf,
+    /// Whoever passed a socket also removes it.
+    _own: Option<Own>,
 }
 
 /// The socket file; removed when the gate closes, if it is still ours.
@@ -108,8 +110,21 @@ impl Gate {
             chown(path, None, Some(group)).map_err(io_error)?;
         }
         fs::set_permissions(path, fs::Permissions::from_mode(settings.mode)).map_err(io_error)?;
-        let permits = Arc::new(Semaphore::new(settings.max_connections.max(1)));
-        Ok(Self { socket, permits, live, own })
+        Ok(Self { socket, permits: permits(settings), live, path: path.clone(), _own: Some(own) })
+    }
+
+    /// Takes a socket on which somebody else already listens for us; its name, mode and group are theirs to choose.
+    pub(super) fn take(passed: Passed, settings: &Settings, live: Arc<Live>) -> Result<Self, ListenError> {
+        let address = passed.local_addr().ok();
+        let path =
+            address.as_ref().and_then(|address| address.as_pathname()).unwrap_or(Path::new("")).to_owned();
+        let io_error = |source| ListenError::Io { path: path.clone(), source };
+        passed.set_nonblocking(true).map_err(io_error)?;
+        let socket = UnixListener::from_std(passed).map_err(io_error)?;
+        if path != settings.path {
+            warn!(passed = %path.display(), configured = %settings.path.display(), "listening where the service manager says");
+        }
+        Ok(Self { socket, permits: permits(settings), live, path, _own: None })
     }
 
     async fn next(&mut self) -> io::Result<(Guarded, Peer)> {
@@ -119,6 +134,10 @@ impl Gate {
         let caller = self.live.now().callers.of(stream.peer_cred()?.uid());
         Ok((Guarded::new(stream, permit), Peer(caller)))
     }
+}
+
+fn permits(settings: &Settings) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(settings.max_connections.max(1)))
 }
 
 /// Removes a socket that nobody answers on.
@@ -168,7 +187,7 @@ impl Listener for Gate {
 
     fn local_addr(&self) -> io::Result<Peer> {
         // A unix listener has no peer of its own; the path stands for it.
-        Ok(Peer(Caller { name: self.own.path.display().to_string().into(), role: Role::Validate }))
+        Ok(Peer(Caller { name: self.path.display().to_string().into(), role: Role::Validate }))
     }
 }
 

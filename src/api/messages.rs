@@ -323,9 +323,7 @@ async fn listed(api: &Api, caller: &Caller, uri: &Uri) -> Result<Response, Probl
 
 fn filter(caller: &Caller, query: &str) -> Result<Filter, Problem> {
     let mut filter = Filter { caller: whose(caller), most: LIST_USUAL, ..Filter::default() };
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let value = String::from_utf8_lossy(&params::decode(value.as_bytes(), true)).into_owned();
+    for (name, value) in params::query(query) {
         let bad = || malformed(format!("{value:?} is no value of {name}"));
         match name {
             "state" => {

@@ -4,6 +4,7 @@
 //! store. Each endpoint answers bad input in its own envelope, with a status of the 4xx family, and stores nothing.
 
 use std::future::poll_fn;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use axum::Router;
@@ -22,9 +23,11 @@ use crate::store::engine::Store;
 use crate::telemetry::metrics::{self, Metrics};
 use crate::units::UnixMs;
 
+mod alarms;
 pub mod caller;
 mod envelope;
 mod health;
+mod inbox;
 pub mod listen;
 mod live;
 mod messages;
@@ -81,12 +84,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds the socket; nothing is answered before [`run`](Self::run).
+    /// Binds the socket, or takes the one that the service manager `passed`; nothing is answered before [`run`](Self::run).
     ///
     /// # Errors
     /// When the socket cannot be had.
-    pub fn bind(settings: &listen::Settings, parts: Parts) -> Result<Self, ListenError> {
-        let gate = Gate::bind(settings, Arc::clone(&parts.live))?;
+    pub fn bind(
+        settings: &listen::Settings,
+        passed: Option<UnixListener>,
+        parts: Parts,
+    ) -> Result<Self, ListenError> {
+        let live = Arc::clone(&parts.live);
+        let gate = match passed {
+            Some(passed) => Gate::take(passed, settings, live)?,
+            None => Gate::bind(settings, live)?,
+        };
         Ok(Self { gate, router: router(parts) })
     }
 
@@ -112,6 +123,10 @@ fn router(parts: Parts) -> Router {
         .route("/token/{serial}", axum::routing::delete(tokens::remove))
         .route("/v1/messages", get(messages::list).post(messages::submit))
         .route("/v1/messages/{id}", get(messages::show).delete(messages::withdraw))
+        .route("/v1/alarms", get(alarms::list))
+        .route("/v1/alarms/{id}", axum::routing::delete(alarms::clear))
+        .route("/v1/inbox", get(inbox::list))
+        .route("/v1/inbox/{id}", get(inbox::show))
         .route("/v1/modems", get(modems::list))
         .route("/v1/status", get(health::status))
         .route("/v1/health/live", get(health::live))

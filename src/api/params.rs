@@ -179,6 +179,14 @@ pub(super) fn again(value: String, twice: bool) -> String {
     }
 }
 
+/// Names and decoded values of a query of our own API.
+pub(super) fn query(text: &str) -> impl Iterator<Item = (&str, String)> {
+    text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (name, String::from_utf8_lossy(&decode(value.as_bytes(), true)).into_owned())
+    })
+}
+
 /// Percent-decoding; a `%` without two hexadecimal digits is itself.
 pub(super) fn decode(text: &[u8], plus_is_blank: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());

@@ -40,6 +40,13 @@ pub(super) const LANE_FORBIDDEN: Problem =
 pub(super) const NO_MESSAGE: Problem =
     fixed(StatusCode::NOT_FOUND, "no-such-message", "there is no such message of yours");
 
+/// No such received text.
+pub(super) const NO_TEXT: Problem =
+    fixed(StatusCode::NOT_FOUND, "no-such-text", "there is no such received text");
+/// No such alarm, or it was cleared before.
+pub(super) const NO_ALARM: Problem =
+    fixed(StatusCode::NOT_FOUND, "no-such-alarm", "there is no such open alarm");
+
 const fn fixed(status: StatusCode, code: &'static str, detail: &'static str) -> Problem {
     Problem { status, code, detail: Cow::Borrowed(detail), errors: Vec::new() }
 }

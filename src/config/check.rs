@@ -217,7 +217,6 @@ const SPEEDS: [u32; 9] = [9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_8
 fn modem(at: Section<'_, '_>) -> Modem {
     let mut modem = Modem::default();
     at.absolute("directory", &mut modem.directory);
-    at.absolute("notes-directory", &mut modem.notes_directory);
     modem.pin = pin(&at);
     modem.pin_file = at.optional_absolute("pin-file");
     if at.value("pin").is_some() && at.value("pin-file").is_some() {
@@ -235,6 +234,7 @@ fn modem(at: Section<'_, '_>) -> Modem {
             "gives up while healthy networks still answer: messages will be called uncertain that arrived";
         at.warn("submit-limit", at.value("submit-limit"), why);
     }
+    at.absolute("notes", &mut modem.notes);
     at.flag("hang-up-calls", &mut modem.hang_up_calls);
     modem.site_hook = at.optional_absolute("site-hook");
     for port in at.sections("port") {

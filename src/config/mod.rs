@@ -174,14 +174,14 @@ pub struct Modem {
     pub keep_alive: Duration,
     /// A submitted message without an answer for so long is uncertain.
     pub submit_limit: Duration,
+    /// The folder with the administrator's firmware notes; it need not exist.
+    pub notes: PathBuf,
+    /// The notes compiled in, with those of [`notes`](Self::notes) where a file was loaded.
+    pub library: Arc<Library>,
     /// Voice calls are hung up.
     pub hang_up_calls: bool,
     /// The program that helps a modem which nothing else helped, with port and IMEI as its arguments.
     pub site_hook: Option<PathBuf>,
-    /// Where the site's own firmware notes are.
-    pub notes_directory: PathBuf,
-    /// The notes compiled in, with those of [`notes_directory`](Self::notes_directory) where a file was loaded.
-    pub notes: Arc<Library>,
     /// `[[modem.port]]`: ports that udev does not link.
     pub ports: Vec<PathBuf>,
 }
@@ -257,13 +257,13 @@ impl Default for Modem {
     fn default() -> Self {
         Self {
             directory: "/dev/smsotpd".into(),
-            notes_directory: "/etc/smsotpd/firmware-notes.d".into(),
-            notes: Arc::clone(Library::compiled_in()),
             pin: None,
             pin_file: None,
             baud: 115_200,
             keep_alive: Duration::from_secs(300),
             submit_limit: CMGS_ANSWER,
+            notes: "/etc/smsotpd/firmware-notes.d".into(),
+            library: Arc::clone(Library::compiled_in()),
             hang_up_calls: false,
             site_hook: None,
             ports: Vec::new(),
@@ -329,8 +329,8 @@ impl Config {
     }
 
     fn with_notes(mut self) -> Result<Self, Findings> {
-        let (notes, warnings) = notes::load(&self.modem.notes_directory)?;
-        self.modem.notes = Arc::new(notes);
+        let (library, warnings) = notes::load(&self.modem.notes)?;
+        self.modem.library = Arc::new(library);
         self.warnings.0.extend(warnings.0);
         Ok(self)
     }

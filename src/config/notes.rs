@@ -1,4 +1,4 @@
-//! The site's own firmware notes: every `*.toml` of `[modem] notes-directory`, beside or in place of those compiled in.
+//! The site's own firmware notes: every `*.toml` of `[modem] notes`, beside or in place of those compiled in.
 //!
 //! They are read with the configuration and refused with it: a modem must not lose its quirk by a typing mistake. One file tells
 //! its first fault, as serde ends there; all files are read, so each tells its own.

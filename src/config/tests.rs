@@ -55,12 +55,12 @@ level = "debug"
 format = "json"
 targets = { "smsotpd::modem" = "trace" }
 [modem]
-notes-directory = "/n"
 directory = "/d"
 pin-file = "/p"
 baud = 9600
 keep-alive = 60
 submit-limit = "2m"
+notes = "/n"
 hang-up-calls = true
 site-hook = "/h"
 [[modem.port]]
@@ -109,13 +109,13 @@ hash-permits = 1
         },
         modem: Modem {
             directory: "/d".into(),
-            notes_directory: "/n".into(),
-            notes: Arc::clone(Library::compiled_in()),
             pin: None,
             pin_file: Some("/p".into()),
             baud: 9_600,
             keep_alive: seconds(60),
             submit_limit: seconds(120),
+            notes: "/n".into(),
+            library: Arc::clone(Library::compiled_in()),
             hang_up_calls: true,
             site_hook: Some("/h".into()),
             ports: vec!["/dev/ttyS0".into(), "/dev/ttyS1".into()],

@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
+mod alarms;
 mod at;
 mod client;
 mod config;
@@ -18,9 +19,12 @@ mod dump;
 mod encode;
 mod exchange;
 mod failure;
+mod generate;
 mod gsm7;
+mod inbox;
 mod lines;
 mod listing;
+mod manual;
 mod messages;
 mod modems;
 mod pdu;
@@ -66,16 +70,21 @@ enum Command {
     /// Messages in the queue and after it
     #[command(subcommand)]
     Message(messages::Message),
+    /// Texts from phones
+    #[command(subcommand)]
+    Inbox(inbox::Inbox),
     /// Tokens: which phone belongs to whom
     #[command(subcommand)]
     Token(tokens::Token),
     /// The modems
     #[command(subcommand)]
     Modem(modems::Modem),
+    /// What needs a person: conditions of modems and ports, with their remedies
+    Alarms(alarms::Options),
     /// The configuration file
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// The udev rules for the firmware notes in force, for /etc/udev/rules.d/60-smsotpd.rules
+    /// Print the udev rules for all modems that the firmware notes know
     UdevRules(udev::UdevRules),
     /// SMS PDUs, without a daemon
     #[command(subcommand)]
@@ -92,6 +101,9 @@ enum Command {
     /// Play the other end: modems, a network and phones
     #[command(subcommand)]
     Simulate(Simulate),
+    /// Make what a package installs beside the programs
+    #[command(subcommand, hide = true)]
+    Generate(generate::Generate),
 }
 
 #[derive(Debug, Subcommand)]
@@ -123,14 +135,17 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Status => status::run(&client()?, output),
         Command::Send(send) => messages::send(&client()?, output, send),
         Command::Message(message) => messages::run(&client()?, output, message),
+        Command::Inbox(inbox) => inbox::run(&client()?, output, inbox),
         Command::Token(token) => tokens::run(&client()?, output, token),
         Command::Modem(modem) => modems::run(&client()?, output, modem),
+        Command::Alarms(options) => alarms::run(&client()?, output, options),
         Command::Config(command) => config::run(output, command),
-        Command::UdevRules(asked) => udev::run(output, asked),
+        Command::UdevRules(options) => udev::run(output, options),
         Command::Pdu(command) => pdu::run(output, command),
         Command::Sms(command) => sms::run(output, command),
         Command::At(command) => at::run(output, command),
         Command::Gsm7(command) => gsm7::run(output, command),
+        Command::Generate(what) => generate::run(what, Cli::command(), crate::daemon::command()),
         Command::Simulate(Simulate::Modem(options)) => return Ok(run_cli(&options)),
     }?;
     Ok(ExitCode::SUCCESS)
@@ -152,8 +167,6 @@ fn usage(told: &clap::Error) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

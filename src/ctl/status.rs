@@ -4,20 +4,24 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::failure::Failure;
-use super::modems;
 use super::render::{self, Output};
+use super::{alarms, modems};
 
 pub(super) fn run(client: &Client, output: Output) -> Result<(), Failure> {
     let answer = client.get("/v1/status", &[])?;
     Ok(output.show(&answer, people)?)
 }
 
-/// The daemon and its queue first, then a line for each modem.
+/// The daemon and its queue first, then a line for each modem, then open alarms.
 fn people(answer: &Value) -> String {
     let mut rest = answer.clone();
-    let modems = rest.as_object_mut().and_then(|rest| rest.remove("modems"));
-    let modems = render::rows(modems.as_ref(), modems::COLUMNS, "no modem");
-    format!("{}\n\n{modems}", render::object(&rest))
+    let mut lines = |key, columns, empty| {
+        let list = rest.as_object_mut().and_then(|rest| rest.remove(key));
+        render::rows(list.as_ref(), columns, empty)
+    };
+    let modems = lines("modems", modems::COLUMNS, "no modem");
+    let alarms = lines("alarms", alarms::COLUMNS, "no alarm");
+    format!("{}\n\n{modems}\n\n{alarms}", render::object(&rest))
 }
 
 #[cfg(test)]
@@ -27,10 +31,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn modems_are_lines_and_the_rest_keys() {
-        let answer = json!({"uptime_seconds": 5, "messages": {"login": {"queued": 2}}, "modems": [{"port": "modem0", "state": "ready"}]});
+    fn modems_and_alarms_are_lines_and_the_rest_keys() {
+        let answer = json!({"uptime_seconds": 5, "messages": {"login": {"queued": 2}}, "modems": [{"port": "modem0", "state": "ready"}],
+            "alarms": [{"kind": "sim-locked", "remedy": "unlock it"}]});
         let text = people(&answer);
-        assert!(text.contains("messages.login.queued") && text.contains("modem0"), "{text}");
-        assert!(people(&json!({})).contains("no modem"));
+        for part in ["messages.login.queued", "modem0", "sim-locked", "unlock it"] {
+            assert!(text.contains(part), "{text}");
+        }
+        let empty = people(&json!({}));
+        assert!(empty.contains("no modem") && empty.contains("no alarm"), "{empty}");
     }
 }

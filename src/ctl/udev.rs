@@ -20,6 +20,6 @@ pub(super) struct UdevRules {
 pub(super) fn run(output: Output, asked: UdevRules) -> Result<(), Failure> {
     let config = Config::load_or_default(asked.config.as_deref())
         .map_err(|findings| Failure::Config(findings.to_string()))?;
-    let rules = udev::rules(&config.modem.notes);
+    let rules = udev::rules(&config.modem.library);
     Ok(output.show(&json!({ "rules": rules }), |_| rules.clone())?)
 }

@@ -1,5 +1,6 @@
 //! The daemon's parts, built in the order in which they need each other, run as tasks, and drained sources first.
 
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +14,9 @@ use crate::api::listen::ListenError;
 use crate::api::{self, InForce, Live};
 use crate::clock;
 use crate::config::Config;
-use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, settings};
-use crate::dispatch::{Dispatcher, Tally, inbox};
+use crate::daemon::watchdog::Proof;
+use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, notify, settings};
+use crate::dispatch::{Dispatcher, Pulse, Tally, inbox};
 use crate::modem::profile::Library;
 use crate::modem::supervisor::{Fleet, PinMemory, Supervisor};
 use crate::otp::template::TemplateError;
@@ -24,6 +26,7 @@ use crate::secret::Secret;
 use crate::store::engine::{self, OpenError, Store};
 use crate::store::seal::KeyError;
 use crate::store::{Operations, Recovered, StoreError};
+use crate::telemetry::alarms;
 use crate::telemetry::metrics::{Metrics, put};
 use crate::validate::Validate;
 
@@ -75,6 +78,8 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Key(_) | Self::Template(_) | Self::PinFile { .. } | Self::Caller(_) => EX_CONFIG,
+            // Another release or another key is wanted: trying again would change nothing.
+            Self::Open(OpenError::Newer { .. } | OpenError::UnknownKey { .. }) => EX_CONFIG,
             Self::Open(_) => EX_CANTCREAT,
             Self::Store(_) | Self::Listen(_) => EX_UNAVAILABLE,
         }
@@ -89,6 +94,7 @@ pub struct App {
     intake: Intake,
     dispatcher: Dispatcher,
     inbound: mpsc::Receiver<Inbound>,
+    fleet: watch::Receiver<Arc<Fleet>>,
     metrics: Arc<Metrics>,
     server: api::Server,
     live: Arc<Live>,
@@ -111,20 +117,23 @@ pub struct Running {
     live: Arc<Live>,
     keep: watch::Sender<Duration>,
     notes: watch::Sender<Arc<Library>>,
+    pulse: Pulse,
     server: JoinHandle<()>,
     dispatcher: JoinHandle<()>,
     supervisor: JoinHandle<()>,
     intake: JoinHandle<()>,
     inbox: JoinHandle<()>,
+    alarms: JoinHandle<()>,
     janitor: JoinHandle<()>,
 }
 
 impl App {
-    /// Opens and recovers the store and makes every part; nothing is sent and nothing is answered yet.
+    /// Opens and recovers the store and makes every part; nothing is sent and nothing is answered yet. The API listens on the
+    /// socket that the service manager `passed`, or else on its own.
     ///
     /// # Errors
     /// The first part that cannot be made.
-    pub async fn build(config: &Config) -> Result<Self, StartError> {
+    pub async fn build(config: &Config, passed: Option<UnixListener>) -> Result<Self, StartError> {
         let key = key::load(&config.key.path)?;
         let pins = PinMemory::new(pin_file(config), Secret::new(key.mac("pin-memory", &[]).to_vec()));
         let mut open = engine::Settings::new(&config.store.path, key);
@@ -136,8 +145,8 @@ impl App {
         }
 
         let stops = Stops::default();
-        let (notes, noted) = watch::channel(Arc::clone(&config.modem.notes));
-        let fleet = settings::fleet(config, sim_pin(config)?, pins, noted);
+        let (notes, noted) = watch::channel(Arc::clone(&config.modem.library));
+        let fleet = settings::fleet(config, noted, sim_pin(config)?, pins);
         let (supervisor, fleet, notices) = Supervisor::new(fleet, stops.modems.clone());
         let (inbound_in, inbound) = mpsc::channel(INBOUND_WAITING);
         let (gsm, intake) = Gsm::new(&fleet, notices, inbound_in);
@@ -156,9 +165,23 @@ impl App {
             realm: REALM.to_owned(),
             max_body: config.api.max_body,
         };
-        let server = api::Server::bind(&settings::listen(config)?, parts)?;
+        let server = api::Server::bind(&settings::listen(config)?, passed, parts)?;
         let keep = config.store.keep;
-        Ok(Self { store, stops, supervisor, intake, dispatcher, inbound, metrics, server, live, keep, notes })
+        let fleet = fleet.fleet();
+        Ok(Self {
+            store,
+            stops,
+            supervisor,
+            intake,
+            dispatcher,
+            inbound,
+            fleet,
+            metrics,
+            server,
+            live,
+            keep,
+            notes,
+        })
     }
 
     /// Runs every part as a task.
@@ -171,6 +194,7 @@ impl App {
             intake,
             dispatcher,
             inbound,
+            fleet,
             metrics,
             server,
             live,
@@ -179,6 +203,7 @@ impl App {
         } = self;
         let (keep, kept) = watch::channel(keep);
         let tally = dispatcher.tally();
+        let pulse = dispatcher.pulse();
         Running {
             server: tokio::spawn(server.run(stops.api.clone())),
             dispatcher: tokio::spawn(dispatcher.run(stops.dispatch.clone())),
@@ -189,17 +214,25 @@ impl App {
             }),
             intake: tokio::spawn(intake.run()),
             inbox: tokio::spawn(inbox::run(store.clone(), inbound, tally, metrics)),
+            alarms: tokio::spawn(alarms::run(store.clone(), fleet, Fleet::findings, stops.dispatch.clone())),
             janitor: tokio::spawn(janitor(store.clone(), kept, stops.dispatch.clone())),
             store,
             stops,
             live,
             keep,
             notes,
+            pulse,
         }
     }
 }
 
 impl Running {
+    /// What the watchdog asks.
+    #[must_use]
+    pub(super) fn proof(&self) -> Proof {
+        Proof::new(self.store.clone(), self.pulse.clone())
+    }
+
     /// Puts in force what can change while running; nothing changes if any of it is wrong.
     ///
     /// # Errors
@@ -207,7 +240,7 @@ impl Running {
     pub fn reconfigure(&self, config: &Config) -> Result<(), StartError> {
         self.live.replace(in_force(config, &self.store)?);
         self.keep.send_replace(config.store.keep);
-        self.notes.send_replace(Arc::clone(&config.modem.notes));
+        self.notes.send_replace(Arc::clone(&config.modem.library));
         Ok(())
     }
 
@@ -219,6 +252,7 @@ impl Running {
             _ = &mut self.supervisor => "supervisor",
             _ = &mut self.intake => "intake",
             _ = &mut self.inbox => "inbox",
+            _ = &mut self.alarms => "alarms",
             _ = &mut self.janitor => "janitor",
         }
     }
@@ -229,6 +263,8 @@ impl Running {
         within("requests", API_LIMIT, self.server).await;
         self.stops.dispatch.cancel();
         within("janitor", API_LIMIT, self.janitor).await;
+        // Before the modems are closed: that they go with the daemon is no alarm.
+        within("alarms", API_LIMIT, self.alarms).await;
         // Sends in flight may end by themselves; the drivers end those that do not.
         let mut dispatcher = self.dispatcher;
         if tokio::time::timeout(settings::STOP_LIMIT, &mut dispatcher).await.is_err() {
@@ -251,6 +287,8 @@ async fn within(stage: &str, limit: Duration, mut task: JoinHandle<()>) {
         tracing::warn!(stage, ?limit, "did not end in time and is aborted");
         task.abort();
     }
+    // Either way the end came nearer.
+    notify::alive();
 }
 
 /// Tidies up now and then: deadlines, lapsed leases, finished messages that are old enough.

@@ -76,7 +76,7 @@ async fn play(keep: bool) -> Result<(), DemoError> {
     let (events, seen) = mpsc::channel(EVENTS_WAITING);
     let _modems = modems(&ports, &events)?;
     Keyring::write_new(&place.path().join("key"))?;
-    let app = App::build(&Config::parse(&configuration(place.path()), "demo")?).await?;
+    let app = App::build(&Config::parse(&configuration(place.path()), "demo")?, None).await?;
     let mut running = app.spawn();
     let socket = place.path().join("api.sock");
     let told = tokio::select! {

@@ -15,7 +15,7 @@ const CREDENTIAL: &str = "smsotpd-key";
 /// When the key cannot be read, is readable by others, or cannot be made.
 pub(super) fn load(path: &Path) -> Result<Keyring, KeyError> {
     if let Some(credential) = credential() {
-        return Keyring::read(&credential);
+        return Keyring::read_credential(&credential);
     }
     if path.exists() {
         return Keyring::read(path);

@@ -10,15 +10,17 @@
 //! any task that should run for ever ends the daemon in order, with exit code 70: the store is the truth, and the next start
 //! recovers from it.
 
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Config;
 use crate::store::seal::Keyring;
 use crate::telemetry;
 
+mod activation;
 mod app;
 mod demo;
 mod key;
@@ -26,6 +28,7 @@ mod notify;
 mod reload;
 mod settings;
 mod signals;
+mod watchdog;
 
 pub use app::{App, Running, StartError};
 
@@ -73,6 +76,12 @@ enum Command {
     },
 }
 
+/// The command line, for manual pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -118,6 +127,14 @@ fn run(path: Option<PathBuf>) -> ExitCode {
             return ExitCode::from(EX_CONFIG);
         }
     };
+    // Before there is a second thread: the environment is read and cleared.
+    let passed = match activation::passed() {
+        Ok(passed) => passed,
+        Err(error) => {
+            tracing::error!(%error, "not started");
+            return ExitCode::from(EX_CONFIG);
+        }
+    };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -128,7 +145,7 @@ fn run(path: Option<PathBuf>) -> ExitCode {
     for warning in config.warnings.iter() {
         tracing::warn!(%warning, "configuration");
     }
-    let code = runtime.block_on(serve(config, path, log));
+    let code = runtime.block_on(serve(config, path, log, passed));
     // A blocking read that hangs on a dead disk must not hold the end up.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     ExitCode::from(code)
@@ -144,7 +161,12 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 /// Runs until a signal or the end of a task; gives the exit code.
-async fn serve(config: Config, path: Option<PathBuf>, log: telemetry::log::Handle) -> u8 {
+async fn serve(
+    config: Config,
+    path: Option<PathBuf>,
+    log: telemetry::log::Handle,
+    passed: Option<UnixListener>,
+) -> u8 {
     let mut signals = match signals::Signals::new() {
         Ok(signals) => signals,
         Err(error) => {
@@ -152,7 +174,7 @@ async fn serve(config: Config, path: Option<PathBuf>, log: telemetry::log::Handl
             return EX_SOFTWARE;
         }
     };
-    let app = match App::build(&config).await {
+    let app = match App::build(&config, passed).await {
         Ok(app) => app,
         Err(error) => {
             tracing::error!(%error, "not started");
@@ -161,6 +183,7 @@ async fn serve(config: Config, path: Option<PathBuf>, log: telemetry::log::Handl
     };
     let mut running = app.spawn();
     notify::ready();
+    let mut watched = std::pin::pin!(watchdog::feed(running.proof()));
     let mut reload = reload::Reload::new(config, path, log);
     let code = loop {
         tokio::select! {
@@ -172,6 +195,7 @@ async fn serve(config: Config, path: Option<PathBuf>, log: telemetry::log::Handl
                     notify::ready();
                 }
             },
+            never = &mut watched => match never {},
             task = running.ended() => {
                 tracing::error!(task, "a task ended that should run for ever; stopping in order");
                 break EX_SOFTWARE;

@@ -1,10 +1,15 @@
-//! What the service manager is told: ready, reloading, stopping. Outside systemd all of it is nothing.
+//! What the service manager is told: ready, alive, reloading, stopping. Outside systemd all of it is nothing.
 
 use sd_notify::NotifyState;
 
 /// The listener listens and the store is open.
 pub(super) fn ready() {
     tell(&[NotifyState::Ready]);
+}
+
+/// There was progress; without this the service manager ends the daemon and starts it again.
+pub(super) fn alive() {
+    tell(&[NotifyState::Watchdog]);
 }
 
 /// A reload begins; systemd wants the monotonic time with it (`Type=notify-reload`).

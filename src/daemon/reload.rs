@@ -30,7 +30,7 @@ impl Reload {
             }
         };
         let changes = diff(&self.config, &fresh);
-        let notes = self.config.modem.notes != fresh.modem.notes;
+        let notes = self.config.modem.library != fresh.modem.library;
         if changes.is_empty() && !notes {
             tracing::info!("reloaded: nothing changed");
             return;

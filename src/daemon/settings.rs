@@ -67,16 +67,16 @@ pub(super) fn validate(config: &Config) -> Result<validate::Settings, crate::otp
 /// The modems.
 pub(super) fn fleet(
     config: &Config,
+    notes: watch::Receiver<Arc<Library>>,
     pin: Option<Secret>,
     pins: PinMemory,
-    notes: watch::Receiver<Arc<Library>>,
 ) -> FleetSettings {
     let modem = &config.modem;
     FleetSettings {
-        directory: modem.directory.clone(),
-        fixed: modem.ports.clone(),
         sysfs: "/sys".into(),
         notes,
+        directory: modem.directory.clone(),
+        fixed: modem.ports.clone(),
         default: PortSettings {
             baud: modem.baud,
             pin,

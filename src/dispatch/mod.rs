@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +33,21 @@ const LEASE: Duration = Duration::from_secs(300);
 const LEASE_MARGIN: Duration = Duration::from_secs(200);
 /// After a commit failed, nothing is begun for this long: a full disk does not get better by asking at once.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// A send that is older is stuck: its lease has lapsed, and no network is waited for so long (`submit-limit` ends at ten minutes).
+const OVERDUE: Duration = Duration::from_secs(15 * 60);
+
+/// Asks a running dispatcher whether it gets on.
+#[derive(Debug, Clone)]
+pub struct Pulse(mpsc::Sender<oneshot::Sender<bool>>);
+
+impl Pulse {
+    /// Waits for the dispatcher's answer: whether every send in flight is younger than any may become. `false` when it has ended.
+    pub async fn beats(&self) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(answer).await.is_ok() && answered.await.unwrap_or(false)
+    }
+}
 
 /// Counts that the telemetry reads; written by the dispatcher alone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,6 +84,8 @@ pub struct Dispatcher {
     lines: HashMap<ChannelId, Line>,
     paused_until: Option<Instant>,
     tally: watch::Sender<Tally>,
+    pulse: Pulse,
+    questions: mpsc::Receiver<oneshot::Sender<bool>>,
 }
 
 /// A provider and the latest word on its channels.
@@ -90,6 +107,7 @@ struct Flight {
     seq: u8,
     channel: ChannelId,
     stage: Stage,
+    begun: Instant,
 }
 
 /// What is known of the attempt's row.
@@ -116,6 +134,7 @@ impl Dispatcher {
             .into_iter()
             .map(|provider| Source { channels: provider.channels(), provider })
             .collect();
+        let (pulse, questions) = mpsc::channel(1);
         Self {
             store,
             providers,
@@ -132,6 +151,8 @@ impl Dispatcher {
             lines: HashMap::new(),
             paused_until: None,
             tally: watch::Sender::new(Tally::default()),
+            pulse: Pulse(pulse),
+            questions,
         }
     }
 
@@ -139,6 +160,12 @@ impl Dispatcher {
     #[must_use]
     pub fn tally(&self) -> watch::Receiver<Tally> {
         self.tally.subscribe()
+    }
+
+    /// The way to ask whether it gets on.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Runs until `stop`, then leases no more, gives back what it holds and waits for what is in flight.
@@ -160,6 +187,10 @@ impl Dispatcher {
         let paused = self.paused_until;
         tokio::select! {
             biased;
+            Some(asker) = self.questions.recv() => {
+                // Whoever no longer waits was told too late, and counts it so.
+                let _ = asker.send(self.gets_on());
+            }
             Some(Ok(turned)) = self.turns.join_next() => self.turned(turned),
             Some(Ok((flight, outcome))) = self.sends.join_next() => self.ended(flight, outcome),
             leased = ready(self.any.as_mut()) => { self.any = None; self.take_in(leased); }
@@ -171,6 +202,11 @@ impl Dispatcher {
             () = until(paused) => self.paused_until = None,
             () = stop.cancelled() => {}
         }
+    }
+
+    fn gets_on(&self) -> bool {
+        let now = clock::monotonic();
+        self.flights.values().all(|flight| now.saturating_duration_since(flight.begun) < OVERDUE)
     }
 
     /// Begins attempts for held messages, most urgent first, while channels have free slots.
@@ -259,8 +295,9 @@ impl Dispatcher {
         self.pending_keepers.push((flight, keeper));
         let line = self.lines.entry(channel.clone()).or_default();
         line.in_flight += 1;
-        line.last_begun = Some(clock::monotonic());
-        self.flights.insert(flight, Flight { message, seq, channel, stage: Stage::Committing });
+        let begun = clock::monotonic();
+        line.last_begun = Some(begun);
+        self.flights.insert(flight, Flight { message, seq, channel, stage: Stage::Committing, begun });
     }
 
     /// Sends the pending turn to the store, if there is anything in it and the store is well.
@@ -311,7 +348,9 @@ impl Dispatcher {
 
     /// An attempt ended: the rules say what becomes of its message.
     fn ended(&mut self, flight: u64, outcome: Outcome) {
-        let Some(Flight { mut message, seq, channel, stage }) = self.flights.remove(&flight) else { return };
+        let Some(Flight { mut message, seq, channel, stage, .. }) = self.flights.remove(&flight) else {
+            return;
+        };
         if let Some(line) = self.lines.get_mut(&channel) {
             line.in_flight = line.in_flight.saturating_sub(1);
         }

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::driver::DriverHandle;
 use super::machine::{Cause, Counters, Done, Failure, Phase, Status, Step};
 use super::trace::Trace;
+use crate::alarm::{AlarmKind, Finding, Progress, Stage};
 use crate::units::{Dbm, Iccid, Imei};
 
 /// All modems, by the name of their port.
@@ -47,6 +48,9 @@ pub struct Modem {
     pub state: State,
     /// Why it is so, for people; the last error if the port cannot be opened.
     pub cause: Option<String>,
+    /// How far it has come, for whoever keeps the alarms.
+    #[serde(skip)]
+    pub progress: Progress,
     /// An operator holds it back: it stays in service for what comes in, and sends nothing.
     pub paused: bool,
     /// The modem.
@@ -77,6 +81,8 @@ pub enum State {
     Closed,
     /// Its port went: it was unplugged, lost power, or was reset and comes back.
     Away,
+    /// It is no modem, or a port of one that must not be opened: see the cause.
+    Unusable,
     /// Two whole health ladders were no use: it is left alone for a while.
     Parked,
     /// Another port of the same modem is in service.
@@ -221,6 +227,7 @@ impl Modem {
             device,
             state: State::Closed,
             cause: None,
+            progress: Progress::Unknown,
             paused: false,
             imei: None,
             iccid: None,
@@ -242,6 +249,7 @@ impl Modem {
     pub(super) fn show(&mut self, status: &Status) {
         let identity = &status.identity;
         (self.state, self.cause) = state(&status.phase);
+        self.progress = progress(&status.phase);
         self.imei = identity.imei.clone().or(self.imei.take());
         self.iccid.clone_from(&identity.iccid);
         let make = [&identity.manufacturer, &identity.model, &identity.revision];
@@ -253,6 +261,38 @@ impl Modem {
         self.registration = status.registration.0;
         self.counters = status.counters;
     }
+}
+
+impl Fleet {
+    /// What is seen at each port that is there.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        let finding = |modem: &Modem| Finding {
+            port: modem.port.clone(),
+            modem: modem.imei.clone(),
+            progress: modem.progress,
+            cause: modem.cause.clone().unwrap_or_default(),
+        };
+        self.modems.iter().filter(|modem| modem.state != State::Away).map(finding).collect()
+    }
+}
+
+/// How far a modem in this phase has come.
+fn progress(phase: &Phase) -> Progress {
+    let kind = match phase {
+        Phase::Starting => return Progress::Reached(Stage::Open),
+        Phase::Ready => return Progress::Reached(Stage::Registered),
+        Phase::Searching | Phase::Down(Cause::NoNetwork) => AlarmKind::NotRegistered,
+        Phase::Down(Cause::Silent | Cause::Refused(_)) => AlarmKind::ModemUnusable,
+        Phase::Down(Cause::NoSim) => AlarmKind::SimMissing,
+        Phase::Down(Cause::PinWrong(_) | Cause::PinLastTry(_) | Cause::Locked) => AlarmKind::SimLocked,
+        // Whether its PIN may be tried is being found out.
+        Phase::Down(Cause::PinWanted(_)) => return Progress::Reached(Stage::Answering),
+        Phase::Recovering(_) | Phase::Down(Cause::Recovering(_) | Cause::Restarted) | Phase::Closed => {
+            return Progress::Unknown;
+        }
+    };
+    Progress::Stuck(kind)
 }
 
 fn state(phase: &Phase) -> (State, Option<String>) {

@@ -488,8 +488,9 @@ impl Machine {
 
     /// Sends what is next, if the line is free.
     fn pump(&mut self, now: Instant) {
-        // An operator does not wait for the end of our patience with a silent modem.
-        if matches!(self.state, State::BringUp(_)) && !self.session.is_idle() {
+        // An operator does not wait for the end of our patience with a silent modem; a poke is what it gets anyway.
+        let hard = self.reset.is_some_and(|reset| reset.step != Step::Poke);
+        if hard && matches!(self.state, State::BringUp(_)) && !self.session.is_idle() {
             self.begin_reset(now);
         }
         while self.session.is_idle() {

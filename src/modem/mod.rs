@@ -26,6 +26,7 @@ pub mod udev;
 
 mod away;
 mod handle;
+mod left_alone;
 mod pin_memory;
 mod port;
 mod power;

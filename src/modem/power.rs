@@ -8,6 +8,10 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use super::usb;
+
+/// Where the kernel tells of devices.
+const SYSFS: &str = "/sys";
 /// How long a modem stays off its bus: hubs that switch power want a moment.
 const OFF: Duration = Duration::from_secs(2);
 /// A hook that takes longer is killed; a power switch needs seconds.
@@ -38,8 +42,8 @@ pub(super) enum PowerError {
 
 /// Takes the USB device behind the tty `target` off its bus and on again; all its ports come anew.
 pub(super) async fn reauthorise(target: &Path) -> Result<(), PowerError> {
-    let switch = authorised(Path::new("/sys/class/tty"), target)
-        .ok_or_else(|| PowerError::NotUsb(target.to_owned()))?;
+    let switch =
+        usb::authorised(Path::new(SYSFS), target).ok_or_else(|| PowerError::NotUsb(target.to_owned()))?;
     for (value, pause) in [("0", OFF), ("1", Duration::ZERO)] {
         tokio::fs::write(&switch, value)
             .await
@@ -61,36 +65,12 @@ pub(super) async fn site_hook(hook: Option<&Path>, port: &str, imei: Option<&str
     if ended.success() { Ok(()) } else { Err(PowerError::HookFailed(ended)) }
 }
 
-/// The switch of the USB device (not of the interface, which has one of its own and no `idVendor`).
-fn authorised(ttys: &Path, target: &Path) -> Option<PathBuf> {
-    let device = ttys.join(target.file_name()?).join("device").canonicalize().ok()?;
-    let usb = device.ancestors().find(|above| above.join("idVendor").is_file())?;
-    Some(usb.join("authorized")).filter(|switch| switch.is_file())
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-
-    #[test]
-    fn the_switch_is_that_of_the_device_not_of_the_interface() {
-        let root = tempfile::tempdir().unwrap();
-        let device = root.path().join("devices/1-2");
-        let interface = device.join("1-2:1.2/ttyUSB0");
-        fs::create_dir_all(&interface).unwrap();
-        for file in ["idVendor", "authorized", "1-2:1.2/authorized"] {
-            fs::write(device.join(file), "1").unwrap();
-        }
-        let tty = root.path().join("tty/ttyUSB0");
-        fs::create_dir_all(&tty).unwrap();
-        symlink(&interface, tty.join("device")).unwrap();
-        let found = authorised(&root.path().join("tty"), Path::new("/dev/ttyUSB0")).unwrap();
-        assert_eq!(found, device.canonicalize().unwrap().join("authorized"));
-        assert_eq!(authorised(&root.path().join("tty"), Path::new("/dev/ttyS0")), None);
-    }
 
     #[tokio::test]
     async fn the_hook_learns_port_and_imei() {

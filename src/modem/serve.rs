@@ -12,13 +12,14 @@ use super::driver::{Driver, DriverHandle, Exit, Notice, Parts};
 use super::history::History;
 use super::machine::{Cause, Phase, PinPermission, Settings, Step};
 use super::pin_memory::{PinMemory, Try};
-use super::port::Port;
+use super::port::{OpenError, Port};
 use super::power::PowerError;
-use super::profile::Library;
+use super::profile::Refusal;
 use super::supervisor::PortSettings;
 use super::trace::Trace;
 use super::wake::Wake;
 use super::{power, supervisor::Outside, usb};
+use crate::alarm::{AlarmKind, Progress};
 use crate::at::command::Pin;
 use crate::clock;
 use crate::units::{Iccid, Imei};
@@ -36,11 +37,38 @@ pub(super) enum Stage {
     /// The port is open and driven.
     Driven(DriverHandle),
     /// It is closed, and why.
-    Closed(Option<String>),
-    /// It must not be opened, and why.
-    Refused(String),
+    Closed(Option<Why>),
+    /// It must not be opened.
+    Unusable(Refusal),
     /// It is closed and left alone for a while, and why.
-    Parked(String),
+    Parked(Why),
+}
+
+/// Why a port was closed.
+#[derive(Debug, Default)]
+pub(super) struct Why {
+    /// For people.
+    pub(super) told: String,
+    /// For whoever keeps the alarms.
+    pub(super) progress: Progress,
+}
+
+impl Why {
+    fn stuck(kind: AlarmKind, told: impl Into<String>) -> Self {
+        Self { told: told.into(), progress: Progress::Stuck(kind) }
+    }
+}
+
+impl From<OpenError> for Why {
+    fn from(error: OpenError) -> Self {
+        let kind = match error {
+            OpenError::Missing { .. } => AlarmKind::ModemLost,
+            OpenError::Denied { .. } => AlarmKind::PortDenied,
+            OpenError::InUse { .. } => AlarmKind::PortLocked,
+            OpenError::Setup { .. } => AlarmKind::PortUnusable,
+        };
+        Self::stuck(kind, error.to_string())
+    }
 }
 
 /// One port task.
@@ -50,7 +78,6 @@ pub(super) struct Serve {
     pub(super) target: PathBuf,
     pub(super) settings: PortSettings,
     pub(super) pins: Option<PinMemory>,
-    pub(super) notes: watch::Receiver<Arc<Library>>,
     pub(super) outside: Arc<Outside>,
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) notices: mpsc::Sender<Notice>,
@@ -113,16 +140,15 @@ impl Serve {
 
     /// One driver's life. Gives the pause that is due after it.
     async fn once(&mut self, memory: &mut Memory) -> Option<Duration> {
-        let refusal = usb::refusal(&self.outside.sysfs, &self.target, &self.notes.borrow());
-        if let Some(why) = refusal {
-            self.tell(Stage::Refused(why)).await;
+        if let Some(refusal) = self.refusal() {
+            self.tell(Stage::Unusable(refusal)).await;
             memory.history.slow();
             return Some(memory.next_pause());
         }
         let port = match Port::open(&self.target, self.settings.baud).await {
             Ok(port) => port,
             Err(error) => {
-                self.tell(Stage::Closed(Some(error.to_string()))).await;
+                self.tell(Stage::Closed(Some(error.into()))).await;
                 return Some(memory.next_pause());
             }
         };
@@ -142,16 +168,22 @@ impl Serve {
                 matches!(next, Next::Pause).then(|| memory.next_pause())
             }
             Next::Park(parking) => {
-                let why = why.unwrap_or_default();
-                let left = format!("{why}; it is left alone for {} min", parking.as_secs() / 60);
-                self.tell(Stage::Parked(left)).await;
+                let told = why.unwrap_or_default().told;
+                let left = format!("{told}; it is left alone for {} min", parking.as_secs() / 60);
+                self.tell(Stage::Parked(Why::stuck(AlarmKind::ModemStuck, left))).await;
                 Some(parking)
             }
         }
     }
 
+    /// Why the port must not be opened, by the notes as they are now.
+    fn refusal(&self) -> Option<Refusal> {
+        let port = usb::port(&self.outside.sysfs, &self.target)?;
+        self.outside.notes.borrow().refusal(&port)
+    }
+
     fn parts(&self, memory: &Memory, stop: CancellationToken) -> Parts {
-        let notes = Arc::clone(&self.notes.borrow());
+        let notes = Arc::clone(&self.outside.notes.borrow());
         let profile = self.settings.profile.as_deref();
         let profile = profile.and_then(|name| notes.named(name));
         Parts {
@@ -218,11 +250,12 @@ impl Serve {
     }
 
     /// What an end means: its cause for people, and what follows.
-    async fn consider(&self, exit: Exit, memory: &mut Memory) -> (Option<String>, Next) {
+    async fn consider(&self, exit: Exit, memory: &mut Memory) -> (Option<Why>, Next) {
+        let lost = |told: String| Some(Why::stuck(AlarmKind::ModemLost, told));
         match exit {
             Exit::Stopped => (None, Next::AtOnce),
-            Exit::HungUp => (Some("the port hung up".to_owned()), Next::Pause),
-            Exit::Broken(cause) => (Some(format!("the port broke: {cause}")), Next::Pause),
+            Exit::HungUp => (lost("the port hung up".to_owned()), Next::Pause),
+            Exit::Broken(cause) => (lost(format!("the port broke: {cause}")), Next::Pause),
             Exit::PinWanted(iccid) => match self.ask_for_try(iccid, memory).await {
                 Ok(()) => (None, Next::AtOnce),
                 Err(why) => {
@@ -235,17 +268,19 @@ impl Serve {
     }
 
     /// Notes the one try, before it is made, and gives the next machine the permission.
-    async fn ask_for_try(&self, iccid: Option<Iccid>, memory: &mut Memory) -> Result<(), String> {
+    async fn ask_for_try(&self, iccid: Option<Iccid>, memory: &mut Memory) -> Result<(), Why> {
         memory.permission = PinPermission::Never;
+        let missing =
+            |told: &str| Why::stuck(AlarmKind::SimPinMissing, format!("the SIM wants its PIN, and {told}"));
         let Some(pin) = &self.settings.pin else {
-            return Err("the SIM wants its PIN, and none is set; set `pin`".to_owned());
+            return Err(missing("none is set; set `pin`"));
         };
         let Some(pins) = &self.pins else {
-            return Err("the SIM wants its PIN, and there is no memory of tries to allow one".to_owned());
+            return Err(missing("there is no memory of tries to allow one"));
         };
         let permission = iccid.map_or(PinPermission::AnyCard, PinPermission::ForCard);
         let Some(card) = card(&permission, memory) else {
-            return Err("the SIM wants its PIN, and neither card nor modem says which it is".to_owned());
+            return Err(missing("neither card nor modem says which it is"));
         };
         match pins.permit(card, pin.clone()).await {
             Ok(true) => {
@@ -254,14 +289,15 @@ impl Serve {
                 Ok(())
             }
             Ok(false) => {
-                Err("this PIN was tried on this SIM and was not taken; set the right one".to_owned())
+                let told = "this PIN was tried on this SIM and was not taken; set the right one";
+                Err(Why::stuck(AlarmKind::SimLocked, told))
             }
-            Err(error) => Err(format!("the try of the PIN cannot be noted, so it is not made: {error}")),
+            Err(error) => Err(missing(&format!("its try cannot be noted, so it is not made: {error}"))),
         }
     }
 
     /// Carries the step out. What cannot be re-authorised, or was in vain, is for the site's hook; with that the ladder ends.
-    async fn step_outside(&self, wanted: Step, memory: &mut Memory) -> (Option<String>, Next) {
+    async fn step_outside(&self, wanted: Step, memory: &mut Memory) -> (Option<Why>, Next) {
         let mut step = memory.history.step(wanted);
         let mut done = self.carry_out(step, memory).await;
         if matches!(done, Err(PowerError::NotUsb(_))) {
@@ -274,7 +310,7 @@ impl Serve {
         };
         warn!(port = %self.name, "{told}");
         let parking = if step == Step::SiteHook { memory.history.ladder_ended() } else { None };
-        (Some(told), parking.map_or(Next::Pause, Next::Park))
+        (Some(Why { told, progress: Progress::Unknown }), parking.map_or(Next::Pause, Next::Park))
     }
 
     async fn carry_out(&self, step: Step, memory: &Memory) -> Result<(), PowerError> {

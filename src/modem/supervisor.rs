@@ -21,13 +21,14 @@ use super::driver::{DriverHandle, Notice};
 use super::fleet::{Command, CommandError, LeftAlone, Link, Modem, State};
 pub use super::fleet::{Fleet, FleetHandle};
 use super::history::History;
+use super::left_alone::left_alone;
 use super::machine::Phase;
 pub use super::pin_memory::PinMemory;
 use super::profile::Library;
-use super::serve::{Report, Serve, Stage};
+use super::serve::{Report, Serve, Stage, Why};
 use super::trace::Trace;
-use super::usb;
 use super::wake::Wake;
+use crate::alarm::{self, Progress};
 use crate::clock;
 use crate::secret::Secret;
 use crate::units::Imei;
@@ -46,14 +47,14 @@ const CLOSE_GRACE: Duration = Duration::from_secs(3);
 /// What the modems need to know.
 #[derive(Debug, Clone)]
 pub struct FleetSettings {
-    /// Where the links are.
-    pub directory: PathBuf,
-    /// Ports that no link leads to, served for ever and opened when they are there.
-    pub fixed: Vec<PathBuf>,
     /// Where the kernel tells of devices, `/sys`.
     pub sysfs: PathBuf,
     /// The firmware notes in force; a port takes them when it is opened.
     pub notes: watch::Receiver<Arc<Library>>,
+    /// Where the links are.
+    pub directory: PathBuf,
+    /// Ports that no link leads to, served for ever and opened when they are there.
+    pub fixed: Vec<PathBuf>,
     /// For ports that `ports` does not name.
     pub default: PortSettings,
     /// By the name of the link.
@@ -100,6 +101,7 @@ impl Default for PortSettings {
 #[derive(Debug)]
 pub(super) struct Outside {
     pub(super) sysfs: PathBuf,
+    pub(super) notes: watch::Receiver<Arc<Library>>,
     pub(super) site_hook: Option<PathBuf>,
     pub(super) stop_limit: Duration,
 }
@@ -164,6 +166,7 @@ impl Supervisor {
         let (reports_in, reports) = mpsc::channel(REPORTS_WAITING);
         let outside = Arc::new(Outside {
             sysfs: settings.sysfs.clone(),
+            notes: settings.notes.clone(),
             site_hook: settings.site_hook.clone(),
             stop_limit: settings.stop_limit,
         });
@@ -254,7 +257,7 @@ impl Supervisor {
         let target = |entry: &Entry| Path::new(&entry.modem.device).canonicalize().ok();
         let name = |target: PathBuf| Some(target.file_name()?.to_str()?.to_owned());
         let served = self.entries.values().filter_map(target).filter_map(name).collect();
-        self.left_alone = usb::left_alone(&self.outside.sysfs, &self.settings.notes.borrow(), &served);
+        self.left_alone = left_alone(&self.outside.sysfs, &self.outside.notes.borrow(), &served);
     }
 
     /// Two tasks must not open one port: the next one begins when the last one has closed it.
@@ -275,7 +278,7 @@ impl Supervisor {
         if let Some(target) = again {
             return self.serve(modem.port, target, history);
         }
-        let window = window(&modem, &self.settings.notes.borrow());
+        let window = window(&self.outside.notes.borrow(), &modem);
         self.away.went(clock::monotonic(), modem, history, window);
     }
 
@@ -291,7 +294,6 @@ impl Supervisor {
             target: target.clone(),
             settings: self.settings.ports.get(&name).unwrap_or(&self.settings.default).clone(),
             pins: self.settings.pins.clone(),
-            notes: self.settings.notes.clone(),
             outside: Arc::clone(&self.outside),
             reports: self.reports_in.clone(),
             notices: self.notices.clone(),
@@ -320,19 +322,21 @@ impl Supervisor {
                 entry.modem.restarts = entry.drivers.saturating_sub(1);
             }
             Stage::Closed(why) => {
-                if let Some(why) = &why {
-                    warn!(port = entry.modem.port, why, "port closed");
+                if let Some(Why { told, .. }) = &why {
+                    warn!(port = entry.modem.port, why = told, "port closed");
                 }
                 entry.close(State::Closed, why);
             }
-            Stage::Refused(why) => {
-                if entry.modem.cause.as_ref() != Some(&why) {
-                    warn!(port = entry.modem.port, why, "port refused");
+            Stage::Unusable(refusal) => {
+                // That it is plugged in is no fault; the modem that it may have been is missed as lost.
+                let why = Why { told: refusal.to_string(), progress: Progress::Unknown };
+                if entry.modem.state != State::Unusable {
+                    warn!(port = entry.modem.port, why = why.told, "port is left alone");
                 }
-                entry.close(State::Down, Some(why));
+                entry.close(State::Unusable, Some(why));
             }
             Stage::Parked(why) => {
-                error!(port = entry.modem.port, why, "the modem is parked");
+                error!(port = entry.modem.port, why = why.told, "the modem is parked");
                 entry.close(State::Parked, Some(why));
             }
         }
@@ -413,6 +417,7 @@ impl Supervisor {
             let covered = entry.modem.imei.as_ref().is_some_and(|imei| first.contains(imei));
             if covered {
                 (entry.modem.state, entry.modem.cause) = (State::Spare, None);
+                entry.modem.progress = Progress::Reached(alarm::Stage::Open);
             } else {
                 entry.wanted.send_replace(true);
             }
@@ -443,12 +448,19 @@ impl Entry {
     }
 
     /// The port is closed.
-    fn close(&mut self, state: State, why: Option<String>) {
-        self.driver = None;
-        if !self.leaving {
-            (self.modem.state, self.modem.cause) = (state, why);
-            self.modem.forget_network();
+    fn close(&mut self, state: State, why: Option<Why>) {
+        let driver = self.driver.take();
+        if self.leaving {
+            return;
         }
+        if let Some(driver) = driver {
+            // It may have ended before anybody looked, and then only this tells whose port it is.
+            self.modem.show(&driver.status().borrow());
+        }
+        self.modem.state = state;
+        (self.modem.cause, self.modem.progress) =
+            why.map_or((None, Progress::Unknown), |Why { told, progress }| (Some(told), progress));
+        self.modem.forget_network();
     }
 
     fn in_service(&self) -> bool {
@@ -471,7 +483,7 @@ impl Modem {
 }
 
 /// How long a modem may be away after a reset.
-fn window(modem: &Modem, notes: &Library) -> Duration {
+fn window(notes: &Library, modem: &Modem) -> Duration {
     let profile = modem.profile.as_deref().and_then(|name| notes.named(name));
     profile.unwrap_or_else(|| notes.generic()).away()
 }

@@ -16,9 +16,6 @@ const IEI_CONCAT_16: u8 = 0x08;
 const IEI_SINGLE_SHIFT: u8 = 0x24;
 const IEI_LOCKING_SHIFT: u8 = 0x25;
 
-/// Octets of the elements of a part of ours: concatenation and two national languages.
-const LONGEST_OF_PART: usize = 5 + 3 + 3;
-
 /// Part `seq` of `total` parts that share `reference`; TS 23.040 9.2.3.24.1 and .8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Concat {
@@ -142,14 +139,14 @@ impl Header {
     /// The header of part `seq` of `total` that is written with `tables`; `None` where nothing needs to be said.
     #[must_use]
     pub fn of_part(reference: u8, total: u8, seq: u8, tables: Tables) -> Option<Self> {
-        let mut raw = Vec::with_capacity(LONGEST_OF_PART);
-        if total > 1 {
-            raw.extend_from_slice(&[IEI_CONCAT_8, 3, reference, total, seq]);
-        }
-        for (iei, language) in [(IEI_SINGLE_SHIFT, tables.single), (IEI_LOCKING_SHIFT, tables.locking)] {
-            if language != 0 {
-                raw.extend_from_slice(&[iei, 1, language]);
-            }
+        let concat = [IEI_CONCAT_8, 3, reference, total, seq];
+        let concat = if total > 1 { &concat[..] } else { &[] };
+        let national = [(IEI_SINGLE_SHIFT, tables.single), (IEI_LOCKING_SHIFT, tables.locking)];
+        let national = national.into_iter().filter(|&(_, language)| language != 0);
+        let mut raw = Vec::with_capacity(concat.len() + 3 * national.clone().count());
+        raw.extend_from_slice(concat);
+        for (iei, language) in national {
+            raw.extend_from_slice(&[iei, 1, language]);
         }
         let readable = raw.len();
         (readable != 0).then(|| Self { raw: Secret::new(raw), readable })

@@ -16,11 +16,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::sqlite::read::Readers;
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
-use super::sqlite::{self, Tx, accept, inbox, lease, recovery, report, tokens, turn};
+use super::sqlite::{self, Tx, accept, alarms, inbox, lease, recovery, report, tokens, turn};
 use super::{
-    Accepted, Begun, ChallengeRecord, Count, Filter, InboxRecord, Incoming, Leased, MessageRecord,
-    Operations, Recovered, Report, StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
+    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, InboxId,
+    InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, StoreError,
+    TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
 };
+use crate::alarm::Alarm;
 use crate::number::Number;
 use crate::provider::ChannelId;
 use crate::queue::message::{MessageId, NewMessage};
@@ -76,7 +78,8 @@ pub enum OpenError {
     },
     /// A later release wrote it.
     #[error(
-        "the store {path} has schema {found}, this release knows up to {known}; install the newer release again"
+        "the store {path} has schema {found}, this release knows up to {known}; install the newer release again, \
+         or put the copy {path}.schema-{known} in its place"
     )]
     Newer {
         /// Which file.
@@ -85,6 +88,14 @@ pub enum OpenError {
         found: i64,
         /// The newest this release knows.
         known: i64,
+    },
+    /// The copy that an upgrade of the schema keeps cannot be made, so nothing was upgraded.
+    #[error("the copy {path} of the store, which an upgrade needs first: {source}")]
+    Copy {
+        /// Which file.
+        path: PathBuf,
+        /// What the system or the engine said.
+        source: io::Error,
     },
     /// It holds values under a key that was not given.
     #[error("the store {path} holds values sealed with key {key}, which was not given")]
@@ -171,6 +182,15 @@ impl Store {
         // A writer that panicked has nothing more to finish.
         let _ = tokio::task::spawn_blocking(move || writer.join()).await;
         self.shared.readers.close();
+    }
+
+    /// Waits until the writer has taken its turn once: begun and ended a transaction, or been refused one by the engine (a full
+    /// disk, a lock), which is also an answer.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`], or what the engine refuses.
+    pub async fn pulse(&self) -> Result<(), StoreError> {
+        self.write(0, |_| Ok(())).await
     }
 
     /// What the writer did so far.
@@ -348,6 +368,10 @@ impl Operations for Store {
         self.shared.readers.ask(move |view| view.inbox(most)).await
     }
 
+    async fn received(&self, id: InboxId) -> Result<Option<InboxRecord>, StoreError> {
+        self.shared.readers.ask(move |view| view.received(&id)).await
+    }
+
     async fn withdraw(
         &self,
         id: MessageId,
@@ -402,17 +426,31 @@ impl Operations for Store {
         self.write(serials.len(), move |tx| tokens::fail(tx, &serials)).await
     }
 
+    async fn raise_alarm(&self, alarm: Alarm, now: UnixMs) -> Result<Raised, StoreError> {
+        self.write(1, move |tx| alarms::raise(tx, &alarm, now)).await
+    }
+
+    async fn clear_alarm(&self, id: AlarmId, now: UnixMs) -> Result<bool, StoreError> {
+        self.write(1, move |tx| alarms::clear(tx, id, now)).await
+    }
+
+    async fn alarms(&self, which: Alarms) -> Result<Vec<AlarmRecord>, StoreError> {
+        self.shared.readers.ask(move |view| view.alarms(which)).await
+    }
+
     async fn recover(&self, now: UnixMs) -> Result<Recovered, StoreError> {
         self.take_back(UnixMs(i64::MAX), "the daemon stopped while it was leaving", now).await
     }
 
     async fn sweep(&self, now: UnixMs, keep: Duration) -> Result<(), StoreError> {
         let (old, dead) = (now.minus(keep), now.minus(DEAD_CHALLENGE));
+        let over = now.minus(ALARM_KEPT);
         self.expire(now).await?;
         self.take_back(now, "its lease lapsed while it was leaving", now).await?;
         self.purge(old).await?;
         while self.write(PIECE, move |tx| recovery::purge_challenges(tx, dead)).await? {}
         while self.write(PIECE, move |tx| inbox::purge(tx, old, now)).await? {}
+        while self.write(PIECE, move |tx| alarms::purge(tx, over)).await? {}
         while self.write(PIECE, move |tx| inbox::expire(tx, now)).await? {}
         Ok(())
     }

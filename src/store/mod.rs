@@ -8,11 +8,15 @@ pub mod engine;
 pub mod seal;
 mod sqlite;
 
+use std::fmt;
 use std::future::Future;
+use std::str::FromStr;
 use std::time::Duration;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
 
+use crate::alarm::{Alarm, Severity};
 use crate::number::Number;
 use crate::pdu::Coding;
 use crate::provider::{ChannelId, Segment, Verdict};
@@ -24,6 +28,11 @@ use crate::units::{MessageRef, UnixMs};
 /// How long it is remembered what came. A modem shows a message again until it is deleted there, a service centre repeats
 /// one whose acknowledgement was lost: both mostly within minutes, and hardly after a week even with the modem unplugged.
 pub const SHOWN_AGAIN: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// A condition that comes again so soon after it went is the same one: a plug that sits loose makes one alarm, not a hundred.
+pub const ALARM_AGAIN: Duration = Duration::from_secs(10 * 60);
+/// How long a cleared alarm is kept for people to look back.
+pub const ALARM_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Why an operation did not happen; in every case nothing was stored.
 #[derive(Debug, thiserror::Error)]
@@ -217,9 +226,55 @@ pub struct Incoming {
     pub at: UnixMs,
 }
 
+/// The name of a text from a phone: 16 octets, 32 for one that the first release stored; written in hexadecimal digits.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct InboxId(Box<[u8]>);
+
+impl InboxId {
+    /// From its octets, of which there are 1 to 32.
+    #[must_use]
+    pub fn from_slice(octets: &[u8]) -> Option<Self> {
+        (1..=32).contains(&octets.len()).then(|| Self(octets.into()))
+    }
+
+    /// Its octets.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for InboxId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for InboxId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InboxId({self})")
+    }
+}
+
+/// Not the name of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the id of a received text has an even number of hexadecimal digits, 64 at most")]
+pub struct NoInboxId;
+
+impl FromStr for InboxId {
+    type Err = NoInboxId;
+
+    fn from_str(text: &str) -> Result<Self, NoInboxId> {
+        let octets = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|_| NoInboxId)?;
+        Self::from_slice(&octets).ok_or(NoInboxId)
+    }
+}
+
 /// A text from a phone: whole, or with the gaps that it was given out with.
 #[derive(Debug, Clone)]
 pub struct InboxRecord {
+    /// Its name.
+    pub id: InboxId,
     /// The SIM it came to.
     pub channel: ChannelId,
     /// Sender as shown to people; empty if the octets could not be decoded.
@@ -389,6 +444,54 @@ pub struct Count {
     pub messages: u64,
 }
 
+/// The number of an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AlarmId(pub i64);
+
+/// What raising an alarm came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Raised {
+    /// Its number.
+    pub id: AlarmId,
+    /// Whether it was not open before, so that people should hear of it.
+    pub news: bool,
+}
+
+/// An alarm as shown to people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlarmRecord {
+    /// Its number.
+    pub id: AlarmId,
+    /// The word of its kind; an earlier release may have had kinds that this one has not.
+    pub kind: String,
+    /// An IMEI, or the name of a port.
+    pub subject: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Why.
+    pub cause: String,
+    /// What a person can do.
+    pub remedy: String,
+    /// First told.
+    pub raised: UnixMs,
+    /// Last told.
+    pub seen: UnixMs,
+    /// Times told: when it came, came again, had another cause, or still stood at a start of the daemon.
+    pub count: u64,
+    /// When it was over.
+    pub cleared: Option<UnixMs>,
+}
+
+/// Which alarms to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alarms {
+    /// Those that stand.
+    Open,
+    /// Cleared ones too.
+    All,
+}
+
 /// What start-up recovery found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Recovered {
@@ -438,6 +541,9 @@ pub trait Operations {
 
     /// Texts from phones, newest first, at most so many.
     fn inbox(&self, most: usize) -> impl Future<Output = Result<Vec<InboxRecord>, StoreError>> + Send;
+
+    /// One text from a phone.
+    fn received(&self, id: InboxId) -> impl Future<Output = Result<Option<InboxRecord>, StoreError>> + Send;
 
     /// Takes a message back if it has not left; `caller` limits it to that caller's own.
     fn withdraw(
@@ -496,10 +602,24 @@ pub trait Operations {
     /// Counts a wrong answer on each token, up to its maximum.
     fn fail(&self, serials: Vec<String>) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Raises an alarm, or tells an open one again: of one kind and subject there is never more than one open. One that was cleared
+    /// less than [`ALARM_AGAIN`] ago is opened again.
+    fn raise_alarm(
+        &self,
+        alarm: Alarm,
+        now: UnixMs,
+    ) -> impl Future<Output = Result<Raised, StoreError>> + Send;
+
+    /// The condition is over; `false` if there is no such alarm or it was cleared before.
+    fn clear_alarm(&self, id: AlarmId, now: UnixMs) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Alarms, open ones first, then the newest.
+    fn alarms(&self, which: Alarms) -> impl Future<Output = Result<Vec<AlarmRecord>, StoreError>> + Send;
+
     /// Start-up: leases by the rules of recovery. Call before the first lease.
     fn recover(&self, now: UnixMs) -> impl Future<Output = Result<Recovered, StoreError>> + Send;
 
-    /// Janitor: expires overdue messages, lapses leases, purges finished and received messages older than `keep` and dead challenges,
-    /// gives out texts whose missing parts will not come.
+    /// Janitor: expires overdue messages, lapses leases, purges finished and received messages older than `keep`, dead challenges and alarms
+    /// cleared [`ALARM_KEPT`] ago, gives out texts whose missing parts will not come.
     fn sweep(&self, now: UnixMs, keep: Duration) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

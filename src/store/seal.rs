@@ -201,11 +201,21 @@ impl Keyring {
     /// When it cannot be read, others may read it, or it holds no key.
     pub fn read(path: &Path) -> Result<Self, KeyError> {
         let failed = |source| KeyError::Io { path: path.to_owned(), source };
-        let metadata = fs::metadata(path).map_err(failed)?;
-        let mode = metadata.permissions().mode() & 0o7777;
+        let mode = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o7777;
         if mode & 0o077 != 0 {
             return Err(KeyError::Readable { path: path.to_owned(), mode });
         }
+        Self::read_credential(path)
+    }
+
+    /// The same for a credential, which systemd gives to one service alone: by an access list, whose mask shows as the
+    /// group's mode bits although no group may read.
+    ///
+    /// # Errors
+    /// When it cannot be read, or it holds no key.
+    pub fn read_credential(path: &Path) -> Result<Self, KeyError> {
+        let failed = |source| KeyError::Io { path: path.to_owned(), source };
+        let metadata = fs::metadata(path).map_err(failed)?;
         if metadata.len() > KEY_FILE_MOST {
             return Err(KeyError::Malformed(path.to_owned()));
         }
@@ -377,6 +387,7 @@ mod tests {
         assert!(matches!(Keyring::write_new(&path), Err(KeyError::Io { .. })));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(Keyring::read(&path), Err(KeyError::Readable { mode: 0o640, .. })));
+        assert_eq!(Keyring::read_credential(&path).unwrap().active_id(), id);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(&path, "not a key\n").unwrap();
         assert!(matches!(Keyring::read(&path), Err(KeyError::Malformed(_))));

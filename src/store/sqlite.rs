@@ -4,6 +4,7 @@
 //! them run inside the writer's transaction and see it as [`Tx`].
 
 pub(super) mod accept;
+pub(super) mod alarms;
 pub(super) mod inbox;
 pub(super) mod lease;
 pub(super) mod read;
@@ -11,6 +12,7 @@ pub(super) mod recovery;
 pub(super) mod report;
 pub(super) mod tokens;
 pub(super) mod turn;
+mod upgrade;
 pub(super) mod writer;
 
 use std::fs::OpenOptions;
@@ -30,8 +32,12 @@ use crate::queue::message::{Lane, MessageId, State};
 use crate::units::UnixMs;
 
 /// Migrations in order; `user_version` counts those applied.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("schema/0001.sql"), include_str!("schema/0002.sql"), include_str!("schema/0003.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
+    include_str!("schema/0004.sql"),
+];
 
 /// Prepared statements kept by a connection: all there are, with room to grow.
 const STATEMENTS: usize = 96;
@@ -63,13 +69,13 @@ pub(super) fn open(path: &Path, keys: &Keyring, most_pages: Option<u32>) -> Resu
     let mut conn =
         Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE)).map_err(engine)?;
     prepare(&conn).map_err(engine)?;
-    refuse_newer(&conn, path)?;
+    upgrade::refuse_newer(&conn, path)?;
     conn.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
          PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 1000; PRAGMA cache_size = -2048;",
     )
     .map_err(engine)?;
-    migrate(&mut conn).map_err(engine)?;
+    upgrade::migrate(&mut conn, path)?;
     check_keys(&conn, path, keys)?;
     grow_log(&conn).map_err(engine)?;
     if let Some(pages) = most_pages {
@@ -96,32 +102,6 @@ fn prepare(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     conn.busy_timeout(LOCK_PATIENCE)?;
     conn.execute_batch("PRAGMA temp_store = MEMORY;")
-}
-
-fn refuse_newer(conn: &Connection, path: &Path) -> Result<(), OpenError> {
-    let engine =
-        |error: rusqlite::Error| OpenError::Engine { path: path.to_owned(), reason: error.to_string() };
-    let found = version(conn).map_err(engine)?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    if found > known {
-        return Err(OpenError::Newer { path: path.to_owned(), found, known });
-    }
-    Ok(())
-}
-
-fn version(conn: &Connection) -> rusqlite::Result<i64> {
-    conn.pragma_query_value(None, "user_version", |row| row.get(0))
-}
-
-fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
-    let done = usize::try_from(version(conn)?).unwrap_or(0);
-    for (at, sql) in MIGRATIONS.iter().enumerate().skip(done) {
-        let tx = conn.transaction()?;
-        tx.execute_batch(sql)?;
-        tx.pragma_update(None, "user_version", i64::try_from(at + 1).unwrap_or(i64::MAX))?;
-        tx.commit()?;
-    }
-    Ok(())
 }
 
 /// Refuses a file with values under a key that we lack, and notes the active key.

@@ -13,7 +13,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::store::Count;
+use crate::store::{AlarmRecord, Count};
 
 /// Labels of an answered request. Endpoints are the router's own names, never paths as sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -35,6 +35,12 @@ pub struct Validation {
 struct Standing {
     lane: &'static str,
     state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StandingAlarm {
+    kind: String,
+    severity: &'static str,
 }
 
 /// Every metric of the daemon.
@@ -60,6 +66,7 @@ pub struct Metrics {
     /// Jobs that those commits served.
     pub jobs: Counter,
     messages: Family<Standing, Gauge>,
+    alarms: Family<StandingAlarm, Gauge>,
     channels_ready: Gauge,
     channels: Gauge,
     started: Gauge,
@@ -80,6 +87,7 @@ impl Default for Metrics {
             commits: Counter::default(),
             jobs: Counter::default(),
             messages: Family::default(),
+            alarms: Family::default(),
             channels_ready: Gauge::default(),
             channels: Gauge::default(),
             started: Gauge::default(),
@@ -104,6 +112,7 @@ impl Metrics {
         r.register("store_commits", "Durable commits", self.commits.clone());
         r.register("store_jobs", "Jobs served by the commits", self.jobs.clone());
         r.register("messages", "Messages in the store", self.messages.clone());
+        r.register("alarm", "Open alarms", self.alarms.clone());
         r.register("channels", "Channels there are", self.channels.clone());
         r.register("channels_ready", "Channels that take messages", self.channels_ready.clone());
         r.register("start_time_seconds", "When the daemon started, since the epoch", self.started.clone());
@@ -127,6 +136,15 @@ impl Metrics {
             self.messages
                 .get_or_create(&Standing { lane: count.lane.as_str(), state: count.state.as_str() })
                 .set(i64::try_from(count.messages).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Open alarms now; a kind that is not named has none.
+    pub fn alarms(&self, open: &[AlarmRecord]) {
+        self.alarms.clear();
+        for alarm in open {
+            let standing = StandingAlarm { kind: alarm.kind.clone(), severity: alarm.severity.as_str() };
+            self.alarms.get_or_create(&standing).inc();
         }
     }
 

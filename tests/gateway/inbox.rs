@@ -8,7 +8,8 @@ use smsotpd::store::engine::{Settings, Store};
 use smsotpd::store::seal::Keyring;
 use smsotpd::store::{InboxRecord, Operations};
 
-use crate::rig::{Daemon, Place, Simulator};
+use crate::operator::{ctl, told};
+use crate::rig::{Daemon, Place, Simulator, read_log};
 
 /// What a daemon that has ended left in its store.
 fn inbox(place: &Path) -> Vec<InboxRecord> {
@@ -58,4 +59,28 @@ fn parts_out_of_order_make_one_text_over_a_kill() {
     shown.sort_unstable();
     assert_eq!(shown, [("+491701234567", Some(text.as_str())), ("INFO", Some("the last one"))]);
     assert!(texts.iter().all(|text| text.missing == 0 && text.sent.is_some()));
+}
+
+#[test]
+fn the_operator_lists_texts_and_reads_one() {
+    let place = Place::new();
+    let config = place.configure("");
+    let mut simulator =
+        Simulator::start(&[place.ports().join("modem0")], &["--events", "at", "--seed", "29"]);
+    let daemon = Daemon::start(&place, &config);
+    assert_eq!(told(&place, &["--json", "inbox", "list"]), json!({"texts": []}));
+    simulator.control(&json!({"do": "deliver", "from": "+491701234567", "text": "STOP\nplease"}));
+    deleted(&simulator, 1);
+    let listed = told(&place, &["--json", "inbox", "list"]);
+    let text = &listed["texts"][0];
+    assert_eq!((&text["from"], &text["complete"]), (&json!("+491701234567"), &json!(true)), "{listed}");
+    assert!(text["channel"].as_str().is_some_and(|channel| channel.starts_with("gsm:")), "{listed}");
+    assert!(!listed.to_string().contains("STOP"), "a list says who wrote, not what");
+    let id = text["id"].as_str().expect("an id");
+    assert_eq!(told(&place, &["--json", "inbox", "show", id])["text"], "STOP\nplease");
+    let shown = ctl(&place, &["inbox", "show", id], "");
+    assert!(String::from_utf8_lossy(&shown.stdout).ends_with("\n\nSTOP\nplease\n"), "{shown:?}");
+    assert_eq!(ctl(&place, &["inbox", "show", "00ff"], "").status.code(), Some(65));
+    assert_eq!(daemon.stop(), Some(0));
+    assert!(!read_log(&place).contains("STOP"));
 }

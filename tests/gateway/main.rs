@@ -7,6 +7,8 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "tests read the real clock")]
 
+mod activation;
+mod alarms;
 mod faults;
 mod http;
 mod inbox;
@@ -17,6 +19,8 @@ mod operator;
 mod rig;
 mod service;
 mod texts;
+mod upgrade;
+mod watchdog;
 
 /// A long count: all of it in a full run, a tenth (at least one) otherwise.
 fn long_count(full: usize) -> usize {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::rig::{Daemon, PATIENCE, Place, Simulator};
 
-fn ctl(place: &Place, arguments: &[&str], input: &str) -> Output {
+pub fn ctl(place: &Place, arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_smsotpctl"))
         .arg("--socket")
         .arg(place.socket())
@@ -22,7 +22,7 @@ fn ctl(place: &Place, arguments: &[&str], input: &str) -> Output {
     child.wait_with_output().expect("it ends")
 }
 
-fn told(place: &Place, arguments: &[&str]) -> Value {
+pub fn told(place: &Place, arguments: &[&str]) -> Value {
     let output = ctl(place, arguments, "");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));

@@ -1,7 +1,8 @@
 //! The real daemon and the real simulator as child processes in a temporary directory, and the events to wait for.
 
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixDatagram;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -66,6 +67,7 @@ impl Place {
 pub struct Daemon {
     child: Child,
     socket: PathBuf,
+    notices: UnixDatagram,
 }
 
 impl Daemon {
@@ -76,38 +78,61 @@ impl Daemon {
 
     /// The same, with environment variables.
     pub fn start_with(place: &Place, config: &Path, env: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_smsotpd"));
+        command.arg("run").arg("--config").arg(config).envs(env.iter().copied()).stdin(Stdio::null());
+        Self::spawn(place, command)
+    }
+
+    /// Starts it as systemd does for a socket unit: `socket` is its descriptor 3.
+    pub fn start_on(place: &Place, config: &Path, socket: UnixListener) -> Self {
+        let mut command = Command::new("sh");
+        let pass_on = r#"LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&0 </dev/null"#;
+        command.args(["-c", pass_on, "sh", env!("CARGO_BIN_EXE_smsotpd"), "run", "--config"]).arg(config);
+        command.stdin(Stdio::from(OwnedFd::from(socket)));
+        Self::spawn(place, command)
+    }
+
+    fn spawn(place: &Place, mut command: Command) -> Self {
         let notify = place.path().join("notify.sock");
         let _ = std::fs::remove_file(&notify);
-        let ready = UnixDatagram::bind(&notify).expect("the notify socket");
-        ready.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+        let notices = UnixDatagram::bind(&notify).expect("the notify socket");
+        notices.set_read_timeout(Some(PATIENCE)).expect("a time limit");
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(place.path().join("daemon.log"))
             .expect("the log");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_smsotpd"))
-            .arg("run")
-            .arg("--config")
-            .arg(config)
+        let child = command
             .env("NOTIFY_SOCKET", &notify)
-            .envs(env.iter().copied())
-            .stdin(Stdio::null())
             .stdout(log.try_clone().expect("the log"))
             .stderr(log)
             .spawn()
             .expect("smsotpd starts");
+        let daemon = Self { child, socket: place.socket(), notices };
+        daemon.tells(place, "READY=1");
+        daemon
+    }
+
+    /// Waits until it tells the service manager this, and gives all that it told until then.
+    pub fn tells(&self, place: &Place, what: &str) -> String {
         let mut buffer = [0; 256];
+        let mut told = String::new();
         loop {
-            match ready.recv(&mut buffer) {
-                Ok(n) if String::from_utf8_lossy(&buffer[..n]).contains("READY=1") => break,
-                Ok(_) => {}
-                Err(error) => {
-                    let _ = child.kill();
-                    panic!("smsotpd is not ready ({error}): {}", read_log(place));
-                }
+            match self.notices.recv(&mut buffer) {
+                Ok(n) => told.push_str(&String::from_utf8_lossy(&buffer[..n])),
+                Err(error) => panic!("smsotpd does not tell {what} ({error}): {}", read_log(place)),
+            }
+            if told.contains(what) {
+                return told;
             }
         }
-        Self { child, socket: place.socket() }
+    }
+
+    /// Drops what it told the service manager so far.
+    pub fn forget_told(&self) {
+        self.notices.set_nonblocking(true).expect("a socket");
+        while self.notices.recv(&mut [0; 256]).is_ok() {}
+        self.notices.set_nonblocking(false).expect("a socket");
     }
 
     /// The process id.
@@ -182,6 +207,15 @@ pub fn ids(answer: &Answer) -> Vec<String> {
     let body = answer.json();
     let list = body["messages"].as_array().unwrap_or_else(|| panic!("no messages in {body}"));
     list.iter().map(|m| m["id"].as_str().expect("an id").to_owned()).collect()
+}
+
+/// Waits until the daemon has logged this.
+pub fn logged(place: &Place, what: &str) {
+    let until = Instant::now() + PATIENCE;
+    while !read_log(place).contains(what) {
+        assert!(Instant::now() < until, "{what:?} is not in the log:\n{}", read_log(place));
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// What the daemon logged.

@@ -1,21 +1,11 @@
 //! The daemon as a service: start, reload, stop, and what a bad configuration gets.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::rig::{Daemon, PATIENCE, Place, Simulator, read_log};
-
-/// Waits until the daemon has logged this.
-fn logged(place: &Place, what: &str) {
-    let until = Instant::now() + PATIENCE;
-    while !read_log(place).contains(what) {
-        assert!(Instant::now() < until, "{what:?} is not in the log:\n{}", read_log(place));
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
+use crate::rig::{Daemon, Place, Simulator, logged};
 
 #[test]
 fn a_bad_configuration_tells_every_finding_and_starts_nothing() {

@@ -70,6 +70,12 @@ pub(crate) async fn what_a_channel_shows_again_is_stored_once(store: impl Operat
     store.incoming(again).await.unwrap();
     assert_eq!(inbox(&store).await, [whole("hello")]);
     let record = store.inbox(1).await.unwrap().remove(0);
+    let named = store.received(record.id.to_string().parse().unwrap()).await.unwrap().expect("it is there");
+    assert_eq!((&named.id, &named.body), (&record.id, &Secret::from("hello")));
+    assert!(store.received("00ff".parse().unwrap()).await.unwrap().is_none());
+    assert!(
+        "".parse::<InboxId>().is_err() && "0".parse::<InboxId>().is_err() && "x0".parse::<InboxId>().is_err()
+    );
     assert_eq!((record.channel, record.from.as_str()), (channel(1), PHONE));
     assert_eq!((record.sent, record.received, record.parts), (hello.segment.sent, hello.at, 1));
     store.incoming(from_phone("hello", None, 1)).await.unwrap();

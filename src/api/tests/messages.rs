@@ -138,7 +138,7 @@ async fn login_texts_are_told_to_nobody() {
 #[tokio::test]
 async fn roles_end_where_they_end() {
     let validate = House::new(Role::Validate);
-    for path in ["/v1/messages", "/v1/messages/x", "/v1/modems", "/v1/status"] {
+    for path in ["/v1/messages", "/v1/messages/x", "/v1/modems", "/v1/status", "/v1/alarms", "/v1/inbox"] {
         assert_eq!(validate.get(path).await.status, 403, "{path}");
     }
     assert_eq!(validate.post("/v1/messages", &json!({"to": PHONE, "text": "x"})).await.status, 403);
@@ -178,8 +178,41 @@ async fn roles_end_where_they_end() {
     send.close().await;
 
     let trigger = House::new(Role::Trigger);
+    for path in ["/v1/inbox", "/v1/inbox/00ff"] {
+        assert_eq!(trigger.get(path).await.status, 403, "texts from phones are for admins: {path}");
+    }
     assert_eq!(trigger.post("/v1/messages", &login).await.status, 202);
     trigger.close().await;
+}
+
+#[tokio::test]
+async fn texts_from_phones_are_listed_without_what_they_say() {
+    let house = House::new(Role::Admin);
+    let segment = crate::provider::Segment {
+        from: PHONE.to_owned(),
+        sent: None,
+        concat: None,
+        body: "the secret answer".into(),
+        content: "the secret answer".into(),
+        pdu: "00".into(),
+    };
+    let channel = ChannelId("gsm:89490200001005155450".into());
+    let incoming = store::Incoming { channel, segment, at: clock::wall() };
+    house.store.incoming(incoming).await.unwrap();
+    let listed = house.get("/v1/inbox?limit=5").await;
+    assert!(!listed.body.contains("secret"), "{}", listed.body);
+    let text = &listed.json()["texts"][0];
+    assert_eq!((&text["from"], &text["parts"], &text["sent"]), (&json!(PHONE), &json!(1), &json!(null)));
+    let shown = house.get(&format!("/v1/inbox/{}", text["id"].as_str().unwrap())).await.json();
+    assert_eq!(shown["text"], "the secret answer");
+    for unknown in ["/v1/inbox/00ff", "/v1/inbox/nonsense"] {
+        let answer = house.get(unknown).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (404, &json!("no-such-text")));
+    }
+    for bad in ["limit=0", "limit=1001", "limit=x", "before=1"] {
+        assert_eq!(house.get(&format!("/v1/inbox?{bad}")).await.status, 400, "{bad}");
+    }
+    house.close().await;
 }
 
 #[tokio::test]

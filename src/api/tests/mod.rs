@@ -79,7 +79,7 @@ impl House {
             max_body: 65_536,
         };
         let listening = listen::Settings::new(dir.path().join("api.sock"));
-        let server = Server::bind(&listening, parts).unwrap();
+        let server = Server::bind(&listening, None, parts).unwrap();
         let stop = CancellationToken::new();
         let served = tokio::spawn(server.run(stop.clone()));
         Self { dir, store, channels, live, stop, served }
@@ -208,6 +208,42 @@ async fn metrics_count_requests_and_name_nobody() {
     let status = house.get("/v1/status").await.json();
     assert_eq!(status["messages"]["login"]["queued"], 1);
     assert_eq!(house.get("/v1/modems").await.json(), json!({"modems": []}));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn alarms_are_listed_with_their_remedy_and_cleared_by_hand() {
+    use crate::alarm::{Alarm, AlarmKind};
+    let house = House::new(Role::Admin);
+    let alarm =
+        Alarm { kind: AlarmKind::ModemLost, subject: "490154203237518".to_owned(), cause: "gone".to_owned() };
+    let id = house.store.raise_alarm(alarm, clock::wall()).await.unwrap().id.0;
+    let listed = house.get("/v1/alarms").await.json();
+    let alarm = &listed["alarms"][0];
+    assert_eq!(
+        (&alarm["kind"], &alarm["cleared"], &alarm["id"]),
+        (&json!("modem-lost"), &json!(null), &json!(id))
+    );
+    assert_eq!(alarm["remedy"], AlarmKind::ModemLost.remedy());
+    assert_eq!(house.get("/v1/status").await.json()["alarms"], listed["alarms"]);
+    let metrics = house.get("/metrics").await.body;
+    assert!(metrics.contains("smsotp_alarm{kind=\"modem-lost\",severity=\"critical\"} 1"), "{metrics}");
+    assert!(!metrics.contains("490154203237518"), "{metrics}");
+    let path = format!("/v1/alarms/{id}");
+    assert_eq!(house.request("DELETE", &path, &[], b"").await.status, 200);
+    for gone in [path.as_str(), "/v1/alarms/x"] {
+        let answer = house.request("DELETE", gone, &[], b"").await;
+        assert_eq!((answer.status, &answer.json()["code"]), (404, &json!("no-such-alarm")), "{gone}");
+    }
+    assert_eq!(house.get("/v1/alarms?state=open").await.json()["alarms"], json!([]));
+    assert_eq!(house.get("/v1/alarms?state=all").await.json()["alarms"][0]["id"], json!(id));
+    for bad in ["state=closed", "colour=red"] {
+        assert_eq!(house.get(&format!("/v1/alarms?{bad}")).await.status, 400, "{bad}");
+    }
+    house.close().await;
+    let house = House::new(Role::Trigger);
+    assert_eq!(house.get("/v1/alarms").await.status, 200);
+    assert_eq!(house.request("DELETE", "/v1/alarms/1", &[], b"").await.status, 403);
     house.close().await;
 }
 

@@ -675,3 +675,18 @@ fn a_restart_is_the_one_of_the_note_or_else_everybodys() {
         assert_eq!((bench.heard("AT#REBOOT"), bench.heard("AT+CFUN=1,1")), (1, everybodys));
     }
 }
+
+#[test]
+fn a_reset_of_a_silent_modem_begins_at_once_and_each_ends() {
+    for step in [Step::Poke, Step::Reinitialise, Step::CfunCycle, Step::CfunReset] {
+        let mut bench = Bench::new();
+        bench.phone.mute = true;
+        bench.run(SECOND);
+        bench.input(Input::Request(Request { id: RequestId(1), kind: Kind::Reset(step) }));
+        let begun = matches!(bench.machine.status().phase, Phase::Recovering(_));
+        assert_eq!(begun, step != Step::Poke, "{step:?}");
+        bench.phone.mute = false;
+        bench.run(120 * SECOND);
+        assert_eq!(bench.done(1), Some(Ok(Done::Reset)), "{step:?}");
+    }
+}

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 mod check;
 pub mod note;
+mod refusal;
 
 pub use note::{Acknowledge, ClassTriple, Delivery, Device, Match, Profile, Usb, UsbId, VendorCommand};
+pub use refusal::{Refusal, UsbPort};
 
 /// The notes that are compiled in; the first is the one for everybody.
 const NOTES: [&str; 41] = [

@@ -7,9 +7,10 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::alarm::AlarmKind;
+use crate::modem::left_alone::tests::Sysfs;
 use crate::modem::machine::Step;
 use crate::modem::pty::{ICCID, IMEI, Peer, Phone};
-use crate::modem::usb::tests::Sysfs;
 
 /// A test that waits longer for the fleet has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -162,6 +163,8 @@ async fn two_ladders_in_vain_park_a_modem_until_someone_helps() {
         rig.until("helped in vain", told).await;
     }
     assert!(rig.fleet.fleet().borrow().modems[0].cause.as_ref().unwrap().contains("left alone for 10 min"));
+    let finding = rig.fleet.fleet().borrow().findings().remove(0);
+    assert_eq!(finding.progress, Progress::Stuck(AlarmKind::ModemStuck));
     rig.fleet.resume("a-at1").await.unwrap();
     rig.until_all(&[State::Starting]).await;
     rig.end().await;
@@ -191,7 +194,7 @@ async fn a_port_that_must_not_be_opened_is_refused_and_its_device_left_alone() {
     sysfs.plug("1-1", "1546:01a8", &[(tty.file_name().unwrap().to_str().unwrap(), 0)]);
     sysfs.plug("1-2", "12d1:1446", &[]);
     rig.link("a-at1", phone.path());
-    let fleet = rig.until_all(&[State::Down]).await;
+    let fleet = rig.until_all(&[State::Unusable]).await;
     assert!(fleet.modems[0].cause.as_ref().unwrap().contains("u-blox GNSS receiver"));
     let fleet = rig.until("told", |fleet| fleet.left_alone.len() == 2).await;
     assert_eq!(fleet.left_alone[1].id, "12d1:1446");
@@ -230,5 +233,27 @@ async fn a_wrong_pin_is_tried_once_over_all_drivers() {
         heard = phone.serve_until("never") => unreachable!("{heard}"),
     }
     assert_eq!(phone.pins_tried, ["1111"]);
+    let finding = rig.fleet.fleet().borrow().findings().remove(0);
+    assert_eq!(finding.progress, Progress::Stuck(AlarmKind::SimLocked));
+    assert_eq!(finding.modem.unwrap().as_str(), IMEI, "told by a driver that ended at once");
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn findings_say_what_is_in_the_way_of_a_port() {
+    let rig = Rig::new();
+    let modem = plug(&rig, "a-at1", Phone::new());
+    rig.until_all(&[State::Ready]).await;
+    let taken = std::fs::read_link(rig.root.path().join("ports/a-at1")).unwrap();
+    rig.link("b-at1", &taken);
+    rig.link("c-at1", Path::new("/dev/null"));
+    let all = [
+        Progress::Reached(alarm::Stage::Registered),
+        Progress::Stuck(AlarmKind::PortLocked),
+        Progress::Stuck(AlarmKind::PortUnusable),
+    ];
+    let told = |fleet: &Arc<Fleet>| fleet.findings().iter().map(|finding| finding.progress).eq(all);
+    rig.until("told", told).await;
+    modem.abort();
     rig.end().await;
 }

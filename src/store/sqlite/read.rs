@@ -9,14 +9,15 @@ use tokio::sync::Semaphore;
 
 use super::recovery::PIECE;
 use super::{id_of, lane_of, number_of, open_reader, state_of, time_of};
+use crate::alarm::Severity;
 use crate::provider::ChannelId;
 use crate::queue::message::MessageId;
 use crate::secret::Secret;
 use crate::store::engine::OpenError;
 use crate::store::seal::{Keyring, Place};
 use crate::store::{
-    AttemptRecord, AttemptState, ChallengeRecord, Count, Filter, InboxRecord, MessageRecord, StoreError,
-    TokenRecord,
+    AlarmId, AlarmRecord, Alarms, AttemptRecord, AttemptState, ChallengeRecord, Count, Filter, InboxId,
+    InboxRecord, MessageRecord, StoreError, TokenRecord,
 };
 use crate::units::{MessageRef, UnixMs};
 
@@ -26,6 +27,7 @@ const READERS: usize = 2;
 const LISTED: usize = 1000;
 
 const MESSAGE: &str = "SELECT id, lane, state, recipient, body, segments, created, deadline, changed, caller, cause FROM message";
+const INCOMING: &str = "SELECT id, channel, sender, body, sent, received, parts, missing FROM incoming";
 const TOKEN: &str =
     "SELECT serial, user, phone, pin, seed, counter, digits, failures, max_failures, active, description,
     created FROM token";
@@ -114,22 +116,46 @@ impl View<'_> {
     }
 
     pub(in crate::store) fn inbox(&self, most: usize) -> Result<Vec<InboxRecord>, StoreError> {
-        let mut list = self.conn.prepare_cached(
-            "SELECT id, channel, sender, body, sent, received, parts, missing FROM incoming
-             ORDER BY received DESC LIMIT ?1",
-        )?;
+        let mut list = self.conn.prepare_cached(&format!("{INCOMING} ORDER BY received DESC LIMIT ?1"))?;
         let mut rows = list.query([i64::try_from(most.min(LISTED)).unwrap_or(0)])?;
         let mut records = Vec::new();
         while let Some(row) = rows.next()? {
-            let id: Vec<u8> = row.get(0)?;
-            records.push(InboxRecord {
-                channel: ChannelId(row.get(1)?),
-                from: row.get(2)?,
-                body: self.open(Place { table: "incoming", column: "body", row: &id }, row, 3)?,
-                sent: row.get::<_, Option<i64>>(4)?.map(UnixMs),
-                received: time_of(row, 5)?,
-                parts: row.get(6)?,
-                missing: row.get(7)?,
+            records.push(self.inbox_of(row)?);
+        }
+        Ok(records)
+    }
+
+    pub(in crate::store) fn received(&self, id: &InboxId) -> Result<Option<InboxRecord>, StoreError> {
+        let mut find = self.conn.prepare_cached(&format!("{INCOMING} WHERE id = ?1"))?;
+        let mut rows = find.query([id.as_bytes()])?;
+        rows.next()?.map(|row| self.inbox_of(row)).transpose()
+    }
+
+    pub(in crate::store) fn alarms(&self, which: Alarms) -> Result<Vec<AlarmRecord>, StoreError> {
+        let condition = match which {
+            Alarms::Open => "cleared IS NULL",
+            Alarms::All => "true",
+        };
+        let mut list = self.conn.prepare_cached(&format!(
+            "SELECT id, kind, subject, severity, cause, remedy, raised, seen, count, cleared FROM alarm
+             WHERE {condition} ORDER BY cleared IS NOT NULL, seen DESC, id DESC LIMIT ?1"
+        ))?;
+        let mut rows = list.query([i64::try_from(LISTED).unwrap_or(0)])?;
+        let mut records = Vec::new();
+        while let Some(row) = rows.next()? {
+            let severity: String = row.get(3)?;
+            let severity = Severity::ALL.into_iter().find(|known| known.as_str() == severity);
+            records.push(AlarmRecord {
+                id: AlarmId(row.get(0)?),
+                kind: row.get(1)?,
+                subject: row.get(2)?,
+                severity: severity.ok_or_else(|| super::corrupt("severity"))?,
+                cause: row.get(4)?,
+                remedy: row.get(5)?,
+                raised: time_of(row, 6)?,
+                seen: time_of(row, 7)?,
+                count: u64::try_from(row.get::<_, i64>(8)?).unwrap_or(0),
+                cleared: row.get::<_, Option<i64>>(9)?.map(UnixMs),
             });
         }
         Ok(records)
@@ -259,6 +285,22 @@ impl View<'_> {
             caller: row.get(9)?,
             cause: row.get(10)?,
             attempts: Vec::new(),
+        })
+    }
+
+    fn inbox_of(&self, row: &Row<'_>) -> Result<InboxRecord, StoreError> {
+        let id = row.get_ref(0)?.as_blob().ok().and_then(InboxId::from_slice);
+        let id = id.ok_or_else(|| super::corrupt("id of a received text"))?;
+        let body = self.open(Place { table: "incoming", column: "body", row: id.as_bytes() }, row, 3)?;
+        Ok(InboxRecord {
+            id,
+            channel: ChannelId(row.get(1)?),
+            from: row.get(2)?,
+            body,
+            sent: row.get::<_, Option<i64>>(4)?.map(UnixMs),
+            received: time_of(row, 5)?,
+            parts: row.get(6)?,
+            missing: row.get(7)?,
         })
     }
 
