@@ -32,6 +32,9 @@ const UNSTORED_MAX: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(4 * 3600);
 /// Messages, one after the other, of which a modem in order takes at least one.
 const TRIES: usize = 4;
+/// Between them, as whoever sends again waits: answers that the script forestalled come in meanwhile, each of which could be
+/// taken for a refusal of the next message.
+const PAUSE: Duration = Duration::from_secs(10);
 /// A TPDU to 1234 with eight octets of data: everything in front of TP-UDL. The data is the request's id.
 const TPDU: [u8; 8] = [0x01, 0, 4, 0x91, 0x21, 0x43, 0, 0x04];
 /// Octets of an id, and of TP-UDL.
@@ -53,12 +56,12 @@ const FRAGMENTS: [&str; 48] = [
     "\r\n+CMTI: \"SM\",3\r\n",
     "\r\n+CMTI: \"ME\",0\r\n",
     "\r\n+CDSI: \"SR\",1\r\n",
-    "\r\n+CMT: ,23\r\n",
+    "\r\n+CMT: ,30\r\n",
     "\r\n+CDS: 25\r\n",
     "07911326040000F0040B911346610089F60000208062917314080CC8F71D14969741F977FD07\r\n",
     "07911326040000F0062A0B911346610089F6208062917314802080629173148000\r\n",
     "\r\n+CMGR: 0,,23\r\n",
-    "\r\n+CMGL: 1,0,,23\r\n",
+    "\r\n+CMGL: 1,0,,30\r\n",
     "\r\n+CPMS: 1,20,0,99,0,99\r\n\r\nOK\r\n",
     "\r\n+CPMS: (\"SM\",\"ME\"),(\"SM\",\"ME\"),(\"SM\",\"ME\")\r\n\r\nOK\r\n",
     "\r\n+CNMI: (0-2),(0-2),(0,2),(0-2),(0,1)\r\n\r\nOK\r\n",
@@ -531,6 +534,7 @@ impl Dialogue {
                 if self.tally.well > well {
                     break;
                 }
+                self.pass(PAUSE);
             }
             assert!(self.tally.well > well, "a well modem sends");
         }

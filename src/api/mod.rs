@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::modem::supervisor::Fleet;
+use crate::modem::supervisor::{CommandError, Fleet, Trace};
 use crate::provider::Channel;
 use crate::store::engine::Store;
 use crate::telemetry::metrics::{self, Metrics};
@@ -50,6 +50,9 @@ const BATCH_FACTOR: usize = 16;
 /// Octets beyond the limit that are read and dropped before the refusal is told.
 const DRAINED: usize = 4 << 20;
 
+/// Finds the wire trace of a modem by port name or IMEI.
+pub type TraceOf = Box<dyn Fn(&str) -> Result<Arc<Trace>, CommandError> + Send + Sync>;
+
 /// What the API speaks for.
 pub struct Parts {
     /// The store.
@@ -62,6 +65,8 @@ pub struct Parts {
     pub refresh: Box<dyn Fn(&Metrics) + Send + Sync>,
     /// The supervisor's snapshot.
     pub fleet: watch::Receiver<Arc<Fleet>>,
+    /// The wire trace of a modem in service, by port name or IMEI.
+    pub trace: TraceOf,
     /// All channels of all providers.
     pub channels: watch::Receiver<Arc<[Channel]>>,
     /// The one realm that privacyIDEA's clients may name.
@@ -128,6 +133,7 @@ fn router(parts: Parts) -> Router {
         .route("/v1/inbox", get(inbox::list))
         .route("/v1/inbox/{id}", get(inbox::show))
         .route("/v1/modems", get(modems::list))
+        .route("/v1/modems/{modem}/trace", get(modems::trace))
         .route("/v1/status", get(health::status))
         .route("/v1/health/live", get(health::live))
         .route("/v1/health/ready", get(health::ready))

@@ -19,8 +19,8 @@ pub const DEPTH_MAX: usize = 4;
 pub const ARGS_MAX: usize = 512;
 /// Most arguments that room is made for before they are read.
 const FORESEEN_MAX: usize = 16;
-/// Widest range expanded by [`Arg::members`]; one per store slot.
-const RANGE_MAX: u32 = 1024;
+/// Widest range expanded by [`Arg::members`]: modes, of which no command has as many. Few octets shall not become many numbers.
+const RANGE_MAX: u32 = 16;
 
 /// One argument, borrowed from its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,7 +261,8 @@ mod tests {
     fn ranges_are_expanded_within_bounds() {
         let all = |text: &str| arguments(text).iter().map(Arg::members).collect::<Vec<_>>();
         assert_eq!(all("(0-3),(0,2),1"), vec![vec![0, 1, 2, 3], vec![0, 2], vec![1]]);
-        assert_eq!(all("(0-4294967295),(3-1)"), vec![Vec::<u32>::new(), Vec::new()]);
+        assert_eq!(all("(0-15)"), vec![(0..16).collect::<Vec<_>>()]);
+        assert_eq!(all("(0-16),(0-4294967295),(3-1)"), vec![Vec::<u32>::new(); 3]);
     }
 
     #[test]

@@ -17,6 +17,8 @@ const EX_NOINPUT: u8 = 66;
 const EX_UNAVAILABLE: u8 = 69;
 /// The daemon answered what it should not.
 const EX_SOFTWARE: u8 = 70;
+/// A file that was named cannot be written.
+const EX_CANTCREAT: u8 = 73;
 /// Reading or writing failed on the way.
 const EX_IOERR: u8 = 74;
 /// Try again later.
@@ -38,6 +40,14 @@ pub(super) enum Failure {
     /// A file that cannot be read.
     #[error("{} cannot be read: {error}", path.display())]
     Input {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A file that cannot be written.
+    #[error("{} cannot be written: {error}", path.display())]
+    Output {
         /// The file.
         path: PathBuf,
         /// Why.
@@ -118,6 +128,7 @@ impl Failure {
             Self::Usage(_) => EX_USAGE,
             Self::Data(_) => EX_DATAERR,
             Self::Input { .. } => EX_NOINPUT,
+            Self::Output { .. } => EX_CANTCREAT,
             Self::Down { .. } => EX_UNAVAILABLE,
             Self::Closed { .. } => EX_NOPERM,
             Self::Cut(_) => EX_TEMPFAIL,

@@ -1,24 +1,30 @@
-//! `modem`: what the supervisor sees.
+//! `modem`: what the supervisor sees, and what was on a modem's wire.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde_json::Value;
 
 use super::client::Client;
 use super::failure::Failure;
+use super::fleet;
 use super::render::{self, Column, Output};
-use crate::modem::holder::holder;
+use crate::modem::trace::WireEvent;
+use crate::simulator::Recording;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Modem {
     /// Every modem with its SIM, network and state
     List,
+    /// The last lines on a modem's wire; user data, numbers and PINs are masked
+    Trace {
+        /// Its port or IMEI, as `modem list` has it
+        modem: String,
+        /// Write them to a file that `simulate modem --replay` plays back
+        #[arg(long, value_name = "FILE")]
+        save: Option<PathBuf>,
+    },
 }
-
-/// What is not touched.
-const LEFT_ALONE: &[Column] =
-    &[("LEFT ALONE", "/device"), ("USB", "/id"), ("WHAT", "/what"), ("CAUSE", "/cause")];
 
 pub(super) const COLUMNS: &[Column] = &[
     ("PORT", "/port"),
@@ -36,62 +42,62 @@ pub(super) fn run(client: &Client, output: Output, command: Modem) -> Result<(),
     match command {
         Modem::List => {
             let answer = client.get("/v1/modems", &[])?;
-            Ok(output.show(&answer, people)?)
+            Ok(output.show(&answer, fleet::people)?)
+        }
+        Modem::Trace { modem, save } => {
+            let answer = client.get(&format!("/v1/modems/{}/trace", path_segment(&modem)), &[])?;
+            let Some(file) = save else {
+                let recording = recording(&modem, &answer)?;
+                return Ok(output.show(&answer, |_| recording.to_string())?);
+            };
+            std::fs::write(&file, recording(&modem, &answer)?.to_string())
+                .map_err(|error| Failure::Output { path: file, error })
         }
     }
 }
 
-/// The modems, and below them what one could take for a modem.
-fn people(answer: &Value) -> String {
-    let mut modems = answer.get("modems").cloned();
-    for modem in modems.iter_mut().filter_map(Value::as_array_mut).flatten() {
-        name_holder(modem);
-    }
-    let modems = render::rows(modems.as_ref(), COLUMNS, "no modem");
-    let left_alone = render::rows(answer.get("left-alone"), LEFT_ALONE, "");
-    if left_alone.is_empty() { modems } else { format!("{modems}\n\n{left_alone}") }
+/// The answer as a recording: it holds nothing but what the daemon has masked.
+fn recording(modem: &str, answer: &Value) -> Result<Recording, Failure> {
+    let lines = answer.get("lines").cloned().unwrap_or_default();
+    let lines: Vec<WireEvent> =
+        serde_json::from_value(lines).map_err(|error| Failure::Answer(format!("no trace: {error}")))?;
+    Ok(Recording::of(&render::one_line(modem), &lines))
 }
 
-/// The daemon's sandbox hides other processes from it; this process, run as root, sees who holds a port that is closed.
-fn name_holder(modem: &mut Value) {
-    let is_closed = modem.get("state").and_then(Value::as_str) == Some("closed");
-    let device = modem.get("device").and_then(Value::as_str).filter(|_| is_closed);
-    let Some(holder) = device.and_then(|device| holder(Path::new(device))) else { return };
-    if let Some(Value::String(cause)) = modem.get_mut("cause")
-        && !cause.contains(&holder)
-    {
-        cause.push_str(&format!("; held by {holder}"));
+/// A name as one segment of a path; RFC 3986 3.3.
+fn path_segment(name: &str) -> String {
+    let mut segment = String::with_capacity(name.len());
+    for octet in name.bytes() {
+        match octet {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' => {
+                segment.push(char::from(octet));
+            }
+            other => segment.push_str(&format!("%{other:02X}")),
+        }
     }
+    segment
 }
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Command, Stdio};
-
     use serde_json::json;
 
     use super::*;
 
     #[test]
-    fn a_closed_port_is_told_with_its_holder_and_what_is_left_alone_with_its_cause() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let closed = json!({"state": "closed", "device": file.path(), "cause": "it is in use"});
-        let mut alone = closed.clone();
-        name_holder(&mut alone);
-        let mut rival =
-            Command::new("cat").stdin(Stdio::piped()).stdout(file.reopen().unwrap()).spawn().unwrap();
-        let mut held = closed.clone();
-        // This process has the file open too, but that is not what anybody asks for.
-        name_holder(&mut held);
-        drop(rival.stdin.take());
-        rival.wait().unwrap();
-        assert_eq!(alone, closed);
-        assert!(held["cause"].as_str().unwrap().ends_with(&format!("(process {})", rival.id())), "{held}");
-        let told = people(&json!({
-            "modems": [{"port": "a-at1", "state": "ready"}],
-            "left-alone": [{"device": "usb 1-1", "id": "05c6:9008", "what": "QDL", "cause": "take its power away"}],
-        }));
-        assert!(told.contains("a-at1") && told.contains("take its power away"), "{told}");
-        assert!(!people(&json!({"modems": []})).contains("LEFT"));
+    fn a_port_is_one_segment_whatever_its_name() {
+        assert_eq!(path_segment("pci-0000:00:14.0-usb-0:2:1.2-at"), "pci-0000:00:14.0-usb-0:2:1.2-at");
+        assert_eq!(path_segment("../a b?"), "..%2Fa%20b%3F");
+    }
+
+    #[test]
+    fn an_answer_becomes_a_recording() {
+        let answer = json!({"modem": "m", "lines": [
+            {"at": 1000, "direction": "note", "line": "port opened"},
+            {"at": 1005, "direction": "sent", "line": "AT"},
+        ]});
+        let text = recording("m", &answer).unwrap().to_string();
+        assert!(text.ends_with("0.000 ! port opened\n0.005 > AT\n"), "{text}");
+        assert!(matches!(recording("m", &json!({"lines": [{"at": 1}]})), Err(Failure::Answer(_))));
     }
 }

@@ -154,6 +154,7 @@ impl App {
         let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)]);
 
         let metrics = Arc::new(Metrics::default());
+        let traces = fleet.clone();
         let live = Arc::new(Live::new(in_force(config, &store)?));
         let parts = api::Parts {
             store: store.clone(),
@@ -161,6 +162,7 @@ impl App {
             metrics: Arc::clone(&metrics),
             refresh: refresh(dispatcher.tally(), fleet.fleet()),
             fleet: fleet.fleet(),
+            trace: Box::new(move |modem| traces.trace(modem)),
             channels,
             realm: REALM.to_owned(),
             max_body: config.api.max_body,

@@ -53,6 +53,11 @@ async fn keep(store: &Store, inbound: Inbound, tally: watch::Receiver<Tally>, me
             metrics.incoming.inc();
             store.incoming(Incoming { channel: channel.clone(), segment, at }).await
         }
+        Received::Dropped(why) => {
+            metrics.dropped.inc();
+            tracing::info!(%channel, ?why, "received and not kept");
+            Ok(())
+        }
         Received::Settled { recipient, reference } => {
             store.settle(channel.clone(), recipient, reference, at).await.map(|_| ())
         }

@@ -27,7 +27,7 @@ const IMEI_TRIES: u8 = 2;
 const PIN_TRIES_KEPT: u8 = 1;
 
 /// `<stat>` of a modem that is not registered and does not search; TS 27.007 7.2. So is one whose radio is off.
-const IDLE: u8 = 0;
+pub(super) const IDLE: u8 = 0;
 
 /// What the set-up found out, for the time afterwards.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

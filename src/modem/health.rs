@@ -26,6 +26,14 @@ const REFUSALS: u32 = 3;
 /// Before the step that refusals earn; the dispatcher moves its messages elsewhere meanwhile.
 const REFUSED_PAUSE: Duration = Duration::from_secs(5);
 
+/// All pauses up to the first step that no AT command can do, and how many strikes lead there.
+pub(super) fn climb() -> (Duration, u32) {
+    let outside = |step: Step| matches!(step, Step::UsbReauthorise | Step::SiteHook);
+    let first = LADDER.iter().position(|(step, _)| outside(*step)).unwrap_or(LADDER.len());
+    let rungs = || LADDER.iter().take(first.saturating_add(1));
+    (rungs().map(|(_, pause)| *pause).sum(), rungs().map(|_| 1).sum())
+}
+
 /// Strikes in a row.
 #[derive(Debug, Default)]
 pub(super) struct Health {

@@ -21,7 +21,7 @@ const LONGEST_PARKING: Duration = Duration::from_secs(4 * 3600);
 
 /// The memory of one port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct History {
+pub(crate) struct History {
     pause: Duration,
     /// The last step from outside since the modem was ready.
     outside: Option<Step>,
@@ -37,42 +37,42 @@ impl Default for History {
 
 impl History {
     /// The modem works: everything is forgiven.
-    pub(super) fn well(&mut self) {
+    pub(crate) fn well(&mut self) {
         *self = Self::default();
     }
 
     /// Whether a working modem would have anything to be forgiven.
-    pub(super) fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         *self == Self::default()
     }
 
     /// The pause before the port is opened again, growing; `spread` in 0..1 lengthens it by up to a quarter, so that the
     /// ports of one hub do not come all at once.
-    pub(super) fn next_pause(&mut self, spread: f64) -> Duration {
+    pub(crate) fn next_pause(&mut self, spread: f64) -> Duration {
         let pause = self.pause;
         self.pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
         pause.mul_f64(1.0 + spread.clamp(0.0, 1.0) / 4.0)
     }
 
     /// Nothing will change soon.
-    pub(super) fn slow(&mut self) {
+    pub(crate) fn slow(&mut self) {
         self.pause = LONGEST_PAUSE;
     }
 
     /// Which step from outside is to be carried out when the machine asks for `wanted`: what was no use is not done again.
-    pub(super) fn step(&mut self, wanted: Step) -> Step {
+    pub(crate) fn step(&mut self, wanted: Step) -> Step {
         let step = if self.outside == Some(Step::UsbReauthorise) { Step::SiteHook } else { wanted };
         self.outside = Some(step);
         step
     }
 
     /// Whether the modem was reset from outside and has not been ready since.
-    pub(super) fn is_reset(&self) -> bool {
+    pub(crate) fn is_reset(&self) -> bool {
         self.outside.is_some()
     }
 
     /// The last rung was taken. Gives how long the modem is to be left alone, if this was not the first time.
-    pub(super) fn ladder_ended(&mut self) -> Option<Duration> {
+    pub(crate) fn ladder_ended(&mut self) -> Option<Duration> {
         self.ladders = self.ladders.saturating_add(1);
         self.outside = None;
         let further = self.ladders.checked_sub(LADDERS)?;

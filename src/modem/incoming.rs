@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use crate::at::command::StoreName;
 use crate::at::reply::{CmglHeader, CmgrHeader, Cpms, MessageStat};
 use crate::at::{Command, Disposition, Final, Info, hex};
@@ -64,11 +66,15 @@ struct Sweep {
 pub(super) struct Incoming {
     next_token: u64,
     setup: Option<StoreSetUp>,
+    /// Stores that may hold something for us.
+    stores: Vec<StoreName>,
     selected: Option<StoreName>,
     acknowledge: bool,
     may_list: bool,
     job: Option<Job>,
     tries: u8,
+    /// Deletes in a row without an answer.
+    undeleted: u8,
     acks: usize,
     deletes: VecDeque<Slot>,
     reads: VecDeque<Slot>,
@@ -77,6 +83,8 @@ pub(super) struct Incoming {
     /// Messages were left in the modem; list again when there is room.
     left_behind: bool,
     stuck: VecDeque<Slot>,
+    /// The last PDU that was not as long as told, or none. Octets are lost on lines; who says the same again means it.
+    doubted: Option<Zeroizing<String>>,
     unstored: BTreeMap<Token, Origin>,
 }
 
@@ -85,11 +93,13 @@ impl Incoming {
         Self {
             next_token: 1,
             setup: None,
+            stores: Vec::new(),
             selected: None,
             acknowledge: false,
             may_list: true,
             job: None,
             tries: 0,
+            undeleted: 0,
             acks: 0,
             deletes: VecDeque::new(),
             reads: VecDeque::new(),
@@ -97,6 +107,7 @@ impl Incoming {
             sweep: None,
             left_behind: false,
             stuck: VecDeque::new(),
+            doubted: None,
             unstored: BTreeMap::new(),
         }
     }
@@ -107,22 +118,27 @@ impl Incoming {
         self.selected = setup.store.as_ref().map(|store| store.receive.clone());
         self.acknowledge = setup.acknowledge;
         self.may_list = may_list;
-        self.job = None;
+        if let Some(Job::Delete(slot)) = self.job.take() {
+            // It was asked for and not answered: if it was not done, the listing finds the message again.
+            self.deletes.retain(|known| *known != slot);
+        }
         self.acks = 0;
         self.reads.clear();
         self.lists.clear();
         self.sweep = None;
         self.stuck.clear();
+        self.stores.clear();
         if let Some(store) = &setup.store {
-            self.lists.push_back(store.receive.clone());
+            self.stores.push(store.receive.clone());
             // Class 2 goes to the SIM whatever is set; TS 23.038.
             if store.receive == StoreName::me() {
-                self.lists.push_back(StoreName::sm());
+                self.stores.push(StoreName::sm());
             }
             if setup.notify.is_some_and(|notify| notify.ds == 2) {
-                self.lists.push_back(StoreName::sr());
+                self.stores.push(StoreName::sr());
             }
         }
+        self.look();
     }
 
     /// Another card is in the modem: its slots hold other messages. Tokens go on, so that none is used twice.
@@ -130,12 +146,10 @@ impl Incoming {
         Self { next_token: self.next_token, ..Self::new() }
     }
 
-    /// Look into the store, notified or not.
+    /// Look into all stores, notified or not.
     pub(super) fn look(&mut self) {
-        if let Some(setup) = &self.setup
-            && self.lists.is_empty()
-        {
-            self.lists.push_back(setup.receive.clone());
+        if self.lists.is_empty() {
+            self.lists.extend(self.stores.iter().cloned());
         }
     }
 
@@ -143,6 +157,10 @@ impl Incoming {
     pub(super) fn stored_in(&mut self, store: Option<StoreName>, index: u16) {
         let store = store.or_else(|| self.setup.as_ref().map(|setup| setup.receive.clone()));
         let slot = Slot { store, index };
+        if self.job == Some(Job::Delete(slot.clone())) {
+            // Free already, and taken again before the answer came.
+            self.deletes.retain(|known| *known != slot);
+        }
         if self.knows(&slot) {
             return;
         }
@@ -163,10 +181,14 @@ impl Incoming {
     }
 
     /// `+CMT` (`report`: `+CDS`) with its PDU.
-    pub(super) fn direct(&mut self, turn: &mut Turn<'_>, report: bool, pdu: &str) {
+    pub(super) fn direct(&mut self, turn: &mut Turn<'_>, report: bool, length: Option<u16>, pdu: &str) {
         // Not acknowledged it comes again; without acknowledgement it is the network's loss either way.
         if self.unstored.len() >= UNSTORED_MAX {
             turn.noise(Noise::IncomingFull);
+            return;
+        }
+        if self.acknowledge && self.doubts(length, pdu) {
+            turn.bad_pdu();
             return;
         }
         let Some((_, octets)) = read_pdu(pdu) else {
@@ -280,18 +302,22 @@ impl Incoming {
         match job {
             Job::Acknowledge => self.acks = self.acks.saturating_sub(1),
             Job::Select(store) if ok => self.select(store, answer),
+            Job::Read(slot) if ok && self.doubts_answer(answer) => {
+                turn.bad_pdu();
+                self.failed(turn, Job::Read(slot), &answer.result);
+            }
             Job::Read(slot) if ok => {
                 self.tries = 0;
                 self.reads.retain(|known| *known != slot);
                 self.read(turn, slot, answer);
             }
-            Job::Delete(slot) if ok => self.forget(&slot),
+            Job::Delete(slot) if ok || is_empty_slot(&answer.result) => self.deleted(&slot),
             Job::List(store) if ok => {
                 self.tries = 0;
                 self.lists.pop_front();
                 self.listed(turn, &store, answer);
             }
-            Job::Read(slot) | Job::Delete(slot) if is_empty_slot(&answer.result) => self.forget(&slot),
+            Job::Read(slot) if is_empty_slot(&answer.result) => self.forget(&slot),
             job => self.failed(turn, job, &answer.result),
         }
         selected
@@ -302,6 +328,7 @@ impl Incoming {
         match self.job.take() {
             None => {}
             Some(Job::Acknowledge) => self.acks = self.acks.saturating_sub(1),
+            Some(Job::Delete(slot)) => self.delete_unanswered(turn, slot),
             Some(job) => {
                 self.selected = self.selected.take().filter(|_| !matches!(job, Job::Select(_)));
                 self.failed(turn, job, &Final::Error);
@@ -319,6 +346,25 @@ impl Incoming {
             setup.total = fill.total;
         }
         self.selected = Some(store);
+    }
+
+    /// The slot is free. What was announced for it since is a new message.
+    fn deleted(&mut self, slot: &Slot) {
+        (self.tries, self.undeleted) = (0, 0);
+        self.deletes.retain(|known| known != slot);
+    }
+
+    /// The slot may be free, and another message in it by now: read it again before it is deleted again.
+    fn delete_unanswered(&mut self, turn: &mut Turn<'_>, slot: Slot) {
+        self.deletes.retain(|known| *known != slot);
+        self.undeleted = self.undeleted.saturating_add(1);
+        if self.undeleted < TRIES_MAX {
+            turn.timers.set(Timer::Retry, turn.now, RETRY_PAUSE);
+            self.stored_in(slot.store, slot.index);
+        } else {
+            self.undeleted = 0;
+            self.leave(slot);
+        }
     }
 
     fn forget(&mut self, slot: &Slot) {
@@ -361,6 +407,21 @@ impl Incoming {
         self.stuck.push_back(slot);
     }
 
+    /// Whether octets of the PDU are missing or too many, for the first time.
+    fn doubts(&mut self, length: Option<u16>, pdu: &str) -> bool {
+        let again = self.doubted.take().is_some_and(|before| *before == pdu);
+        let doubtful = !again && !is_whole(length, pdu);
+        self.doubted = doubtful.then(|| Zeroizing::new(pdu.to_owned()));
+        doubtful
+    }
+
+    /// The same of an answer to `+CMGR`. One without a header is that of an empty slot.
+    fn doubts_answer(&mut self, answer: &Answer) -> bool {
+        let Some(header) = answer.info().and_then(|info| CmgrHeader::parse(&info)) else { return false };
+        let pdu = answer.lines.get(1).map_or("", String::as_str);
+        header.length != Some(0) && self.doubts(header.length, pdu)
+    }
+
     fn read(&mut self, turn: &mut Turn<'_>, slot: Slot, answer: &Answer) {
         let header = answer.info().and_then(|info| CmgrHeader::parse(&info));
         let (Some(header), Some(pdu)) = (header, answer.lines.get(1)) else { return };
@@ -384,7 +445,12 @@ impl Incoming {
                 }
                 continue;
             }
-            self.take(turn, slot, header.stat, pdu);
+            if is_whole(header.length, pdu) {
+                self.take(turn, slot, header.stat, pdu);
+            } else {
+                // Something of it was lost on the line: once more, by itself.
+                self.stored_in(slot.store, slot.index);
+            }
         }
     }
 
@@ -401,6 +467,13 @@ impl Incoming {
             }
         }
     }
+}
+
+/// Whether it is a PDU, and as long as told: TS 27.005 counts the octets behind the service centre.
+fn is_whole(length: Option<u16>, pdu: &str) -> bool {
+    let Some((_, octets)) = read_pdu(pdu) else { return false };
+    let centre = octets.first().map_or(0, |length| usize::from(*length));
+    length.is_none_or(|told| usize::from(told).saturating_add(centre).saturating_add(1) == octets.len())
 }
 
 /// The octets, and which way in they took by the message type indicator behind the service centre; TS 23.040 9.2.3.1.

@@ -332,7 +332,9 @@ impl Machine {
             }
             Heard::Silent => self.silent(now),
             Heard::Unsolicited(urc) => self.unsolicited(now, urc),
-            Heard::Direct { report, pdu } => self.incoming.direct(&mut turn!(self, now), report, &pdu),
+            Heard::Direct { report, length, pdu } => {
+                self.incoming.direct(&mut turn!(self, now), report, length, &pdu);
+            }
             Heard::Noise => self.count_noise(),
         }
     }

@@ -10,7 +10,7 @@ pub mod profile;
 
 mod bringup;
 mod health;
-mod history;
+pub(crate) mod history;
 mod incoming;
 mod outgoing;
 mod session;

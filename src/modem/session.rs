@@ -33,6 +33,9 @@ const OWED_PATIENCE: Duration = Duration::from_secs(6);
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
 /// Probes before the modem counts as silent.
 const PROBES_MAX: u8 = 3;
+/// A resync that ends in silence: the quiet before it and all its probes.
+pub(super) const RESYNC_MAX: Duration =
+    Duration::from_secs(QUIET_MAX.as_secs() + PROBES_MAX as u64 * PROBE_LIMIT.as_secs());
 /// Wavecom answers `+CPIN?` without `OK`: after its line that much patience is left.
 const NO_OK_GRACE: Duration = Duration::from_secs(1);
 /// The `OK` behind `+CMGS` comes with it; without one nothing is lost but the step.
@@ -140,9 +143,10 @@ pub(super) enum Heard {
     /// `+CMGS: <mr>` that no command in flight can have.
     LateReference(MessageRef),
     Unsolicited(Urc),
-    /// The second line of `+CMT` (true: `+CDS`).
+    /// The second line of `+CMT` (true: `+CDS`), and the length of the TPDU that the first one told.
     Direct {
         report: bool,
+        length: Option<u16>,
         pdu: String,
     },
     /// Nothing that anybody expected.
@@ -428,8 +432,8 @@ impl Session {
             && is_hex(line)
         {
             return match header {
-                Urc::Cmt { .. } => Some(Heard::Direct { report: false, pdu: line.to_owned() }),
-                Urc::Cds { .. } => Some(Heard::Direct { report: true, pdu: line.to_owned() }),
+                Urc::Cmt { length } => Some(Heard::Direct { report: false, length, pdu: line.to_owned() }),
+                Urc::Cds { length } => Some(Heard::Direct { report: true, length, pdu: line.to_owned() }),
                 _ => None,
             };
         }

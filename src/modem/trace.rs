@@ -6,12 +6,19 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
 use crate::units::UnixMs;
 
 mod mask;
+
+/// One line as a trace keeps it: user data of PDUs as its length, long numbers shortened, PINs hidden, other octets than
+/// printable ones escaped.
+#[must_use]
+pub fn masked(octets: &[u8]) -> String {
+    mask::line(octets)
+}
 
 /// Lines kept: about forty messages, or a whole bring-up and what came before it.
 pub const LINES_KEPT: usize = 256;
@@ -21,7 +28,7 @@ const SUBSCRIBER_BEHIND: usize = 256;
 const LINE_MAX: usize = 480;
 
 /// Which way a line went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// To the modem.
@@ -33,7 +40,7 @@ pub enum Direction {
 }
 
 /// One line on the wire, masked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WireEvent {
     /// When it was complete.
     pub at: UnixMs,

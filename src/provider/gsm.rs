@@ -13,20 +13,27 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use super::{Attempt, BoxFuture, Channel, ChannelId, Inbound, Outcome, Provider, Received, Segment, Verdict};
+use super::{
+    Attempt, BoxFuture, Channel, ChannelId, Dropped, Inbound, Outcome, Provider, Received, Segment, Verdict,
+};
 use crate::at::codes;
 use crate::clock;
 use crate::modem::driver::{DriverHandle, Notice};
 use crate::modem::fleet::{FleetHandle, Link};
 use crate::modem::machine::{Done, Event, Failure, IncomingKind, NotSent, RequestId, Token, Uncertain};
 use crate::number::Number;
-use crate::pdu::{self, Deliver, Header, Payload, Pdu, PduError, SubmitOptions, ValidityFormat};
+use crate::pdu::{self, Deliver, Header, Payload, Pdu, PduError, Pid, SubmitOptions, ValidityFormat};
 use crate::queue::rules::Disposition;
 use crate::secret::Secret;
 use crate::units::{Iccid, Imei, MessageRef};
 
 /// A SIM sends one message at a time; the next one's prompt is asked for as soon as the last one is answered.
 const SLOTS: u32 = 1;
+/// Destination ports of WAP push, assigned by IANA.
+const WAP_PUSH: u16 = 2948;
+const WAP_PUSH_SECURE: u16 = 2949;
+/// TP-PID of a short message type 0; TS 23.040 9.2.3.9.
+const PID_TYPE_0: Pid = Pid(0x40);
 /// Submits in doubt that a late `+CMGS` may still settle; a modem has one at most, and forgets it with the next.
 const DOUBTS_MAX: usize = 128;
 
@@ -307,10 +314,23 @@ fn read(kind: IncomingKind, octets: &[u8]) -> Result<Received, PduError> {
                 _ => Verdict::Failed,
             },
         },
-        Pdu::Deliver(deliver) => Received::Message(segment(&deliver, octets)),
+        Pdu::Deliver(deliver) => match dropped(&deliver) {
+            Some(why) => Received::Dropped(why),
+            None => Received::Message(segment(&deliver, octets)),
+        },
         // Asked for by kind, so it cannot come; if it does, it is kept as it is.
         _ => Received::Message(unreadable(octets)),
     })
+}
+
+/// What nobody here reads, and would only fill the store.
+fn dropped(deliver: &Deliver) -> Option<Dropped> {
+    let port = deliver.user_data.header.as_ref().and_then(Header::ports).map(|ports| ports.destination);
+    match (deliver.pid, port) {
+        (PID_TYPE_0, _) => Some(Dropped::Silent),
+        (_, Some(WAP_PUSH | WAP_PUSH_SECURE)) => Some(Dropped::WapPush),
+        _ => None,
+    }
 }
 
 /// What came, with the facts by which the store joins and recognises it. Parts of what is no text are kept singly: only the
@@ -342,7 +362,8 @@ fn unreadable(octets: &[u8]) -> Segment {
     }
 }
 
-fn outcome(result: Result<Done, Failure>) -> Outcome {
+/// What the end of a submit means for the dispatcher.
+pub(crate) fn outcome(result: Result<Done, Failure>) -> Outcome {
     match result {
         Ok(Done::Submitted { reference }) => Outcome::Submitted { reference: Some(reference) },
         Ok(Done::Reset) => refused(Disposition::ChannelFault, "the modem took the message for a reset"),
@@ -422,5 +443,19 @@ mod tests {
         assert_eq!(one.content, again.content, "that more messages wait is no content");
         assert_ne!(one.pdu, again.pdu);
         assert_ne!(one.content, received(0x44, 0x04).content);
+    }
+
+    #[test]
+    fn pushes_and_silent_messages_are_not_kept() {
+        // TP-UD: a header of 6 octets with ports, then one octet; TP-PID and ports vary.
+        let read_one = |pid: u8, port: [u8; 2]| {
+            let mut octets = vec![0, 0x44, 4, 0x91, 0x21, 0x43, pid, 0x04];
+            octets.extend([0x52, 0x60, 0x51, 0x71, 0x71, 0x11, 0x8a]);
+            octets.extend([8, 6, 5, 4, port[0], port[1], 0x23, 0xf0, 0x01]);
+            read(IncomingKind::Deliver, &octets).unwrap()
+        };
+        assert!(matches!(read_one(0, [0x0b, 0x84]), Received::Dropped(Dropped::WapPush)));
+        assert!(matches!(read_one(0x40, [0x3e, 0x94]), Received::Dropped(Dropped::Silent)));
+        assert!(matches!(read_one(0, [0x3e, 0x94]), Received::Message(_)));
     }
 }

@@ -153,6 +153,8 @@ pub enum Received {
     },
     /// A message from a phone, or a part of one.
     Message(Segment),
+    /// What is no text for anybody, and is not kept.
+    Dropped(Dropped),
     /// A confirmation that came after its attempt had already ended uncertain.
     Settled {
         /// The destination of that attempt.
@@ -160,6 +162,15 @@ pub enum Received {
         /// TP-MR.
         reference: MessageRef,
     },
+}
+
+/// Why a received message is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropped {
+    /// A WAP push: settings, MMS notifications, service messages for a browser that is not here.
+    WapPush,
+    /// A short message type 0, which is to be acknowledged and discarded; TS 23.040 9.2.3.9.
+    Silent,
 }
 
 /// What came from a phone in one piece. The store joins parts, and recognises what a channel shows again.

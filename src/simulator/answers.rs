@@ -3,9 +3,11 @@
 use std::time::Instant;
 
 use super::command::{Command, Form, values};
-use super::modem::{Lock, SimulatedModem};
+use super::habit::EchoOff;
+use super::habits::Lock;
+use super::modem::SimulatedModem;
 use super::reply::{Final, Lines};
-use super::scenario::Scenario;
+use super::scenario::{PIN_TRIES, Scenario};
 use super::settings::Settings;
 use crate::at::hex;
 use crate::pdu::ucs2;
@@ -60,6 +62,9 @@ impl SimulatedModem {
         if let Some(result) = self.answer_message_command(now, name, form, lines) {
             return result;
         }
+        if let Some(result) = self.answer_by_family(name, form, lines) {
+            return result;
+        }
         match name {
             "E" | "V" | "Q" => self.basic(name, form),
             "Z" | "&F" => {
@@ -78,7 +83,7 @@ impl SimulatedModem {
             "D" => Final::Error,
             "+CMEE" => set(lines, name, form, 2, &mut self.settings.cmee),
             "+CREG" | "+CGREG" | "+CEREG" => self.registration(name, form, lines),
-            "+CPIN" | "+CLCK" => self.pin(now, name, form, lines),
+            "+CPIN" | "+CPINR" | "+CLCK" => self.pin(now, name, form, lines),
             "+CFUN" => self.functionality(now, form, lines),
             "+COPS" => self.operator(form, lines),
             "+CSCS" => self.charset(form, lines),
@@ -89,14 +94,18 @@ impl SimulatedModem {
             }
             _ if form == Form::Execute || form == Form::Read => self.identity(name, form, lines),
             _ if IGNORED.contains(&name) => Final::Ok,
-            _ => unknown(name),
+            _ => self.unknown(name),
         }
     }
 
     fn basic(&mut self, name: &str, form: Form<'_>) -> Final {
         let Some(value @ 0..=1) = form.number() else { return Final::Error };
         match name {
-            "E" => self.settings.echo = value == 1,
+            "E" => match self.scenario.echo_off {
+                EchoOff::Refused if value == 0 => return Final::Error,
+                EchoOff::Ignored if value == 0 => {}
+                _ => self.settings.echo = value == 1,
+            },
             "V" => self.settings.verbose = value == 1,
             _ => self.settings.quiet = value == 1,
         }
@@ -105,7 +114,7 @@ impl SimulatedModem {
 
     /// What can only be read.
     fn identity(&mut self, name: &str, form: Form<'_>, lines: &mut Lines) -> Final {
-        let Scenario { manufacturer, model, revision, imei, iccid, imsi, number, .. } = &self.scenario;
+        let Scenario { manufacturer, model, revision, imei, imsi, number, .. } = &self.scenario;
         let line = match (name, form) {
             ("+CGMI" | "+GMI", Form::Execute) => manufacturer.clone(),
             ("+CGMM" | "+GMM", Form::Execute) => model.clone(),
@@ -116,17 +125,14 @@ impl SimulatedModem {
             ("+CGATT", Form::Read) => format!("+CGATT: {}", u8::from(self.registered)),
             ("+CSQ", Form::Execute) if self.registered => format!("+CSQ: {},99", 18 + self.rng.u8(..8)),
             ("+CSQ", Form::Execute) => "+CSQ: 99,99".into(),
-            ("+CIMI" | "+CCID" | "+ICCID" | "^ICCID" | "+QCCID" | "+CNUM", _) => match self.lock {
-                Lock::Pin(_) => return Final::Cme(11),
-                Lock::Puk => return Final::Cme(12),
-                Lock::Open => match name {
-                    "+CIMI" => imsi.clone(),
-                    "+CNUM" => format!("+CNUM: ,\"{number}\",145"),
-                    _ => format!("{name}: {iccid}"),
-                },
+            ("+CCID" | "+ICCID" | "^ICCID" | "+QCCID", _) => return self.iccid(name, lines),
+            ("+CIMI" | "+CNUM", _) => match self.lock.cme() {
+                Some(cme) => return Final::Cme(cme),
+                None if name == "+CIMI" => imsi.clone(),
+                None => format!("+CNUM: ,\"{number}\",145"),
             },
             _ if form == Form::Execute && IGNORED.contains(&name) => return Final::Ok,
-            _ => return unknown(name),
+            _ => return self.unknown(name),
         };
         lines.line(&line);
         Final::Ok
@@ -175,28 +181,42 @@ impl SimulatedModem {
             }
             return Final::Cme(3);
         }
+        if let Lock::Bad(_) = self.lock {
+            return Final::Cme(self.lock.cme().unwrap_or_default());
+        }
+        if name == "+CPINR" {
+            lines.line(&format!("+CPINR: SIM PIN,{},{PIN_TRIES}", self.tries));
+            return Final::Ok;
+        }
         match (form, self.lock) {
             (Form::Read, lock) => {
                 lines.line(match lock {
-                    Lock::Open => "+CPIN: READY",
-                    Lock::Pin(_) => "+CPIN: SIM PIN",
+                    Lock::Pin => "+CPIN: SIM PIN",
                     Lock::Puk => "+CPIN: SIM PUK",
+                    Lock::Open | Lock::Bad(_) => "+CPIN: READY",
                 });
                 Final::Ok
             }
-            (Form::Set(text), Lock::Pin(left)) => {
-                if values(text).first().copied() == self.scenario.pin.as_deref() {
-                    self.lock = Lock::Open;
-                    self.start_registration(now);
-                    return Final::Ok;
-                }
-                self.lock = if left > 1 { Lock::Pin(left - 1) } else { Lock::Puk };
-                Final::Cme(16)
-            }
+            (Form::Set(text), Lock::Pin) => self.enter_pin(now, text),
             (Form::Set(_), Lock::Puk) => Final::Cme(12),
-            (Form::Set(_), Lock::Open) => Final::Cme(3),
+            (Form::Set(_), _) => Final::Cme(3),
             _ => Final::Cme(50),
         }
+    }
+
+    fn enter_pin(&mut self, now: Instant, text: &str) -> Final {
+        if values(text).first().copied() == self.scenario.pin.as_deref() {
+            self.lock = Lock::Open;
+            self.tries = PIN_TRIES;
+            self.start_registration(now);
+            self.start_card(now);
+            return Final::Ok;
+        }
+        self.tries = self.tries.saturating_sub(1);
+        if self.tries == 0 {
+            self.lock = Lock::Puk;
+        }
+        Final::Cme(16)
     }
 
     fn functionality(&mut self, now: Instant, form: Form<'_>, lines: &mut Lines) -> Final {
@@ -319,9 +339,4 @@ pub(super) fn set(lines: &mut Lines, name: &str, form: Form<'_>, max: u8, value:
         }
         _ => Final::Cme(50),
     }
-}
-
-/// A basic command ends in `ERROR` whatever `+CMEE` says.
-fn unknown(name: &str) -> Final {
-    if name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '&') { Final::Error } else { Final::Cme(4) }
 }

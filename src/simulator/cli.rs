@@ -2,7 +2,7 @@
 //! lines on standard input.
 
 use std::io::{BufRead, BufWriter, Write, stderr, stdin, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,13 +14,18 @@ use rustix::time::clock_gettime;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::Control;
 use super::event::{Event, Kinds, What};
 use super::network::{Arrival, Network};
+use super::persona::{NoModem, Persona};
 use super::pty::{Simulator, Watch};
+use super::recording::{BadRecording, Recording};
+use super::replay::{Ending, Report};
 use super::scenario::{ErrorEvery, Scenario, Silence, SilentAfter, parse_duration};
 use crate::clock;
+use crate::modem::profile::{Library, Profile};
 use crate::units::{Iccid, Imei};
 
 /// Events on their way to standard output. A reader that lags further behind holds the modems up, for it wants them all.
@@ -29,7 +34,9 @@ const EVENTS_MAX: usize = 16_384;
 const LAG_PAUSE: Duration = Duration::from_millis(1);
 /// How long the end waits for the last lines to be read.
 const LAST_LINES: Duration = Duration::from_secs(1);
-/// sysexits: EX_DATAERR, EX_CANTCREAT, EX_OSERR.
+/// A replay that was left by the host; sysexits: EX_USAGE, EX_DATAERR, EX_CANTCREAT, EX_OSERR.
+const LEFT: u8 = 1;
+const USAGE: u8 = 64;
 const DATA_ERROR: u8 = 65;
 const CANNOT_CREATE: u8 = 73;
 const SYSTEM_ERROR: u8 = 71;
@@ -40,9 +47,15 @@ pub struct SimulateOptions {
     /// Link to the modem's port; several make several modems on one network
     #[arg(long = "link", value_name = "PATH", required = true)]
     pub links: Vec<PathBuf>,
+    /// Family of the modems: the name of a firmware note, or a note's file
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub family: Option<String>,
     /// Scenario in TOML that all modems begin with
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
+    /// Play the modem's side of a saved trace (smsotpctl modem trace --save) instead; ends with it, and says where the host left it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["family", "scenario"])]
+    pub replay: Option<PathBuf>,
     /// Time from Ctrl-Z to +CMGS
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub latency: Option<Duration>,
@@ -109,6 +122,20 @@ pub struct SimulateOptions {
 }
 
 impl SimulateOptions {
+    /// What `--family` names.
+    fn persona(&self) -> Result<Option<Persona>, CliError> {
+        let Some(name) = &self.family else { return Ok(None) };
+        let note = match Library::compiled_in().named(name) {
+            Some(note) => note,
+            None if name.ends_with(".toml") => {
+                let path = PathBuf::from(name);
+                Arc::new(Profile::parse(&read(&path)?).map_err(|error| CliError::File(path, error))?)
+            }
+            None => return Err(CliError::NoSuchFamily(name.clone())),
+        };
+        Ok(Some(Persona::of(&note)?))
+    }
+
     /// The scenario of modem number `index`; `base` is that of `--scenario`.
     fn scenario(&self, index: usize, base: Option<&Scenario>) -> Scenario {
         let own = Scenario::of_seed(self.seed, u32::try_from(index).unwrap_or(u32::MAX));
@@ -165,10 +192,20 @@ fn iccid(text: &str) -> Result<Iccid, String> {
 /// Why it could not begin.
 #[derive(Debug, thiserror::Error)]
 enum CliError {
-    #[error("cannot read the scenario {0}: {1}")]
+    #[error("cannot read {0}: {1}")]
     Read(PathBuf, std::io::Error),
-    #[error("the scenario {0} is wrong: {1}")]
-    Scenario(PathBuf, toml::de::Error),
+    #[error("{0} is wrong: {1}")]
+    File(PathBuf, toml::de::Error),
+    #[error(
+        "there is no firmware note {0}; the notes are the files in firmware-notes/, by their names without .toml"
+    )]
+    NoSuchFamily(String),
+    #[error(transparent)]
+    NoModem(#[from] NoModem),
+    #[error("{0} is wrong: {1}")]
+    Recording(PathBuf, BadRecording),
+    #[error("a recording is of one modem: give one --link")]
+    Links,
     #[error("cannot put a modem at {0}: {1}")]
     Port(PathBuf, std::io::Error),
     #[error("cannot wait for signals: {0}")]
@@ -180,11 +217,20 @@ enum CliError {
 #[must_use]
 pub fn run_cli(options: &SimulateOptions) -> ExitCode {
     match run(options) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(report)) => {
+            let _ = writeln!(stderr(), "smsotpctl: {report}");
+            if report.ending == Ending::Whole { ExitCode::SUCCESS } else { ExitCode::from(LEFT) }
+        }
         Err(error) => {
             let _ = writeln!(stderr(), "smsotpctl: {error}");
             ExitCode::from(match error {
-                CliError::Read(..) | CliError::Scenario(..) => DATA_ERROR,
+                CliError::Read(..)
+                | CliError::File(..)
+                | CliError::NoSuchFamily(_)
+                | CliError::NoModem(_)
+                | CliError::Recording(..) => DATA_ERROR,
+                CliError::Links => USAGE,
                 CliError::Port(..) => CANNOT_CREATE,
                 CliError::Signals(_) => SYSTEM_ERROR,
             })
@@ -192,31 +238,17 @@ pub fn run_cli(options: &SimulateOptions) -> ExitCode {
     }
 }
 
-fn run(options: &SimulateOptions) -> Result<(), CliError> {
-    let base = options.scenario.as_ref().map(|path| {
-        let text = std::fs::read_to_string(path).map_err(|error| CliError::Read(path.clone(), error))?;
-        toml::from_str::<Scenario>(&text).map_err(|error| CliError::Scenario(path.clone(), error))
-    });
-    let base = base.transpose()?;
+fn run(options: &SimulateOptions) -> Result<Option<Report>, CliError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(CliError::Signals)?;
-    let network = Network::new(clock::monotonic(), clock::wall());
     let (sender, receiver) = sync_channel(EVENTS_MAX);
     let since = Since::now();
     let closing = Arc::new(AtomicBool::new(false));
-    let mut modems = Vec::with_capacity(options.links.len());
-    for (index, link) in options.links.iter().enumerate() {
-        let scenario = options.scenario(index, base.as_ref());
-        let ready = Line::Ready(json!({
-            "event": "ready", "modem": index, "link": link, "imei": scenario.imei, "iccid": scenario.iccid,
-            "number": scenario.number,
-        }));
-        let watch = watch(options.events.unwrap_or_default(), &sender, &closing);
-        let modem = Simulator::start(scenario, &network, link, index, watch)
-            .map_err(|error| CliError::Port(link.clone(), error))?;
-        modems.push(modem);
-        let _ = sender.send(ready);
-    }
+    let (over, replayed) = oneshot::channel();
+    let modems = match &options.replay {
+        Some(path) => vec![start_replay(options, path, &sender, &closing, over)?],
+        None => start_modems(options, &sender, &closing)?,
+    };
     drop(sender);
     let quiet = options.events.is_none();
     let (printed, all_printed) = sync_channel(1);
@@ -225,12 +257,78 @@ fn run(options: &SimulateOptions) -> Result<(), CliError> {
         let _ = printed.send(());
     });
     let controls = modems.iter().map(Simulator::control).collect();
-    let ended = runtime.block_on(until_told(controls, options.until_eof));
+    let ended = runtime.block_on(until_told(controls, options.until_eof, replayed));
     closing.store(true, Ordering::Relaxed);
     drop(modems);
     // A reader that has stopped reading must not keep the process.
     let _ = all_printed.recv_timeout(LAST_LINES);
     ended.map_err(CliError::Signals)
+}
+
+fn read(path: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(path).map_err(|error| CliError::Read(path.to_owned(), error))
+}
+
+fn start_modems(
+    options: &SimulateOptions,
+    sender: &SyncSender<Line>,
+    closing: &Arc<AtomicBool>,
+) -> Result<Vec<Simulator>, CliError> {
+    let base = options.scenario.as_ref().map(|path| {
+        toml::from_str::<Scenario>(&read(path)?).map_err(|error| CliError::File(path.clone(), error))
+    });
+    let base = base.transpose()?;
+    let persona = options.persona()?;
+    let network = Network::new(clock::monotonic(), clock::wall());
+    let mut modems = Vec::with_capacity(options.links.len());
+    for (index, link) in options.links.iter().enumerate() {
+        let scenario = options.scenario(index, base.as_ref());
+        let scenario = match &persona {
+            Some(persona) => scenario.of_family(persona.clone()),
+            None => scenario,
+        };
+        let ready = Line::Ready(json!({
+            "event": "ready", "modem": index, "link": link, "imei": scenario.imei, "iccid": scenario.iccid,
+            "number": scenario.number,
+        }));
+        let watch = watch(options.events.unwrap_or_default(), sender, closing);
+        let modem = Simulator::start(scenario, &network, link, index, watch)
+            .map_err(|error| CliError::Port(link.clone(), error))?;
+        modems.push(modem);
+        let _ = sender.send(ready);
+    }
+    Ok(modems)
+}
+
+/// Plays a recording; `over` is told how it ended.
+fn start_replay(
+    options: &SimulateOptions,
+    path: &Path,
+    sender: &SyncSender<Line>,
+    closing: &Arc<AtomicBool>,
+    over: oneshot::Sender<Report>,
+) -> Result<Simulator, CliError> {
+    let [link] = options.links.as_slice() else { return Err(CliError::Links) };
+    let recording: Recording =
+        read(path)?.parse().map_err(|error| CliError::Recording(path.to_owned(), error))?;
+    let wanted = options.events.unwrap_or_default();
+    let mut events = watch(wanted, sender, closing);
+    let mut over = Some(over);
+    let sink = move |event: Event| {
+        if let What::Replayed(report) = &event.what
+            && let Some(over) = over.take()
+        {
+            let _ = over.send(report.clone());
+        }
+        if wanted.has(event.what.kind()) {
+            (events.sink)(event);
+        }
+    };
+    let watch = Watch { kinds: wanted.and(Kinds::REPLAY), sink: Box::new(sink) };
+    let modem =
+        Simulator::replay(recording, link, watch).map_err(|error| CliError::Port(link.clone(), error))?;
+    let _ = sender.send(Line::Ready(json!({"event": "ready", "modem": 0, "link": link, "replay": path})));
+    Ok(modem)
 }
 
 /// The modem waits for a reader that lags, but not for ever: when all is `closing`, what does not fit is lost.
@@ -249,9 +347,13 @@ fn watch(kinds: Kinds, sender: &SyncSender<Line>, closing: &Arc<AtomicBool>) -> 
     Watch { kinds, sink: Box::new(sink) }
 }
 
-/// Waits for a signal or, if asked, the end of standard input.
-async fn until_told(controls: Vec<Control>, until_eof: bool) -> std::io::Result<()> {
-    let (ended, end) = tokio::sync::oneshot::channel();
+/// Waits for a signal, the end of a replay or, if asked, the end of standard input.
+async fn until_told(
+    controls: Vec<Control>,
+    until_eof: bool,
+    replayed: oneshot::Receiver<Report>,
+) -> std::io::Result<Option<Report>> {
+    let (ended, end) = oneshot::channel();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // Not joined: a thread that waits for standard input cannot be woken.
@@ -267,8 +369,9 @@ async fn until_told(controls: Vec<Control>, until_eof: bool) -> std::io::Result<
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         _ = end, if until_eof => {}
+        Ok(report) = replayed => return Ok(Some(report)),
     }
-    Ok(())
+    Ok(None)
 }
 
 /// An order on standard input.
@@ -361,6 +464,7 @@ fn print(receiver: &Receiver<Line>, since: Since, quiet: bool) {
             }
         };
         let value = match line {
+            Line::Ready(value) if quiet && value.get("replay").is_some() => continue,
             Line::Ready(value) if quiet => {
                 let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
                 let (link, imei, number) = (text("link"), text("imei"), text("number"));
@@ -394,6 +498,9 @@ fn json_of(event: &Event, since: Since) -> Value {
         What::HostClosed => json!({"event": "host", "state": "closed"}),
         What::HungUp => json!({"event": "power", "state": "gone"}),
         What::PluggedIn => json!({"event": "power", "state": "there"}),
+        What::Replayed(Report { played, of, row, ending }) => json!({
+            "event": "replay", "whole": *ending == Ending::Whole, "played": played, "of": of, "row": row,
+        }),
     };
     if let Some(fields) = value.as_object_mut() {
         fields.insert("modem".into(), json!(event.modem));
@@ -433,6 +540,28 @@ mod tests {
         assert_eq!(second.imei, Scenario::of_seed(7, 1).imei);
         assert_eq!(options.events, Some(Kinds::CMGS.and(Kinds::PHONE)));
         assert_eq!(self::options("--link /a --events --until-eof").events, Some(Kinds::ALL));
+    }
+
+    #[test]
+    fn a_family_is_a_note_that_we_have_or_a_file() {
+        let persona = |args: &str| options(&format!("--link /a {args}")).persona();
+        assert!(persona("").unwrap().is_none());
+        let stick = persona("--family huawei-stick").unwrap().unwrap();
+        let scenario = options("--link /a").scenario(0, None).of_family(stick);
+        assert_eq!((scenario.manufacturer.as_str(), scenario.seed), ("huawei", 0));
+        let own = Scenario { model: "E1552".into(), ..Scenario::of_seed(0, 0) };
+        let stick = persona("--family huawei-stick").unwrap().unwrap();
+        assert_eq!(own.of_family(stick).model, "E1552", "the scenario's own model stays");
+        assert!(matches!(persona("--family nokia-9000"), Err(CliError::NoSuchFamily(_))));
+        assert!(matches!(persona("--family ublox-gnss"), Err(CliError::NoModem(_))));
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("mine.toml");
+        std::fs::write(&file, "name = 'mine'\ndescription = 'y'\n[[match]]\nmodel = 'M1'").unwrap();
+        let mine = persona(&format!("--family {}", file.display())).unwrap().unwrap();
+        assert_eq!(mine.name(), "mine");
+        std::fs::write(&file, "name = 'mine'\ndescription = 'y'\ncolour = 'red'").unwrap();
+        let wrong = persona(&format!("--family {}", file.display())).unwrap_err().to_string();
+        assert!(wrong.contains("line 3") && wrong.contains("colour"), "{wrong}");
     }
 
     #[test]

@@ -47,6 +47,7 @@ impl SimulatedModem {
 
     fn takes(&self, incoming: &Incoming) -> bool {
         self.registered
+            && self.receives(incoming)
             && self.may_interrupt()
             && match self.route(incoming) {
                 Route::Direct => self.unacknowledged.is_none(),

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Instant;
 
 use super::phone::Shown;
+use super::replay::Report;
 
 /// One happening in modem number `modem`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub enum What {
     HungUp,
     /// The modem is on the bus: the link leads to a new port.
     PluggedIn,
+    /// A recording was played, or the dialogue left it.
+    Replayed(Report),
 }
 
 impl What {
@@ -76,6 +79,7 @@ impl What {
             Self::PhoneShows(_) => Kinds::PHONE,
             Self::HostOpened | Self::HostClosed => Kinds::HOST,
             Self::HungUp | Self::PluggedIn => Kinds::POWER,
+            Self::Replayed(_) => Kinds::REPLAY,
         }
     }
 }
@@ -105,11 +109,13 @@ impl Kinds {
     pub const HOST: Self = Self(1 << 7);
     /// Hang-up and plug-in.
     pub const POWER: Self = Self(1 << 8);
+    /// The end of a replay.
+    pub const REPLAY: Self = Self(1 << 9);
     /// All of them.
-    pub const ALL: Self = Self((1 << 9) - 1);
+    pub const ALL: Self = Self((1 << 10) - 1);
 
     /// Name of each single kind, as in `--events`.
-    const NAMES: [(&'static str, Self); 10] = [
+    const NAMES: [(&'static str, Self); 11] = [
         ("all", Self::ALL),
         ("at", Self::AT),
         ("reply", Self::REPLY),
@@ -120,6 +126,7 @@ impl Kinds {
         ("phone", Self::PHONE),
         ("host", Self::HOST),
         ("power", Self::POWER),
+        ("replay", Self::REPLAY),
     ];
 
     /// Whether all of `kinds` are in it.
@@ -138,7 +145,7 @@ impl Kinds {
 /// A name that is no kind of event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no kind of event; there are all, at, reply, cmgs, prompt, ctrl-z, answered, phone, host, power"
+    "{0:?} is no kind of event; there are all, at, reply, cmgs, prompt, ctrl-z, answered, phone, host, power, replay"
 )]
 pub struct NoSuchKind(String);
 

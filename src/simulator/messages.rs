@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::answers::set;
 use super::command::{Form, numbers, values};
 use super::delivery::{charset_text, text_of_charset};
-use super::modem::{Lock, Prompt, PromptKind, SimulatedModem};
+use super::modem::{Prompt, PromptKind, SimulatedModem};
 use super::reply::{Final, Lines};
 use super::slots::Memory;
 use crate::at::hex;
@@ -47,6 +47,9 @@ impl SimulatedModem {
         // What works without a SIM.
         match name {
             "+CMGF" => {
+                if let Some(refusal) = self.busy(now) {
+                    return Some(refusal);
+                }
                 let mut mode = u8::from(self.settings.text_mode);
                 let result =
                     self.tested(name, form, lines).unwrap_or_else(|| set(lines, name, form, 1, &mut mode));
@@ -54,6 +57,9 @@ impl SimulatedModem {
                 return Some(result);
             }
             "+CMMS" | "+CSDH" => {
+                if let Some(result) = self.answer_by_family(name, form, lines) {
+                    return Some(result);
+                }
                 let value = if name == "+CMMS" { &mut self.settings.cmms } else { &mut self.settings.csdh };
                 return Some(match test_line(name, form, lines) {
                     Some(result) => result,
@@ -64,10 +70,14 @@ impl SimulatedModem {
             | "+CNMA" => {}
             _ => return None,
         }
-        match self.lock {
-            Lock::Open => {}
-            Lock::Pin(_) => return Some(Final::Cms(311)),
-            Lock::Puk => return Some(Final::Cms(316)),
+        if let Some(code) = self.lock.cms() {
+            return Some(Final::Cms(code));
+        }
+        if let Some(refusal) = self.busy(now) {
+            return Some(refusal);
+        }
+        if let Some(result) = self.answer_by_family(name, form, lines) {
+            return Some(result);
         }
         if let Some(result) = self.tested(name, form, lines) {
             return Some(result);
@@ -110,6 +120,7 @@ impl SimulatedModem {
     }
 
     fn indications(&mut self, form: Form<'_>, lines: &mut Lines) -> Final {
+        let highest = self.scenario.persona.as_ref().map_or(2, |persona| persona.announced_modes());
         match form {
             Form::Read => {
                 let [mode, mt, bm, ds, bfr] = self.settings.cnmi;
@@ -117,7 +128,7 @@ impl SimulatedModem {
                 Final::Ok
             }
             Form::Set(text) => match numbers(text, self.settings.cnmi) {
-                Some(cnmi @ [0..=2, 0..=3, 0, 0..=2, 0..=1]) => {
+                Some(cnmi @ [mode, 0..=3, 0, 0..=2, 0..=1]) if mode <= highest => {
                     self.settings.cnmi = cnmi;
                     Final::Ok
                 }
@@ -134,6 +145,9 @@ impl SimulatedModem {
             if names.is_empty() || names.len() > memories.len() {
                 return Final::Cms(302);
             }
+            if self.scenario.all_stores && names.len() < memories.len() {
+                return Final::Error;
+            }
             for (at, (slot, name)) in memories.iter_mut().zip(names).enumerate() {
                 match Memory::parse(name) {
                     Some(Memory::Sr) if at > 0 => return Final::Cms(302),
@@ -142,6 +156,7 @@ impl SimulatedModem {
                 }
             }
             self.settings.memories = memories;
+            self.stores_selected();
         } else if form != Form::Read {
             return Final::Cms(302);
         }

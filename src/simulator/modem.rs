@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::command::split;
 use super::event::{Event, Kinds, What};
+use super::habits::Lock;
 use super::network::{Incoming, Network, SimId};
 use super::reply::{Final, Lines, Style};
 use super::scenario::{Scenario, Silence};
@@ -27,23 +28,10 @@ const BODY_MAX: usize = 1024;
 const ACK_WAIT: Duration = Duration::from_secs(15);
 /// From the `OK` of a reboot to the end of the port: the host shall be able to read it.
 const LEAVE_AFTER: Duration = Duration::from_millis(20);
-/// Tries that a SIM gives for its PIN.
-const PIN_TRIES: u8 = 3;
 
 const CTRL_Z: u8 = 0x1a;
 const ESC: u8 = 0x1b;
 const BACKSPACE: u8 = 0x08;
-
-/// What the SIM wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lock {
-    /// Nothing.
-    Open,
-    /// The PIN; so many tries are left.
-    Pin(u8),
-    /// The PUK: no tries left.
-    Puk,
-}
 
 /// An open prompt.
 #[derive(Debug)]
@@ -80,6 +68,19 @@ pub struct SimulatedModem {
     pub(super) settings: Settings,
     pub(super) slots: Slots,
     pub(super) lock: Lock,
+    /// Tries left for the PIN; the card remembers them.
+    pub(super) tries: u8,
+    /// Until when nothing is heard, and until when the card is busy.
+    pub(super) awake_at: Instant,
+    pub(super) busy_until: Instant,
+    /// When the last line began.
+    pub(super) heard_at: Option<Instant>,
+    /// How far the stores are woken by [`super::Persona`]'s way.
+    pub(super) toggled: usize,
+    /// Whether the host let it chatter.
+    pub(super) chatty: bool,
+    /// How often each habit of the scenario has struck.
+    pub(super) struck: Vec<u32>,
     /// `+CFUN`.
     pub(super) functionality: u8,
     pub(super) registered: bool,
@@ -92,6 +93,8 @@ pub struct SimulatedModem {
     line: Vec<u8>,
     pub(super) line_since: Instant,
     overlong: bool,
+    /// The line that comes in is lost.
+    lost: bool,
     echo: Vec<u8>,
     pub(super) prompt: Option<Prompt>,
     work: Option<(Instant, Work)>,
@@ -119,6 +122,13 @@ impl SimulatedModem {
             settings: Settings::new(scenario.echo),
             slots: Slots::new(scenario.slots),
             lock: Lock::Open,
+            tries: scenario.pin_tries,
+            awake_at: now,
+            busy_until: now,
+            heard_at: None,
+            toggled: 0,
+            chatty: true,
+            struck: vec![0; scenario.instead.len()],
             functionality: 1,
             registered: false,
             register_at: None,
@@ -129,6 +139,7 @@ impl SimulatedModem {
             line: Vec::new(),
             line_since: now,
             overlong: false,
+            lost: false,
             echo: Vec::new(),
             prompt: None,
             work: None,
@@ -142,6 +153,7 @@ impl SimulatedModem {
             reference: MessageRef(0),
             scenario,
         };
+        modem.fill_stores(now);
         modem.plug_in(now);
         while modem.poll().is_some() {}
         modem
@@ -158,7 +170,7 @@ impl SimulatedModem {
         if self.input.is_empty() {
             self.input_since = now;
         }
-        if self.silence != Silence::All && self.powered {
+        if self.silence != Silence::All && self.powered && !self.is_deaf(now, bytes) {
             let room = INPUT_MAX.saturating_sub(self.input.len());
             self.input.extend(bytes.iter().take(room));
         }
@@ -233,18 +245,39 @@ impl SimulatedModem {
     /// The modem is on the bus again, as after power-on.
     pub fn plug_in(&mut self, now: Instant) {
         self.powered = true;
+        self.tell(now, || What::PluggedIn);
+        self.start(now, Duration::ZERO);
+    }
+
+    /// As after power-on, which takes `dark` until the modem's own start begins.
+    fn start(&mut self, now: Instant, dark: Duration) {
         self.settings = Settings::new(self.scenario.echo);
         self.functionality = 1;
-        self.lock = if self.scenario.pin.is_some() { Lock::Pin(PIN_TRIES) } else { Lock::Open };
+        self.lock = self.lock_at_start();
         self.work = None;
         self.to_come.clear();
         if let Some((_, incoming)) = self.unacknowledged.take() {
             self.network.put_back(now, self.sim, incoming);
         }
-        self.start_registration(now);
-        self.schedule_noise(now);
-        self.tell(now, || What::PluggedIn);
+        self.boot(now, dark);
+        self.start_registration(self.awake_at);
+        self.schedule_noise(self.awake_at);
         self.tick(now);
+    }
+
+    /// Says what a modem says that started anew behind a port that stayed, and asks for nothing.
+    pub(super) fn announce_start(&mut self, now: Instant) {
+        let pin = if self.lock == Lock::Open { "+CPIN: READY" } else { "+CPIN: SIM PIN" };
+        let lines = [(0, "RDY"), (100, "+CFUN: 1"), (800, pin), (2500, "Call Ready"), (3000, "SMS Ready")];
+        let locked = self.lock != Lock::Open;
+        let said = lines.into_iter().filter(|(_, line)| !(locked && line.ends_with(" Ready")));
+        self.to_come.extend(said.map(|(ms, line)| (now + Duration::from_millis(ms), line.to_owned())));
+        self.tick(now);
+    }
+
+    /// Whether the SIM has no tries left.
+    pub(super) fn is_locked(&self) -> bool {
+        self.lock == Lock::Puk
     }
 
     /// Stops answering, or answers again.
@@ -283,14 +316,21 @@ impl SimulatedModem {
         if self.prompt.is_some() {
             return self.feed_body(now, byte);
         }
-        if self.line.is_empty() {
+        if self.line.is_empty() && !self.lost {
             self.line_since = self.input_since;
+            self.lost = byte != ESC && self.dozes(now);
         }
+        if self.lost {
+            self.lost = byte != b'\r';
+            return;
+        }
+        let ends_in_lf = self.scenario.persona.as_ref().is_some_and(|persona| persona.ends_in_lf);
         if self.settings.echo {
             self.echo.push(byte);
         }
         match byte {
-            b'\r' => {
+            b'\r' if ends_in_lf => {}
+            b'\r' | b'\n' if (byte == b'\n') == ends_in_lf => {
                 self.flush_echo(now);
                 let line = std::mem::take(&mut self.line);
                 if std::mem::take(&mut self.overlong) {
@@ -342,7 +382,9 @@ impl SimulatedModem {
         let message = self.message_of(prompt).map(Box::new);
         let recipient = message.as_ref().ok().map(|submit| submit.destination.text());
         let refusal = recipient.as_ref().and_then(|to| self.scenario.refused.get(to).copied());
-        let error = self.scenario.error_every.filter(|every| every.strikes(n)).map(|every| every.code);
+        let every = self.scenario.error_every.filter(|every| every.strikes(n));
+        let error = every.map(|every| every.code);
+        let latency = every.map_or(Duration::ZERO, |every| every.after).max(self.scenario.latency);
         self.tell(now, || What::CtrlZ { n, recipient });
         let message = match (message, error.or(refusal)) {
             (Ok(_), Some(code)) => Err(code),
@@ -350,7 +392,7 @@ impl SimulatedModem {
         };
         let silent = self.silence == Silence::Answer
             || self.scenario.silent_after_ctrl_z.is_some_and(|after| after.strikes(n));
-        self.work(now, self.scenario.latency, Work::Submit { n, message, silent });
+        self.work(now, latency, Work::Submit { n, message, silent });
     }
 
     /// Runs a command line.
@@ -360,19 +402,39 @@ impl SimulatedModem {
         }
         self.tell(now, || What::AtReceived(masked(line)));
         let Some(("at" | "AT" | "At" | "aT", commands)) = line.split_at_checked(2) else { return };
-        let Some(commands) = split(commands) else { return self.answer_with(now, Final::Error) };
+        let instead = self.instead(commands);
+        let latency =
+            self.scenario.command_latency + instead.as_ref().map_or(Duration::ZERO, |(_, after)| *after);
         let mut lines = Lines::new(self.style());
+        let result = match instead {
+            Some((Some(say), _)) => {
+                if !say.is_empty() {
+                    lines.line(&say);
+                }
+                Final::Nothing
+            }
+            _ => self.carry_out(now, commands, &mut lines),
+        };
+        lines.end(result);
+        let (wire, told) = lines.into_parts();
+        self.work(now, latency, Work::Answer(wire, told, result));
+    }
+
+    /// Carries out the commands of a line, up to the first that fails.
+    fn carry_out(&mut self, now: Instant, text: &str, lines: &mut Lines) -> Final {
+        if let Some(result) = self.answer_line(text) {
+            return result;
+        }
+        let Some(commands) = split(text) else { return Final::Error };
         let mut result = Final::Ok;
         for command in &commands {
-            result = self.answer(now, command, &mut lines);
+            result = self.answer(now, command, lines);
             lines.restyle(self.style());
             if !matches!(result, Final::Ok) {
                 break;
             }
         }
-        lines.end(result);
-        let (wire, told) = lines.into_parts();
-        self.work(now, self.scenario.command_latency, Work::Answer(wire, told, result));
+        if result == Final::Ok && self.lacks_final(text) { Final::Nothing } else { result }
     }
 
     /// Opens the prompt of message `n`, unless the modem is silent.
@@ -409,12 +471,17 @@ impl SimulatedModem {
                 self.send(now, &wire, told);
                 if let (Final::Nothing, Some(prompt)) = (result, &self.prompt) {
                     let n = prompt.n;
-                    self.send(now, "\r\n> ", Vec::new());
+                    let asks = self.scenario.prompt.clone();
+                    self.send(now, &asks, Vec::new());
                     self.tell(now, || What::PromptGiven { n });
                 }
                 if result == Final::Reboot {
                     self.work = Some((now + LEAVE_AFTER, Work::Leave));
                 }
+            }
+            Work::Leave if self.scenario.persona.as_ref().is_some_and(|persona| persona.serial) => {
+                self.input.clear();
+                self.start(now, self.scenario.reboot);
             }
             Work::Leave => self.wire.push(Out::HangUp(self.scenario.reboot)),
             Work::Submit { n, message, silent } => {
@@ -461,6 +528,11 @@ impl SimulatedModem {
         }
     }
 
+    /// Puts octets on the wire as they are.
+    pub(super) fn wire_out(&mut self, now: Instant, octets: &[u8]) {
+        self.wire.send(now, octets);
+    }
+
     fn flush_echo(&mut self, now: Instant) {
         if !self.echo.is_empty() {
             self.wire.send(now, &self.echo);
@@ -494,11 +566,10 @@ impl SimulatedModem {
     }
 
     fn schedule_noise(&mut self, now: Instant) {
-        if self.scenario.noise == 0 {
+        let Some(mean) = Duration::from_secs(1).checked_div(self.chatter()) else {
             self.next_noise = None;
             return;
-        }
-        let mean = Duration::from_secs(1) / self.scenario.noise;
+        };
         self.next_noise = Some(now + mean.mul_f64(self.rng.f64() * 2.0));
     }
 
@@ -518,8 +589,7 @@ impl SimulatedModem {
         if self.next_noise.is_some_and(|at| at <= now) {
             self.schedule_noise(now);
             if self.prompt.as_ref().is_none_or(|prompt| prompt.body.is_empty()) && !self.typing() {
-                let line = self.noise_line();
-                self.send_line(now, &line);
+                self.chat(now);
             }
         }
     }

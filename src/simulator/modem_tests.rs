@@ -254,8 +254,10 @@ fn a_prompt_is_left_by_escape_and_by_hang_up() {
 
 #[test]
 fn faults_strike_when_told() {
-    let mut scenario =
-        Scenario { error_every: Some(ErrorEvery { n: 3, code: 42 }), ..Scenario::of_seed(1, 0) };
+    let mut scenario = Scenario {
+        error_every: Some(ErrorEvery { code: 42, ..ErrorEvery::new(3) }),
+        ..Scenario::of_seed(1, 0)
+    };
     scenario.refused.insert("+491709999999".into(), 28);
     let mut host = Host::new(scenario);
     assert_eq!(host.send("+491709999999", "x"), ["\r\n+CMS ERROR: 28\r\n"]);

@@ -207,6 +207,12 @@ impl Network {
         Ok(())
     }
 
+    /// A message of one part that is in a store already; `None` if there is no such sender.
+    pub(super) fn message(&self, now: Instant, from: &str, text: &str) -> Option<Deliver> {
+        let (dcs, user_data) = UserData::from_text(text);
+        Some(self.lock().deliver(now, sender(from)?, dcs, user_data, Pid::PLAIN))
+    }
+
     /// When the next message or report for `sim` is there.
     #[must_use]
     pub(super) fn next_due(&self, sim: SimId) -> Option<Instant> {

@@ -21,7 +21,9 @@ use super::event::{Event, Kinds, What};
 use super::modem::SimulatedModem;
 use super::network::Network;
 use super::port::{Got, Port};
-use super::scenario::Scenario;
+use super::recording::Recording;
+use super::replay::Replay;
+use super::scenario::{Scenario, Silence};
 use super::wire::Out;
 use crate::clock;
 
@@ -83,14 +85,33 @@ impl Simulator {
         watch: Watch,
     ) -> io::Result<Self> {
         let mailbox = Mailbox::new()?;
-        let control = Control {
-            mailbox: Arc::clone(&mailbox),
-            network: network.clone(),
-            number: scenario.number.clone(),
-        };
+        let number = scenario.number.clone();
         let modem = SimulatedModem::new(scenario, network, index, watch.kinds, clock::monotonic());
         let bell = Arc::clone(&mailbox);
         network.set_wake(modem.sim(), Box::new(move || bell.ring()));
+        let control = Control { mailbox, network: network.clone(), number };
+        Self::run(modem, control, link, index, watch)
+    }
+
+    /// Plays the modem's side of `recording` behind a pty under `link`.
+    ///
+    /// # Errors
+    /// When there is no pty to be had, or the link cannot be made.
+    pub fn replay(recording: Recording, link: &Path, watch: Watch) -> io::Result<Self> {
+        let now = clock::monotonic();
+        let network = Network::new(now, clock::wall());
+        let control = Control { mailbox: Mailbox::new()?, network, number: String::new() };
+        Self::run(Replay::new(recording, watch.kinds, now), control, link, 0, watch)
+    }
+
+    fn run<M: Model>(
+        modem: M,
+        control: Control,
+        link: &Path,
+        index: usize,
+        watch: Watch,
+    ) -> io::Result<Self> {
+        let mailbox = Arc::clone(&control.mailbox);
         let port = Place::Waiting(Port::open(link)?);
         let shell =
             Shell { modem, mailbox, link: link.to_owned(), place: port, index, watch, pending: Vec::new() };
@@ -125,8 +146,62 @@ enum Place {
     Open(Port),
 }
 
-struct Shell {
-    modem: SimulatedModem,
+/// What can stand behind a pty: it is told what happens and when, and asked what is to be done.
+pub(super) trait Model: Send + 'static {
+    /// Octets from the host.
+    fn receive(&mut self, now: Instant, bytes: &[u8]);
+    /// Does what is due.
+    fn tick(&mut self, now: Instant);
+    /// What is to be done next, if anything.
+    fn poll(&mut self) -> Option<Out>;
+    /// When [`tick`](Self::tick) is wanted at the latest.
+    fn deadline(&self) -> Option<Instant>;
+    /// The host has closed the port.
+    fn host_gone(&mut self);
+    /// The modem leaves the bus.
+    fn hang_up(&mut self, now: Instant);
+    /// It is on the bus again.
+    fn plug_in(&mut self, now: Instant);
+    /// Stops answering, or answers again, if it knows how.
+    fn silence(&mut self, _what: Silence) {}
+}
+
+impl Model for SimulatedModem {
+    fn receive(&mut self, now: Instant, bytes: &[u8]) {
+        self.receive(now, bytes);
+    }
+
+    fn tick(&mut self, now: Instant) {
+        self.tick(now);
+    }
+
+    fn poll(&mut self) -> Option<Out> {
+        self.poll()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline()
+    }
+
+    fn host_gone(&mut self) {
+        self.host_gone();
+    }
+
+    fn hang_up(&mut self, now: Instant) {
+        self.hang_up(now);
+    }
+
+    fn plug_in(&mut self, now: Instant) {
+        self.plug_in(now);
+    }
+
+    fn silence(&mut self, what: Silence) {
+        self.silence(what);
+    }
+}
+
+struct Shell<M> {
+    modem: M,
     mailbox: Arc<Mailbox>,
     link: PathBuf,
     place: Place,
@@ -136,7 +211,7 @@ struct Shell {
     pending: Vec<u8>,
 }
 
-impl Shell {
+impl<M: Model> Shell<M> {
     fn run(mut self) {
         // Without slack a sleep ends when asked; where it cannot be set, 50 us is what the kernel adds.
         let _ = set_current_timer_slack(NonZeroU64::new(1));

@@ -11,6 +11,8 @@ pub(super) enum Final {
     Cme(u16),
     /// `+CMS ERROR`
     Cms(u16),
+    /// `COMMAND NOT SUPPORT`, of some sticks.
+    NotSupport,
     /// Nothing: a prompt stands there instead, or the modem is silent.
     Nothing,
     /// `OK`, then the modem leaves the bus.
@@ -65,6 +67,7 @@ impl Lines {
             Final::Nothing => return,
             Final::Ok | Final::Reboot => "OK".to_owned(),
             Final::Cme(code) if self.style.cmee > 0 => format!("+CME ERROR: {}", self.cause(code, CME_WORDS)),
+            Final::NotSupport => "COMMAND NOT SUPPORT".to_owned(),
             Final::Error | Final::Cme(_) => "ERROR".to_owned(),
             Final::Cms(code) => format!("+CMS ERROR: {}", self.cause(code, CMS_WORDS)),
         };
@@ -108,8 +111,11 @@ impl Lines {
 const CME_WORDS: &[(u16, &str)] = &[
     (3, "operation not allowed"),
     (4, "operation not supported"),
+    (10, "SIM not inserted"),
     (11, "SIM PIN required"),
     (12, "SIM PUK required"),
+    (13, "SIM failure"),
+    (14, "SIM busy"),
     (16, "incorrect password"),
     (30, "no network service"),
     (50, "incorrect parameters"),
@@ -119,9 +125,14 @@ const CME_WORDS: &[(u16, &str)] = &[
 const CMS_WORDS: &[(u16, &str)] = &[
     (38, "network out of order"),
     (302, "operation not allowed"),
+    (303, "operation not supported"),
     (304, "invalid PDU mode parameter"),
     (305, "invalid text mode parameter"),
+    (310, "SIM not inserted"),
     (311, "SIM PIN required"),
+    (313, "SIM failure"),
+    (314, "SIM busy"),
+    (316, "SIM PUK required"),
     (321, "invalid memory index"),
     (331, "no network service"),
     (340, "no +CNMA acknowledgement expected"),

@@ -4,10 +4,13 @@
 //! one process are never the same.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::habit::{Card, EchoOff, Instead, Speaks, Unknown};
+use super::persona::Persona;
 use crate::units::{Iccid, Imei};
 
 /// Slots of the SM and ME stores unless told; what common cards have.
@@ -16,6 +19,10 @@ const STORE_SLOTS: u16 = 20;
 const ERROR_CODE: u16 = 38;
 /// Dark time of `AT+CFUN=1,1`; real sticks need 5 to 40 s, which no test wants to wait for.
 const REBOOT: Duration = Duration::from_secs(2);
+/// Tries that a SIM gives for its PIN; TS 51.011 11.3.
+pub(super) const PIN_TRIES: u8 = 3;
+/// The prompt of TS 27.005 3.5.1.
+const PROMPT: &str = "\r\n> ";
 /// First eight digits of a simulated IMEI; TAC 00 with reporting body 1 is for test equipment (GSMA TS.06).
 const TAC: &str = "00101700";
 /// First digits of a simulated ICCID (telecom, country 49) and IMSI (test network 001/01).
@@ -48,6 +55,21 @@ pub struct Scenario {
     pub balance: String,
     /// SIM PIN; none: the SIM is open.
     pub pin: Option<String>,
+    /// Tries left for it at the first power-on; 0: the card wants its PUK.
+    pub pin_tries: u8,
+    /// The card in its holder.
+    pub card: Card,
+    /// How long its message files cannot be read after power-on and PIN; none: as long as its family needs.
+    #[serde(with = "optional_duration")]
+    pub busy: Option<Duration>,
+    /// A busy card is told by a plain `ERROR`.
+    pub busy_error: bool,
+    /// What stands at the other end of the port.
+    pub speaks: Speaks,
+    /// How unknown commands are refused.
+    pub unknown: Unknown,
+    /// Commands that are answered late or otherwise; the first that fits counts.
+    pub instead: Vec<Instead>,
     /// From power-on (or PIN) to registration.
     #[serde(with = "duration_text")]
     pub registration_delay: Duration,
@@ -79,13 +101,24 @@ pub struct Scenario {
     pub refused: BTreeMap<String, u16>,
     /// Echo at power-on (`ATE1`).
     pub echo: bool,
+    /// What becomes of `ATE0`.
+    pub echo_off: EchoOff,
+    /// What asks for a PDU.
+    pub prompt: String,
     /// Slots of each message store.
     pub slots: u16,
+    /// Messages in SM and in ME at the first power-on; as many as `slots`: they are full.
+    pub stored: u16,
+    /// `+CPMS` wants all three stores.
+    pub all_stores: bool,
     /// How long `AT+CFUN=1,1` keeps the port away.
     #[serde(with = "duration_text")]
     pub reboot: Duration,
     /// Seed of noise and radio figures.
     pub seed: u64,
+    /// What it is by its firmware note; none: a modem that knows all that the simulator knows.
+    #[serde(skip)]
+    pub persona: Option<Arc<Persona>>,
 }
 
 /// Refusal of every n-th message.
@@ -97,13 +130,16 @@ pub struct ErrorEvery {
     /// `+CMS ERROR` code.
     #[serde(default = "error_code")]
     pub code: u16,
+    /// From Ctrl-Z to the error, if it takes longer than the usual answer: 135 s were seen on LTE.
+    #[serde(default, with = "duration_text")]
+    pub after: Duration,
 }
 
 impl ErrorEvery {
     /// Every `n`-th, network out of order.
     #[must_use]
     pub fn new(n: u64) -> Self {
-        Self { n, code: ERROR_CODE }
+        Self { n, code: ERROR_CODE, after: Duration::ZERO }
     }
 
     pub(super) fn strikes(self, n: u64) -> bool {
@@ -180,6 +216,13 @@ impl Scenario {
             operator: "Simulated Network".into(),
             balance: "Your balance is 12.34 EUR".into(),
             pin: None,
+            pin_tries: PIN_TRIES,
+            card: Card::Good,
+            busy: None,
+            busy_error: false,
+            speaks: Speaks::Modem,
+            unknown: Unknown::ByCmee,
+            instead: Vec::new(),
             registration_delay: Duration::ZERO,
             latency: Duration::ZERO,
             command_latency: Duration::ZERO,
@@ -193,9 +236,14 @@ impl Scenario {
             silent_after_ctrl_z: None,
             refused: BTreeMap::new(),
             echo: true,
+            echo_off: EchoOff::Obeyed,
+            prompt: PROMPT.into(),
             slots: STORE_SLOTS,
+            stored: 0,
+            all_stores: false,
             reboot: REBOOT,
             seed: seed.wrapping_add(u64::from(index)),
+            persona: None,
         }
     }
 }
@@ -226,16 +274,42 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(signed).map_err(|_| "a duration is not negative".to_owned())
 }
 
-mod duration_text {
+pub(super) mod duration_text {
     use super::{Deserialize, Deserializer, Duration, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::simulator) fn serialize<S: Serializer>(
+        duration: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&format!("{}us", duration.as_micros()))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    pub(in crate::simulator) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;
         super::parse_duration(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+mod optional_duration {
+    use super::{Deserialize, Deserializer, Duration, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => super::duration_text::serialize(duration, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| super::parse_duration(&text).map_err(serde::de::Error::custom)).transpose()
     }
 }
 
@@ -281,8 +355,21 @@ mod tests {
         let short: Scenario =
             toml::from_str("latency = '1s'\n[error-every]\nn = 3\n[silent-after-prompt]\nn = 2").unwrap();
         assert_eq!(short.latency, Duration::from_secs(1));
-        assert_eq!(short.error_every, Some(ErrorEvery { n: 3, code: ERROR_CODE }));
+        assert_eq!(short.error_every, Some(ErrorEvery::new(3)));
         assert_eq!(short.silent_after_prompt, Some(SilentAfter::once(2)));
-        assert!(toml::from_str::<Scenario>("latancy = '1s'").is_err());
+        let habits: Scenario = toml::from_str(
+            "card = 'absent'\nspeaks = 'nmea'\nbusy = '4s'\n[error-every]\nn = 1\ncode = 350\nafter = '135s'\n\
+             [[instead]]\ncommand = '+CNMI=2'\nsay = 'ERROR'\n[[instead]]\ncommand = '+CPMS'\nafter = '12s'\ntimes = 2",
+        )
+        .unwrap();
+        assert_eq!((habits.card, habits.speaks), (Card::Absent, Speaks::Nmea));
+        assert_eq!(habits.error_every.unwrap().after, Duration::from_secs(135));
+        assert_eq!(habits.instead.len(), 2);
+        let readme = include_str!("../../README.md").split_once("## The simulated modem").unwrap().1;
+        let example = readme.split_once("```toml").unwrap().1.split_once("```").unwrap().0;
+        let example: Scenario = toml::from_str(example).unwrap();
+        assert_eq!((example.pin_tries, example.prompt.as_str(), example.instead.len()), (1, "\n>", 2));
+        let wrong = toml::from_str::<Scenario>("seed = 1\nlatancy = '1s'").unwrap_err().to_string();
+        assert!(wrong.contains("line 2") && wrong.contains("latancy"), "{wrong}");
     }
 }

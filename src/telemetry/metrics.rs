@@ -57,6 +57,8 @@ pub struct Metrics {
     pub uncertain: Counter,
     /// Messages received from phones.
     pub incoming: Counter,
+    /// Received messages that are no text for anybody: WAP pushes, silent messages.
+    pub dropped: Counter,
     /// Handset reports received.
     pub reports: Counter,
     /// Lines from modems that no rule knows.
@@ -82,6 +84,7 @@ impl Default for Metrics {
             failed: Counter::default(),
             uncertain: Counter::default(),
             incoming: Counter::default(),
+            dropped: Counter::default(),
             reports: Counter::default(),
             at_noise: Counter::default(),
             commits: Counter::default(),
@@ -107,6 +110,11 @@ impl Metrics {
         r.register("failed", "Attempts that were refused", self.failed.clone());
         r.register("uncertain", "Attempts that may have left", self.uncertain.clone());
         r.register("incoming", "Messages received from phones", self.incoming.clone());
+        r.register(
+            "incoming_dropped",
+            "Received WAP pushes and silent messages, not kept",
+            self.dropped.clone(),
+        );
         r.register("reports", "Handset reports received", self.reports.clone());
         r.register("at_noise_lines", "Lines from modems that no rule knows", self.at_noise.clone());
         r.register("store_commits", "Durable commits", self.commits.clone());

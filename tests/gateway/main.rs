@@ -15,6 +15,7 @@ mod inbox;
 mod kill;
 mod login;
 mod operator;
+mod replay;
 #[allow(dead_code, reason = "shared with the bench, which uses the rest of it")]
 mod rig;
 mod service;

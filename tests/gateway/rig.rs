@@ -271,6 +271,11 @@ impl Simulator {
         Self { child, stdin, seen }
     }
 
+    /// Waits for its own end, which a replay has.
+    pub fn exit_code(mut self) -> Option<i32> {
+        self.child.wait().expect("it ends").code()
+    }
+
     /// One line of control.
     pub fn control(&mut self, order: &Value) {
         writeln!(self.stdin, "{order}").expect("the simulator listens");

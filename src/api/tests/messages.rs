@@ -138,7 +138,15 @@ async fn login_texts_are_told_to_nobody() {
 #[tokio::test]
 async fn roles_end_where_they_end() {
     let validate = House::new(Role::Validate);
-    for path in ["/v1/messages", "/v1/messages/x", "/v1/modems", "/v1/status", "/v1/alarms", "/v1/inbox"] {
+    for path in [
+        "/v1/messages",
+        "/v1/messages/x",
+        "/v1/modems",
+        "/v1/modems/modem0/trace",
+        "/v1/status",
+        "/v1/alarms",
+        "/v1/inbox",
+    ] {
         assert_eq!(validate.get(path).await.status, 403, "{path}");
     }
     assert_eq!(validate.post("/v1/messages", &json!({"to": PHONE, "text": "x"})).await.status, 403);

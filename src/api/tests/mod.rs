@@ -74,6 +74,11 @@ impl House {
             metrics: Arc::default(),
             refresh: Box::new(|_| {}),
             fleet: watch::Sender::new(Arc::<Fleet>::default()).subscribe(),
+            trace: Box::new(|name| match name {
+                "modem0" => Ok(Arc::default()),
+                "modem1" => Err(CommandError::NotInService(name.to_owned())),
+                _ => Err(CommandError::NoSuchModem(name.to_owned())),
+            }),
             channels: channels.subscribe(),
             realm: "realm1".to_owned(),
             max_body: 65_536,
@@ -208,6 +213,12 @@ async fn metrics_count_requests_and_name_nobody() {
     let status = house.get("/v1/status").await.json();
     assert_eq!(status["messages"]["login"]["queued"], 1);
     assert_eq!(house.get("/v1/modems").await.json(), json!({"modems": []}));
+    let trace = house.get("/v1/modems/modem0/trace").await;
+    assert_eq!((trace.status, trace.json()), (200, json!({"modem": "modem0", "lines": []})));
+    for (name, status, code) in [("modem1", 409, "not-in-service"), ("modem2", 404, "no-such-modem")] {
+        let refused = house.get(&format!("/v1/modems/{name}/trace")).await;
+        assert_eq!((refused.status, &refused.json()["code"]), (status, &json!(code)));
+    }
     house.close().await;
 }
 

@@ -10,8 +10,9 @@ use super::{
 };
 use crate::at::Command;
 use crate::modem::bringup::{BringUp, Progress, SetUp};
+use crate::modem::health;
 use crate::modem::profile::Profile;
-use crate::modem::session::{Order, Purpose};
+use crate::modem::session::{Order, Purpose, RESYNC_MAX};
 use crate::modem::timers::Timer;
 
 /// A modem that needs a person is looked at again after this.
@@ -26,6 +27,9 @@ const RADIO_PAUSE: Duration = Duration::from_secs(2);
 /// listing of a full store would block it for seconds.
 const FIRST_MESSAGE_GRACE: Duration = Duration::from_millis(500);
 
+/// The radio's command, twice in a cycle.
+const RADIO_LIMIT: Duration = Duration::from_secs(15);
+
 /// `+CFUN` with the radio off and the card powered, and with nothing but the AT interface; TS 27.007 8.2.
 const AIRPLANE: u8 = 4;
 const MINIMUM: u8 = 0;
@@ -35,6 +39,18 @@ fn radio_off(fun: u8) -> (Recovery, Order) {
 }
 
 impl Machine {
+    /// How long a modem may be without service, at the most, although nothing but the ladder is needed to help it: each strike up
+    /// to the first step from outside with the longest wait for an answer and for a resync behind it, a bring-up that is
+    /// refused once, and the pause before the step; then the times of the steps themselves. `answer`: the limit of an answer to a PDU.
+    #[must_use]
+    pub fn longest_climb(answer: Duration) -> Duration {
+        let (pauses, strikes) = health::climb();
+        let strike = answer + RESYNC_MAX + DOWN_PAUSE;
+        let cycle = RADIO_LIMIT * 2 + RADIO_PAUSE;
+        let restart = RADIO_LIMIT + RESTART_PAUSE + RESTART_PATIENCE;
+        pauses + strike * strikes + cycle + restart + DRIVER_STEP_PAUSE
+    }
+
     /// Begins a bring-up. `patience`: after a restart; otherwise the profile's, and a modem that was down stays so until it is up.
     pub(super) fn begin(&mut self, now: Instant, patience: Option<Duration>) {
         let again = matches!(self.state, State::Down);

@@ -7,12 +7,14 @@ use super::{Cause, Event, Machine, NotSent, Output, Phase, Registration, SEARCH_
 use crate::at::command::Domain;
 use crate::at::reply::{self, Cops, Csq};
 use crate::at::{Command, Final};
-use crate::modem::bringup;
+use crate::modem::bringup::{self, IDLE};
 use crate::modem::session::Answer;
 use crate::modem::timers::Timer;
 
 /// Every so many keep-alives the store is listed, in case a notification was lost.
 const LOOK_EVERY: u32 = 12;
+/// Every so many looks a modem that does not even search is told to: its radio may have been left off.
+const RADIO_ON_EVERY: u32 = 12;
 
 impl Machine {
     pub(super) fn registered(&mut self, now: Instant, registration: Registration) {
@@ -77,6 +79,11 @@ impl Machine {
         match command {
             Command::RegistrationRead(_) => {
                 if let Some(registration) = bringup::registration(answer) {
+                    if registration == Registration(Some(IDLE))
+                        && online.rounds.is_multiple_of(RADIO_ON_EVERY)
+                    {
+                        online.looks.push_back(Command::Cfun(1));
+                    }
                     self.registered(now, registration);
                 }
             }

@@ -29,7 +29,7 @@ impl Storm {
     fn new(seed: u64) -> Self {
         let mut bench = Bench::new();
         bench.phone.mirrors = true;
-        let message = format!("\r\n+CMGR: 0,,23\r\n{DELIVER}\r\n\r\nOK\r\n");
+        let message = format!("\r\n+CMGR: 0,,30\r\n{DELIVER}\r\n\r\nOK\r\n");
         for index in 0..8 {
             bench.script(&format!("AT+CMGR={index}"), &[&message]);
         }
@@ -125,7 +125,7 @@ impl Storm {
         let lines = [
             "\r\n+CMTI: \"ME\",1\r\n".to_owned(),
             format!("\r\n+CMTI: \"SM\",{}\r\n", self.rng.u8(..8)),
-            format!("\r\n+CMT: ,23\r\n{DELIVER}\r\n"),
+            format!("\r\n+CMT: ,30\r\n{DELIVER}\r\n"),
             format!("\r\n+CDS: 25\r\n{REPORT}\r\n"),
             "\r\n+CREG: 1\r\n".to_owned(),
             "\r\n^RSSI:20\r\n".to_owned(),

@@ -2,7 +2,7 @@
 
 use super::bench::*;
 use super::*;
-use crate::at::Final;
+use crate::at::{Final, hex};
 
 const TAKEN: Result<Done, Failure> = Ok(Done::Submitted { reference: crate::units::MessageRef(7) });
 
@@ -389,7 +389,7 @@ fn unsolicited_lines_may_stand_anywhere() {
     let creg = "\r\n+CREG: 5\r\n\r\n+CREG: 1,1\r\n\r\n+CREG: 5\r\n\r\nOK\r\n";
     bench.script("AT+CREG?", &[creg]);
     bench.script("AT+CMGS", &[&format!("\r\n^RSSI:20\r\n\r\n+CDS: 25\r\n{REPORT}\r\n\r\n> ")]);
-    bench.script("PDU", &[&format!("\r\n+CMT: ,23\r\n{DELIVER}\r\ngarbage\r\n\r\n+CMGS: 7\r\n\r\nOK\r\n")]);
+    bench.script("PDU", &[&format!("\r\n+CMT: ,30\r\n{DELIVER}\r\ngarbage\r\n\r\n+CMGS: 7\r\n\r\nOK\r\n")]);
     bench.submit(1);
     bench.durable(1);
     bench.run(SECOND);
@@ -404,7 +404,7 @@ fn unsolicited_lines_may_stand_anywhere() {
 #[test]
 fn a_stored_message_is_deleted_only_after_it_is_stored_here() {
     let mut bench = Bench::ready();
-    bench.script("AT+CMGR=3", &[&format!("\r\n+CMGR: 0,,23\r\n{DELIVER}\r\n\r\nOK\r\n")]);
+    bench.script("AT+CMGR=3", &[&format!("\r\n+CMGR: 0,,30\r\n{DELIVER}\r\n\r\nOK\r\n")]);
     bench.script("AT+CMGR=0", &[&format!("\r\n+CMGR: 0,,25\r\n{REPORT}\r\n\r\nOK\r\n")]);
     bench.script("AT+CPMS=\"ME\",\"ME\",\"ME\"", &["\r\n+CPMS: 1,99,1,99,1,99\r\n\r\nOK\r\n"]);
     bench.say("\r\n+CMTI: \"ME\",3\r\n\r\n+CMTI: \"ME\",3\r\n\r\n+CDSI: \"SR\",0\r\n");
@@ -430,19 +430,87 @@ fn an_empty_slot_is_no_error_and_garbage_stays_in_the_modem() {
     bench.script("AT+CMGR=2", &["\r\n+CMGR: 0,,23\r\nFFFF\r\n\r\nOK\r\n"]);
     bench.say("\r\n+CMTI: \"ME\",1\r\n\r\n+CMTI: \"ME\",2\r\n");
     bench.run(60 * SECOND);
-    assert_eq!((bench.heard("AT+CMGR=1"), bench.heard("AT+CMGR=2"), bench.heard("AT+CMGD")), (1, 1, 0));
-    assert_eq!(bench.machine.status().counters.bad_pdus, 1);
+    assert_eq!((bench.heard("AT+CMGR=1"), bench.heard("AT+CMGR=2"), bench.heard("AT+CMGD")), (1, 2, 0));
+    assert_eq!(bench.machine.status().counters.bad_pdus, 2);
+}
+
+#[test]
+fn a_pdu_that_lost_octets_on_the_line_is_read_again() {
+    let mut bench = Bench::ready();
+    let cut = &DELIVER[..DELIVER.len() - 8];
+    let whole = format!("\r\n+CMGR: 0,,30\r\n{DELIVER}\r\n\r\nOK\r\n");
+    bench.script("AT+CMGR=1", &[&format!("\r\n+CMGR: 0,,30\r\n{cut}\r\n\r\nOK\r\n"), &whole]);
+    bench.script("AT+CMGR=2", &["\r\n+CMGR: 0,,30\r\n\r\nOK\r\n", &whole]);
+    bench.script("AT+CMGR=3", &[&whole]);
+    bench.script("AT+CMGL=4", &[&format!("\r\n+CMGL: 3,1,,30\r\n{cut}\r\n\r\nOK\r\n"), "\r\nOK\r\n"]);
+    bench.say("\r\n+CMTI: \"ME\",1\r\n\r\n+CMTI: \"ME\",2\r\n\r\n^SMMEMFULL: \"ME\"\r\n");
+    bench.run(60 * SECOND);
+    let octets: Vec<_> = bench.events().into_iter().filter_map(received).collect();
+    assert_eq!(octets, vec![hex::decode(DELIVER).unwrap(); 3]);
+}
+
+#[test]
+fn a_slot_that_is_taken_again_before_its_delete_is_answered_is_read() {
+    let mut bench = Bench::ready();
+    bench.script("AT+CMGR=1", &[&format!("\r\n+CMGR: 0,,30\r\n{DELIVER}\r\n\r\nOK\r\n")]);
+    bench.script("AT+CMGD=1", &["\r\n+CMTI: \"ME\",1\r\n\r\nOK\r\n", "\r\nOK\r\n"]);
+    bench.say("\r\n+CMTI: \"ME\",1\r\n");
+    bench.run(SECOND);
+    bench.input(Input::Stored(bench.tokens()[0].0));
+    bench.run(SECOND);
+    assert_eq!((bench.tokens().len(), bench.heard("AT+CMGR=1"), bench.heard("AT+CMGD=1")), (2, 2, 1));
+}
+
+#[test]
+fn a_delete_without_an_answer_is_not_repeated_unseen() {
+    let mut bench = Bench::ready();
+    bench.script("AT+CMGR=1", &[&format!("\r\n+CMGR: 0,,30\r\n{DELIVER}\r\n\r\nOK\r\n")]);
+    bench.script("AT+CMGD=1", &["", "\r\nOK\r\n"]);
+    bench.say("\r\n+CMTI: \"ME\",1\r\n");
+    bench.run(SECOND);
+    bench.input(Input::Stored(bench.tokens()[0].0));
+    bench.run(60 * SECOND);
+    assert_eq!((bench.tokens().len(), bench.heard("AT+CMGD=1")), (2, 1), "it may be another message by now");
+    bench.input(Input::Stored(bench.tokens()[1].0));
+    bench.run(SECOND);
+    assert_eq!(bench.heard("AT+CMGD=1"), 2);
+}
+
+#[test]
+fn every_store_is_looked_into_in_case_a_notification_was_lost() {
+    let mut bench = Bench::ready();
+    bench.run(SECOND);
+    bench.phone.heard.clear();
+    bench.run(Duration::from_secs(2 * 3600));
+    for store in ["ME", "SM", "SR"] {
+        let at = bench.phone.heard.iter().position(|heard| heard.starts_with(&format!("AT+CPMS=\"{store}")));
+        let list = at.and_then(|at| bench.phone.heard.get(at + 1));
+        assert_eq!(list.map(String::as_str), Some("AT+CMGL=4"), "{store}: {:?}", bench.phone.heard);
+    }
+}
+
+#[test]
+fn a_modem_that_miscounts_is_believed_the_second_time() {
+    let mut bench = Bench::ready();
+    bench.script("AT+CMGR=1", &[&format!("\r\n+CMGR: 0,,38\r\n{DELIVER}\r\n\r\nOK\r\n")]);
+    bench.say("\r\n+CMTI: \"ME\",1\r\n");
+    bench.run(60 * SECOND);
+    assert_eq!((bench.tokens().len(), bench.heard("AT+CMGR=1")), (1, 2));
+}
+
+fn received(event: Event) -> Option<Vec<u8>> {
+    if let Event::Incoming { octets, .. } = event { Some(octets) } else { None }
 }
 
 #[test]
 fn what_was_stored_before_the_start_is_drained_within_the_bound() {
     let mut bench = Bench::new();
-    let list: String = (0..80).map(|at| format!("\r\n+CMGL: {at},1,,23\r\n{DELIVER}\r\n")).collect();
+    let list: String = (0..80).map(|at| format!("\r\n+CMGL: {at},1,,30\r\n{DELIVER}\r\n")).collect();
     bench.script("AT+CMGL=4", &[&format!("{list}\r\nOK\r\n"), "\r\nOK\r\n"]);
     bench.run(10 * SECOND);
     assert_eq!(bench.tokens().len(), 64);
     assert!(bench.events().contains(&Event::Noise(Noise::IncomingFull)));
-    let rest: String = (64..80).map(|at| format!("\r\n+CMGL: {at},1,,23\r\n{DELIVER}\r\n")).collect();
+    let rest: String = (64..80).map(|at| format!("\r\n+CMGL: {at},1,,30\r\n{DELIVER}\r\n")).collect();
     bench.script("AT+CMGL=4", &[&format!("{rest}\r\nOK\r\n"), "\r\nOK\r\n"]);
     for (token, _) in bench.tokens() {
         bench.input(Input::Stored(token));
@@ -455,7 +523,7 @@ fn what_was_stored_before_the_start_is_drained_within_the_bound() {
 fn where_listing_fails_the_slots_are_read_one_by_one() {
     let mut bench = Bench::new();
     bench.script("AT+CMGL=4", &["\r\n+CMS ERROR: 303\r\n"]);
-    bench.script("AT+CMGR=5", &[&format!("\r\n+CMGR: 1,,23\r\n{DELIVER}\r\n\r\nOK\r\n")]);
+    bench.script("AT+CMGR=5", &[&format!("\r\n+CMGR: 1,,30\r\n{DELIVER}\r\n\r\nOK\r\n")]);
     bench.run(600 * SECOND);
     assert_eq!(bench.tokens().len(), 1);
 }
@@ -473,8 +541,10 @@ fn direct_deliveries_are_acknowledged_first_of_all() {
     bench.durable(1);
     bench.submit(2);
     bench.run(SECOND);
-    bench.say(&format!("\r\n+CMT: ,23\r\n{DELIVER}\r\n"));
+    bench.say(&format!("\r\n+CMT: ,30\r\n{DELIVER}\r\n"));
     bench.run(SECOND);
+    bench.say(&format!("\r\n+CMT: ,30\r\n{}\r\n", &DELIVER[..40]));
+    assert_eq!(bench.tokens().len(), 1, "octets are missing; it comes again");
     assert_eq!(bench.heard("AT+CNMA"), 0, "not stored");
     bench.input(Input::Stored(bench.tokens()[0].0));
     bench.say("\r\n+CMGS: 7\r\n\r\nOK\r\n");
@@ -486,7 +556,7 @@ fn direct_deliveries_are_acknowledged_first_of_all() {
 #[test]
 fn messages_in_are_not_starved_by_messages_out() {
     let mut bench = Bench::ready();
-    bench.script("AT+CMGR=1", &[&format!("\r\n+CMGR: 0,,23\r\n{DELIVER}\r\n\r\nOK\r\n")]);
+    bench.script("AT+CMGR=1", &[&format!("\r\n+CMGR: 0,,30\r\n{DELIVER}\r\n\r\nOK\r\n")]);
     for id in 0..3 {
         bench.submit(id);
         bench.durable(id);
@@ -674,6 +744,21 @@ fn a_restart_is_the_one_of_the_note_or_else_everybodys() {
         bench.run(30 * SECOND);
         assert_eq!((bench.heard("AT#REBOOT"), bench.heard("AT+CFUN=1,1")), (1, everybodys));
     }
+}
+
+/// A radio may be switched off while the modem is up, or `+CFUN=1` of a bring-up not be heard.
+#[test]
+fn a_radio_that_goes_off_is_switched_on() {
+    let mut bench = Bench::ready();
+    bench.script("AT+CREG?", &["\r\n+CREG: 1,0\r\n\r\nOK\r\n"]);
+    bench.say("\r\n+CREG: 0\r\n");
+    while bench.heard("AT+CFUN=1") == 0 {
+        bench.run(SECOND);
+        assert!(bench.now - bench.start < 600 * SECOND);
+    }
+    bench.script("AT+CREG?", &["\r\n+CREG: 1,1\r\n\r\nOK\r\n"]);
+    bench.run(60 * SECOND);
+    assert_eq!(bench.machine.status().phase, Phase::Ready);
 }
 
 #[test]

@@ -38,6 +38,8 @@ fn printable(octets: &[u8]) -> String {
         match octet {
             0x1b => shown.push_str("<ESC>"),
             0x1a => shown.push_str("<^Z>"),
+            // An escape of a saved trace must not be a text of the modem's.
+            b'\\' => shown.push_str("\\x5c"),
             b' '..=b'~' => shown.push(char::from(octet)),
             other => {
                 let _ = write!(shown, "\\x{other:02x}");
@@ -190,5 +192,6 @@ mod tests {
         assert_eq!(line(b"+CSQ: 17,99"), "+CSQ: 17,99");
         assert_eq!(line(b"\x1b"), "<ESC>");
         assert_eq!(line(b"AT\x00\xff"), "AT\\x00\\xff");
+        assert_eq!(line(b"a\\x00"), "a\\x5cx00");
     }
 }
