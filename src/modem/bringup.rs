@@ -39,6 +39,8 @@ pub(super) struct SetUp {
     /// How new messages are told; `None`: not at all, the store must be looked at.
     pub(super) notify: Option<Cnmi>,
     pub(super) registration: Registration,
+    /// `+CREG?` shows that the modem keeps what was set.
+    pub(super) keeps_settings: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -362,6 +364,7 @@ impl BringUp {
             }
             Stage::RegistrationRead => {
                 self.setup.registration = registration(answer).unwrap_or_default();
+                self.setup.keeps_settings = keeps_settings(answer);
                 // The port may have gone between `+CFUN=0` and `+CFUN=1` of a recovery: who does not even search is told to.
                 let idle = self.setup.registration == Registration(Some(IDLE));
                 self.stage = if idle { Stage::RadioOn } else { Stage::Done };
@@ -455,6 +458,12 @@ impl BringUp {
 /// `+CREG: <n>,<stat>` of an answer.
 pub(super) fn registration(answer: &Answer) -> Option<Registration> {
     answer.info().and_then(|info| reply::Registration::parse(&info)).map(|read| Registration(Some(read.code)))
+}
+
+/// Whether `<n>` of `+CREG: <n>,<stat>` is not that of a modem that was just switched on; TS 27.007 7.2.
+pub(super) fn keeps_settings(answer: &Answer) -> bool {
+    let read = answer.info().and_then(|info| reply::Registration::parse(&info));
+    read.and_then(|read| read.n).is_some_and(|n| n != 0)
 }
 
 /// The card is not ready yet: the same command again.

@@ -146,6 +146,11 @@ impl Incoming {
         Self { next_token: self.next_token, ..Self::new() }
     }
 
+    /// Something was not answered: which store is selected is not sure any more.
+    pub(super) fn unsure(&mut self) {
+        self.selected = None;
+    }
+
     /// Look into all stores, notified or not.
     pub(super) fn look(&mut self) {
         if self.lists.is_empty() {

@@ -79,6 +79,10 @@ struct Online {
     search_poll: Duration,
     sends: u8,
     notified: bool,
+    /// `+CREG?` shows whether the modem still has what was set.
+    keeps_settings: bool,
+    /// The stores are to be looked into, once it is known that the modem is still set up.
+    list_due: bool,
 }
 
 /// A step of the ladder under way.
@@ -326,6 +330,7 @@ impl Machine {
             Heard::Answer(purpose, answer) => self.answered(now, purpose, &answer),
             Heard::TimedOut(purpose) => self.timed_out(now, purpose),
             Heard::InStep => {
+                self.incoming.unsure();
                 self.status.counters.resyncs = self.status.counters.resyncs.saturating_add(1);
                 self.outgoing.in_step();
                 self.poked(now);
@@ -454,7 +459,9 @@ impl Machine {
             Urc::Ready(Ready::Sms) if matches!(self.state, State::BringUp(_)) => {
                 self.timers.clear(Timer::Pause);
             }
-            Urc::Pin(PinState::Ready | PinState::SimPin2 | PinState::SimPuk2) => {}
+            // Late, or all that was understood of a new start.
+            Urc::Pin(PinState::Ready) | Urc::Ready(_) => self.look_at_registration(),
+            Urc::Pin(PinState::SimPin2 | PinState::SimPuk2) => {}
             Urc::Pin(_) if matches!(self.state, State::Online(_)) => self.restarted(now),
             Urc::Ring if self.settings.hang_up_calls => self.hang_up_call(),
             Urc::Noise | Urc::Power(_) => self.count_noise(),

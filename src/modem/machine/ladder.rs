@@ -114,6 +114,8 @@ impl Machine {
             search_poll: SEARCH_POLL,
             sends: 0,
             notified: setup.notify.is_some(),
+            keeps_settings: setup.keeps_settings,
+            list_due: false,
         });
         self.timers.set(Timer::Grace, now, FIRST_MESSAGE_GRACE);
         self.up = false;

@@ -65,9 +65,16 @@ impl Machine {
         online.looks.push_back(Command::RegistrationRead(Domain::Circuit));
         if self.up {
             online.looks.push_back(Command::Csq);
-            if !online.notified || online.rounds.is_multiple_of(LOOK_EVERY) {
-                self.incoming.look();
-            }
+            online.list_due |= !online.notified || online.rounds.is_multiple_of(LOOK_EVERY);
+        }
+    }
+
+    /// The registration, soon.
+    pub(super) fn look_at_registration(&mut self) {
+        let State::Online(online) = &mut self.state else { return };
+        let look = Command::RegistrationRead(Domain::Circuit);
+        if !online.looks.contains(&look) {
+            online.looks.push_front(look);
         }
     }
 
@@ -78,12 +85,20 @@ impl Machine {
             |name| answer.lines.first().and_then(|line| reply::identity(line, name)).map(str::to_owned);
         match command {
             Command::RegistrationRead(_) => {
-                if let Some(registration) = bringup::registration(answer) {
-                    if registration == Registration(Some(IDLE))
-                        && online.rounds.is_multiple_of(RADIO_ON_EVERY)
-                    {
-                        online.looks.push_back(Command::Cfun(1));
-                    }
+                let registration = bringup::registration(answer);
+                if online.keeps_settings && registration.is_some() && !bringup::keeps_settings(answer) {
+                    // It started anew and nobody heard of it. In whichever store it reads now, it is not the one that was selected.
+                    return self.restarted(now);
+                }
+                if registration == Some(Registration(Some(IDLE)))
+                    && online.rounds.is_multiple_of(RADIO_ON_EVERY)
+                {
+                    online.looks.push_back(Command::Cfun(1));
+                }
+                if std::mem::take(&mut online.list_due) {
+                    self.incoming.look();
+                }
+                if let Some(registration) = registration {
                     self.registered(now, registration);
                 }
             }

@@ -490,6 +490,22 @@ fn every_store_is_looked_into_in_case_a_notification_was_lost() {
 }
 
 #[test]
+fn a_restart_that_nobody_heard_of_shows_in_the_registration() {
+    for sign in ["\r\nSMS Ready\r\n", "\r\n+CPIN: READY\r\n", ""] {
+        let mut bench = Bench::ready();
+        bench.run(SECOND);
+        bench.script("AT+CREG?", &["\r\n+CREG: 0,1\r\n\r\nOK\r\n", "\r\n+CREG: 1,1\r\n\r\nOK\r\n"]);
+        bench.phone.heard.clear();
+        bench.say(sign);
+        bench.run(if sign.is_empty() { 301 } else { 2 } * SECOND);
+        assert_eq!(bench.heard("AT+CNMI=2"), 1, "{sign:?}: set up again");
+        bench.run(2 * Duration::from_secs(3600));
+        assert_eq!(bench.heard("AT+CNMI=2"), 1, "{sign:?}: once");
+        assert_eq!(bench.machine.status().counters.restarts, 1);
+    }
+}
+
+#[test]
 fn a_modem_that_miscounts_is_believed_the_second_time() {
     let mut bench = Bench::ready();
     bench.script("AT+CMGR=1", &[&format!("\r\n+CMGR: 0,,38\r\n{DELIVER}\r\n\r\nOK\r\n")]);

@@ -190,7 +190,7 @@ impl Life {
             self.hear_modem()?;
         }
         while let Some(piece) = self.to_host.arrived(self.now) {
-            self.record.to_host(self.now, &piece);
+            self.record.reached_host(self.now, &piece);
             self.input(Input::Bytes(&piece))?;
         }
         self.dispatch()?;
@@ -214,7 +214,7 @@ impl Life {
         match output {
             Output::Write(octets) => {
                 self.dispatcher.leaves(self.now, &octets)?;
-                self.record.to_modem(self.now, &octets);
+                self.record.reached_modem(self.now, &octets);
                 if let Some(harm) = self.to_modem.send(self.now, octets.to_vec(), &mut self.rng) {
                     self.record.note(self.now, format!("{harm:?} on the way to the modem"));
                 }

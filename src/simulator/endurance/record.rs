@@ -24,11 +24,11 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn to_modem(&mut self, at: Instant, octets: &[u8]) {
+    pub(super) fn reached_modem(&mut self, at: Instant, octets: &[u8]) {
         self.put(at, Wire::ToModem(octets.to_vec()));
     }
 
-    pub(super) fn to_host(&mut self, at: Instant, octets: &[u8]) {
+    pub(super) fn reached_host(&mut self, at: Instant, octets: &[u8]) {
         self.put(at, Wire::ToHost(octets.to_vec()));
     }
 
