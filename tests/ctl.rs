@@ -106,8 +106,10 @@ fn config_check_tells_every_finding_and_78() {
 #[test]
 fn a_note_of_the_site_is_checked_and_has_its_rules() {
     let directory = tempfile::tempdir().unwrap();
-    let (config, note) = (directory.path().join("smsotpd.toml"), directory.path().join("mine.toml"));
-    std::fs::write(&config, format!("[modem]\nnotes = {:?}\n", directory.path())).unwrap();
+    let (config, notes) = (directory.path().join("smsotpd.toml"), directory.path().join("notes.d"));
+    std::fs::create_dir(&notes).unwrap();
+    let note = notes.join("mine.toml");
+    std::fs::write(&config, format!("[modem]\nnotes = {notes:?}\n")).unwrap();
     let path = config.to_str().unwrap();
     let good = "name = \"mine\"\ndescription = \"x\"\n[[usb]]\nvendor = \"abcd\"\nproduct = \"0001\"\nat = [4]\nwhat = \"w\"\nsource = \"s\"\n";
     std::fs::write(&note, good).unwrap();
