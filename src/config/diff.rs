@@ -103,7 +103,7 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         restart("modem.baud", number(modem.baud)),
         restart("modem.keep-alive", span(modem.keep_alive)),
         restart("modem.submit-limit", span(modem.submit_limit)),
-        restart("modem.notes", text(modem.notes.display())),
+        live("modem.notes", text(modem.notes.display())),
         restart("modem.hang-up-calls", number(modem.hang_up_calls)),
         restart("modem.roaming", text(word_of(modem.roaming))),
         restart("modem.service-centre", optional(modem.service_centre.as_ref().map(Address::as_str))),

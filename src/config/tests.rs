@@ -117,6 +117,7 @@ hash-permits = 1
             keep_alive: seconds(60),
             submit_limit: seconds(120),
             notes: "/n".into(),
+            library: Arc::clone(Library::compiled_in()),
             hang_up_calls: true,
             roaming: Roaming::Refuse,
             service_centre: Address::new("+491710760000"),

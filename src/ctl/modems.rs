@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::failure::Failure;
+use super::fleet;
 use super::render::{self, Column, Output};
 use crate::modem::trace::WireEvent;
 use crate::simulator::Recording;
@@ -47,7 +48,7 @@ pub(super) fn run(client: &Client, output: Output, command: Modem) -> Result<(),
     match command {
         Modem::List => {
             let answer = client.get("/v1/modems", &[])?;
-            Ok(output.show(&answer, |answer| render::rows(answer.get("modems"), COLUMNS, "no modem"))?)
+            Ok(output.show(&answer, fleet::people)?)
         }
         Modem::ConfirmSim { modem } => {
             let path = format!("/v1/modems/{}/confirm-sim", path_segment(&modem));

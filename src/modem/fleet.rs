@@ -20,6 +20,23 @@ use crate::units::{Dbm, Iccid, Imei};
 pub struct Fleet {
     /// One for each port, twins included.
     pub modems: Vec<Modem>,
+    /// USB devices that one could take for modems and that are none in service.
+    #[serde(default)]
+    pub left_alone: Vec<LeftAlone>,
+}
+
+/// A USB device that smsotpd does not touch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LeftAlone {
+    /// Its place on the bus, `usb 1-1.4`.
+    pub device: String,
+    /// Vendor and product, `1546:01a8`.
+    pub id: String,
+    /// What it is.
+    pub what: String,
+    /// Why it is left alone, and what helps.
+    pub cause: String,
 }
 
 /// One port and what is behind it.

@@ -14,7 +14,7 @@ use super::machine::{Cause, Phase, PinPermission, Settings, Status, Step};
 use super::pin_memory::{Cards, PinMemory, Try};
 use super::port::{self, OpenError, Port};
 use super::power::PowerError;
-use super::profile::{Profile, Refusal};
+use super::profile::{Identity, Library, Profile, Refusal, UsbPort};
 use super::supervisor::PortSettings;
 use super::trace::Trace;
 use super::wake::Wake;
@@ -125,14 +125,6 @@ impl Serve {
             card_unnoted: false,
             likely: None,
         };
-        let usb = usb::port(&self.target);
-        memory.likely = usb.as_ref().and_then(|usb| self.outside.notes.by_usb(&usb.vendor, &usb.product));
-        if let Some(refusal) = usb.and_then(|usb| self.outside.notes.refusal(&usb)) {
-            info!(port = %self.name, "{refusal}");
-            self.tell(Stage::Unusable(refusal)).await;
-            self.stop.cancelled().await;
-            return memory.history;
-        }
         while !self.stop.is_cancelled() {
             if *self.wanted.borrow_and_update() {
                 let pause = self.once(&mut memory).await;
@@ -156,6 +148,15 @@ impl Serve {
 
     /// One driver's life. Gives the pause that is due after it.
     async fn once(&mut self, memory: &mut Memory) -> Option<Duration> {
+        let usb = usb::port(&self.outside.sysfs, &self.target);
+        // The notes as they are now.
+        let refusal = usb.as_ref().and_then(|usb| self.outside.notes.borrow().refusal(usb));
+        if let Some(refusal) = refusal {
+            self.tell(Stage::Unusable(refusal)).await;
+            memory.history.slow();
+            return Some(memory.next_pause());
+        }
+        memory.likely = usb.and_then(|usb| likely(&self.outside.notes.borrow(), &usb));
         let (port, cards) = tokio::join!(Port::open(&self.target, self.settings.baud), self.cards());
         let port = match port {
             Ok(port) => port,
@@ -191,7 +192,7 @@ impl Serve {
     }
 
     fn parts(&self, memory: &Memory, stop: CancellationToken) -> Parts {
-        let notes = Arc::clone(&self.outside.notes);
+        let notes = Arc::clone(&self.outside.notes.borrow());
         let profile = self.settings.profile.as_deref();
         let profile = profile.and_then(|name| notes.named(name));
         Parts {
@@ -394,11 +395,35 @@ impl Memory {
     }
 }
 
+/// The note of the modem behind the port, until it has said what it is.
+fn likely(notes: &Library, usb: &UsbPort) -> Option<Arc<Profile>> {
+    match notes.identity(&usb.vendor, &usb.product) {
+        Identity::Modem(note, _) => notes.named(&note.name),
+        Identity::Storage(_) | Identity::NoModem(..) | Identity::Unknown => None,
+    }
+}
+
 /// Under which name a try is remembered: the card's, or else the modem's.
 fn card(permission: &PinPermission, memory: &Memory) -> Option<String> {
     match permission {
         PinPermission::Never => None,
         PinPermission::ForCard(iccid) => Some(iccid.as_str().to_owned()),
         PinPermission::AnyCard => memory.imei.as_ref().map(|imei| format!("imei-{imei}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_usb_identity_suggests_the_note() {
+        let note = |vendor: &str, product: &str| {
+            let (vendor, product) = (vendor.to_owned(), product.to_owned());
+            let usb = UsbPort { vendor, product, interface: 2, class: "ff/00/00".to_owned() };
+            likely(Library::compiled_in(), &usb).map(|note| note.name.clone())
+        };
+        assert_eq!(note("2c7c", "0125").as_deref(), Some("quectel-lte"));
+        assert_eq!((note("2c7c", "ffff"), note("12d1", "1446")), (None, None));
     }
 }

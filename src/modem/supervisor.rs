@@ -5,7 +5,7 @@
 //! modem are told by its IMEI: the one that works stays, the other rests as a spare until that one fails.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +18,10 @@ use tracing::{error, info, warn};
 use super::away::Away;
 use super::discover::{CHANGES_WAITING, Discovery, PortChange};
 use super::driver::{DriverHandle, Notice};
-use super::fleet::{Command, Link, Modem, State};
+use super::fleet::{Command, LeftAlone, Link, Modem, State};
 pub use super::fleet::{CommandError, Fleet, FleetHandle};
 use super::history::History;
+use super::left_alone::left_alone;
 use super::machine::Phase;
 pub use super::machine::Roaming;
 pub use super::pin_memory::PinMemory;
@@ -48,8 +49,10 @@ const CLOSE_GRACE: Duration = Duration::from_secs(3);
 /// What the modems need to know.
 #[derive(Debug, Clone)]
 pub struct FleetSettings {
-    /// The firmware notes in force.
-    pub notes: Arc<Library>,
+    /// Where the kernel tells of devices, `/sys`.
+    pub sysfs: PathBuf,
+    /// The firmware notes in force; a port takes them when it is opened.
+    pub notes: watch::Receiver<Arc<Library>>,
     /// Where the links are.
     pub directory: PathBuf,
     /// Ports that no link leads to, served for ever and opened when they are there.
@@ -105,7 +108,8 @@ impl Default for PortSettings {
 /// What the steps from outside and the end need to know.
 #[derive(Debug)]
 pub(super) struct Outside {
-    pub(super) notes: Arc<Library>,
+    pub(super) sysfs: PathBuf,
+    pub(super) notes: watch::Receiver<Arc<Library>>,
     pub(super) site_hook: Option<PathBuf>,
     pub(super) stop_limit: Duration,
 }
@@ -120,6 +124,7 @@ pub struct Supervisor {
     next_id: u64,
     /// IMEIs, or port names of modems that have told none.
     paused: BTreeSet<String>,
+    left_alone: Vec<LeftAlone>,
     fleet: watch::Sender<Arc<Fleet>>,
     links: watch::Sender<Arc<[Link]>>,
     commands: mpsc::Receiver<Command>,
@@ -168,7 +173,8 @@ impl Supervisor {
         let (notices, received) = mpsc::channel(NOTICES_WAITING);
         let (reports_in, reports) = mpsc::channel(REPORTS_WAITING);
         let outside = Arc::new(Outside {
-            notes: Arc::clone(&settings.notes),
+            sysfs: settings.sysfs.clone(),
+            notes: settings.notes.clone(),
             site_hook: settings.site_hook.clone(),
             stop_limit: settings.stop_limit,
         });
@@ -181,6 +187,7 @@ impl Supervisor {
             tasks: JoinSet::new(),
             next_id: 1,
             paused: BTreeSet::new(),
+            left_alone: Vec::new(),
             fleet: fleet_in,
             links: links_in,
             commands,
@@ -224,6 +231,8 @@ impl Supervisor {
             };
             match turn {
                 Turn::Stop => break Ok(()),
+                // Of many events at once only the last is worth a look at all devices.
+                Turn::Port(PortChange::Looked) if !changes.is_empty() => continue,
                 Turn::Port(change) => self.port(change),
                 Turn::Report(report) => self.report(report),
                 Turn::Command(command) => self.command(command),
@@ -248,7 +257,16 @@ impl Supervisor {
                     entry.leave();
                 }
             }
+            PortChange::Looked => self.look(),
         }
+    }
+
+    /// Looks for devices that one could miss among the modems.
+    fn look(&mut self) {
+        let target = |entry: &Entry| Path::new(&entry.modem.device).canonicalize().ok();
+        let name = |target: PathBuf| Some(target.file_name()?.to_str()?.to_owned());
+        let served = self.entries.values().filter_map(target).filter_map(name).collect();
+        self.left_alone = left_alone(&self.outside.sysfs, &self.outside.notes.borrow(), &served);
     }
 
     /// Two tasks must not open one port: the next one begins when the last one has closed it.
@@ -269,7 +287,7 @@ impl Supervisor {
         if let Some(target) = again {
             return self.serve(modem.port, target, history);
         }
-        let window = window(&self.outside.notes, &modem);
+        let window = window(&self.outside.notes.borrow(), &modem);
         self.away.went(clock::monotonic(), modem, history, window);
     }
 
@@ -321,6 +339,9 @@ impl Supervisor {
             Stage::Unusable(refusal) => {
                 // That it is plugged in is no fault; the modem that it may have been is missed as lost.
                 let why = Why { told: refusal.to_string(), progress: Progress::Unknown };
+                if entry.modem.state != State::Unusable {
+                    warn!(port = entry.modem.port, why = why.told, "port is left alone");
+                }
                 entry.close(State::Unusable, Some(why));
             }
             Stage::Parked(why) => {
@@ -387,9 +408,9 @@ impl Supervisor {
         modems.extend(missed.into_iter().chain(gone));
         modems.sort_by(|a, b| a.port.cmp(&b.port));
         self.fleet.send_if_modified(|old| {
-            let changed = old.modems != modems;
+            let changed = old.modems != modems || old.left_alone != self.left_alone;
             if changed {
-                *old = Arc::new(Fleet { modems });
+                *old = Arc::new(Fleet { modems, left_alone: self.left_alone.clone() });
             }
             changed
         });

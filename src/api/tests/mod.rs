@@ -216,7 +216,7 @@ async fn metrics_count_requests_and_name_nobody() {
     }
     let status = house.get("/v1/status").await.json();
     assert_eq!(status["messages"]["login"]["queued"], 1);
-    assert_eq!(house.get("/v1/modems").await.json(), json!({"modems": []}));
+    assert_eq!(house.get("/v1/modems").await.json(), json!({"modems": [], "left-alone": []}));
     let trace = house.get("/v1/modems/modem0/trace").await;
     assert_eq!((trace.status, trace.json()), (200, json!({"modem": "modem0", "lines": []})));
     for (name, status, code) in [("modem1", 409, "not-in-service"), ("modem2", 404, "no-such-modem")] {

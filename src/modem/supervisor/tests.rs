@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::alarm::AlarmKind;
+use crate::modem::left_alone::tests::Sysfs;
 use crate::modem::machine::Step;
 use crate::modem::pty::{ICCID, IMEI, Peer, Phone};
 
@@ -32,9 +33,10 @@ impl Rig {
         let root = tempfile::tempdir().unwrap();
         let stop = CancellationToken::new();
         let settings = FleetSettings {
-            notes: Arc::clone(Library::compiled_in()),
             directory: root.path().join("ports"),
             fixed: Vec::new(),
+            sysfs: root.path().join("sys"),
+            notes: watch::channel(Arc::clone(Library::compiled_in())).1,
             default,
             ports: BTreeMap::new(),
             pins: Some(PinMemory::new(root.path().join("pin-tries"), Secret::from("key"))),
@@ -180,6 +182,23 @@ async fn an_operator_pauses_by_imei_or_port() {
     rig.fleet.resume("a-at1").await.unwrap();
     links.wait_for(|links| links.iter().any(|link| link.ready)).await.unwrap();
     assert_eq!(rig.fleet.pause("x").await, Err(CommandError::NoSuchModem("x".to_owned())));
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_port_that_must_not_be_opened_is_refused_and_its_device_left_alone() {
+    let rig = Rig::new();
+    let phone = Phone::new();
+    let tty = phone.path().canonicalize().unwrap();
+    let sysfs = Sysfs::at(rig.root.path().join("sys"));
+    sysfs.plug("1-1", "1546:01a8", &[(tty.file_name().unwrap().to_str().unwrap(), 0)]);
+    sysfs.plug("1-2", "12d1:1446", &[]);
+    rig.link("a-at1", phone.path());
+    let fleet = rig.until_all(&[State::Unusable]).await;
+    assert!(fleet.modems[0].cause.as_ref().unwrap().contains("u-blox GNSS receiver"));
+    let fleet = rig.until("told", |fleet| fleet.left_alone.len() == 2).await;
+    assert_eq!(fleet.left_alone[1].id, "12d1:1446");
+    assert!(fleet.left_alone[1].cause.contains("usb_modeswitch"), "{fleet:?}");
     rig.end().await;
 }
 
