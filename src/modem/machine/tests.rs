@@ -586,6 +586,25 @@ fn what_was_stored_before_the_start_is_drained_within_the_bound() {
 }
 
 #[test]
+fn another_card_has_the_bound_but_not_the_slots_of_the_last() {
+    let mut bench = Bench::new();
+    let list: String = (0..80).map(|at| format!("\r\n+CMGL: {at},1,,23\r\n{DELIVER}\r\n")).collect();
+    bench.script("AT+CMGL=4", &[&format!("{list}\r\nOK\r\n")]);
+    bench.run(10 * SECOND);
+    let first = bench.tokens();
+    assert_eq!(first.len(), 64);
+    bench.script("AT+CCID", &["\r\n+CCID: 89490200001005155451\r\n\r\nOK\r\n"]);
+    bench.input(Input::Request(Request { id: RequestId(1), kind: Kind::Reset(Step::Reinitialise) }));
+    bench.run(10 * SECOND);
+    assert_eq!((bench.done(1), bench.tokens().len()), (Some(Ok(Done::Reset)), 64));
+    for (token, _) in first {
+        bench.input(Input::Stored(token));
+    }
+    bench.run(10 * SECOND);
+    assert_eq!((bench.tokens().len(), bench.heard("AT+CMGD")), (128, 0));
+}
+
+#[test]
 fn where_listing_fails_the_slots_are_read_one_by_one() {
     let mut bench = Bench::new();
     bench.script("AT+CMGL=4", &["\r\n+CMS ERROR: 303\r\n"]);
