@@ -588,7 +588,7 @@ fn what_was_stored_before_the_start_is_drained_within_the_bound() {
 #[test]
 fn another_card_has_the_bound_but_not_the_slots_of_the_last() {
     let mut bench = Bench::new();
-    let list: String = (0..80).map(|at| format!("\r\n+CMGL: {at},1,,23\r\n{DELIVER}\r\n")).collect();
+    let list: String = (0..80).map(|at| format!("\r\n+CMGL: {at},1,,30\r\n{DELIVER}\r\n")).collect();
     bench.script("AT+CMGL=4", &[&format!("{list}\r\nOK\r\n")]);
     bench.run(10 * SECOND);
     let first = bench.tokens();
