@@ -11,8 +11,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::at::Final;
-use crate::at::command::Pin;
+use crate::at::command::{Pin, UssdCode};
+use crate::modem::balance::{Balance, BalanceCheck};
 use crate::modem::profile::{Library, Profile};
+use crate::modem::ussd::{UssdAnswer, UssdFault};
 use crate::units::{Dbm, Iccid, Imei, MessageRef};
 
 /// Names one request of the driver; chosen by the driver, unique as long as the machine lives.
@@ -37,6 +39,8 @@ pub struct Settings {
     pub submit_limit: Option<Duration>,
     /// Voice calls are hung up, so that they do not keep texts from leaving.
     pub hang_up_calls: bool,
+    /// How the card's balance is watched.
+    pub balance: Option<BalanceCheck>,
     /// The firmware notes in force.
     pub notes: Arc<Library>,
     /// The firmware note to go by; found by the modem's identity if `None`.
@@ -99,6 +103,10 @@ pub enum Kind {
     },
     /// The operator asks for this step of the health ladder.
     Reset(Step),
+    /// One step of a USSD dialogue: its beginning, or what the network waits for.
+    Ussd(UssdCode),
+    /// The end of the USSD dialogue, if there is one.
+    UssdCancel,
 }
 
 /// The largest SMS-SUBMIT: first octet, reference, address of 12, PID, DCS, validity of 7, length, 140 octets of user data;
@@ -121,7 +129,7 @@ pub enum Output {
 }
 
 /// A request went well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
     /// The network took the message.
     Submitted {
@@ -130,6 +138,10 @@ pub enum Done {
     },
     /// The step was carried out, or handed to the driver.
     Reset,
+    /// The network's words.
+    Ussd(UssdAnswer),
+    /// No USSD dialogue is open any more.
+    UssdEnded,
 }
 
 /// A request did not go well, by what is known about the message.
@@ -144,6 +156,9 @@ pub enum Failure {
     /// Ctrl-Z has left and no answer came: nobody knows.
     #[error("whether the message was sent is not known: {0}")]
     Uncertain(#[from] Uncertain),
+    /// A step of a USSD dialogue brought no words.
+    #[error(transparent)]
+    Ussd(#[from] UssdFault),
 }
 
 /// Why a request ended before it could have an effect.
@@ -239,6 +254,8 @@ pub enum Noise {
     IncomingFull,
     /// The stores of the modem are full: the network holds messages back.
     StoreFull,
+    /// The network's words about the balance are not what the pattern wants.
+    BalanceUnread,
 }
 
 /// Why a modem is not ready.
@@ -315,6 +332,8 @@ pub struct Status {
     pub operator: Option<Arc<str>>,
     /// The last signal; `None` when not known.
     pub signal: Option<Dbm>,
+    /// The money on the card.
+    pub balance: Balance,
     /// Sums since the machine was made.
     pub counters: Counters,
 }
@@ -394,6 +413,8 @@ impl fmt::Debug for Kind {
         match self {
             Self::Submit { tpdu, more } => write!(f, "Submit({} octets, more: {more})", tpdu.len()),
             Self::Reset(step) => write!(f, "Reset({step:?})"),
+            Self::Ussd(code) => write!(f, "Ussd({} characters)", code.as_str().len()),
+            Self::UssdCancel => f.write_str("UssdCancel"),
         }
     }
 }

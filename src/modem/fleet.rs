@@ -5,10 +5,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::balance::{Amount, Balance};
 use super::driver::DriverHandle;
 use super::machine::{Cause, Counters, Done, Failure, Phase, Status, Step};
 use super::trace::Trace;
+use super::ussd::{UssdAnswer, UssdFault};
 use crate::alarm::{AlarmKind, Finding, Progress, Stage};
+use crate::at::command::UssdCode;
 use crate::units::{Dbm, Iccid, Imei};
 
 /// All modems, by the name of their port.
@@ -48,6 +51,8 @@ pub struct Modem {
     pub operator: Option<String>,
     /// Last signal.
     pub signal: Option<Dbm>,
+    /// The money on the SIM, if it is watched and was told.
+    pub balance: Option<Amount>,
     /// `<stat>` of `+CREG`.
     pub registration: Option<u8>,
     /// Sums since the driver began.
@@ -161,9 +166,29 @@ impl FleetHandle {
     /// There is none of that name, it is not open, or it did not do it.
     pub async fn reset(&self, modem: &str, step: Step) -> Result<(), CommandError> {
         match self.link(modem)?.driver.reset(step).await {
-            Ok(Done::Reset | Done::Submitted { .. }) => Ok(()),
+            Ok(_) => Ok(()),
             Err(failure) => Err(CommandError::Failed(failure)),
         }
+    }
+
+    /// Takes one step of a USSD dialogue: begins one, or gives the network what it waits for. Takes as long as the network does.
+    ///
+    /// # Errors
+    /// There is none of that name, it is not open, it is busy with another step, or the network has no words for it.
+    pub async fn ussd(&self, modem: &str, code: UssdCode) -> Result<UssdAnswer, CommandError> {
+        match self.link(modem)?.driver.ussd(Some(code)).await {
+            Ok(Done::Ussd(answer)) => Ok(answer),
+            Ok(_) => Err(CommandError::Failed(UssdFault::Cancelled.into())),
+            Err(failure) => Err(CommandError::Failed(failure)),
+        }
+    }
+
+    /// Ends the USSD dialogue, if there is one.
+    ///
+    /// # Errors
+    /// There is none of that name, or it is not open.
+    pub async fn ussd_cancel(&self, modem: &str) -> Result<(), CommandError> {
+        self.link(modem)?.driver.ussd(None).await.map(drop).map_err(CommandError::Failed)
     }
 
     /// The wire trace of a modem in service.
@@ -218,6 +243,7 @@ impl Modem {
             profile: None,
             operator: None,
             signal: None,
+            balance: None,
             registration: None,
             counters: Counters::default(),
             restarts: 0,
@@ -232,7 +258,12 @@ impl Modem {
     pub(super) fn show(&mut self, status: &Status) {
         let identity = &status.identity;
         (self.state, self.cause) = state(&status.phase);
-        self.progress = progress(&status.phase);
+        self.progress = progress(status);
+        if let Balance::Low { amount, threshold } = status.balance
+            && status.phase == Phase::Ready
+        {
+            self.cause = Some(format!("the balance of the SIM is {amount}, below {threshold}; top it up"));
+        }
         self.imei = identity.imei.clone().or(self.imei.take());
         self.iccid.clone_from(&identity.iccid);
         let make = [&identity.manufacturer, &identity.model, &identity.revision];
@@ -241,12 +272,19 @@ impl Modem {
         self.profile = Some(identity.profile.clone()).filter(|profile| !profile.is_empty());
         self.operator = status.operator.as_deref().map(str::to_owned);
         self.signal = status.signal;
+        self.balance = status.balance.amount();
         self.registration = status.registration.0;
         self.counters = status.counters;
     }
 }
 
 impl Fleet {
+    /// IMEI and balance of each modem whose SIM's balance was told.
+    pub fn balances(&self) -> impl Iterator<Item = (String, f64)> {
+        let told = |modem: &Modem| Some((modem.imei.as_ref()?.to_string(), modem.balance?.into()));
+        self.modems.iter().filter(|modem| modem.state != State::Spare).filter_map(told)
+    }
+
     /// What is seen at each port that is there.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
@@ -260,11 +298,15 @@ impl Fleet {
     }
 }
 
-/// How far a modem in this phase has come.
-fn progress(phase: &Phase) -> Progress {
-    let kind = match phase {
+/// How far a modem has come.
+fn progress(status: &Status) -> Progress {
+    let kind = match &status.phase {
         Phase::Starting => return Progress::Reached(Stage::Open),
-        Phase::Ready => return Progress::Reached(Stage::Registered),
+        Phase::Ready => match status.balance {
+            Balance::Low { .. } => AlarmKind::BalanceLow,
+            Balance::Unknown => return Progress::Reached(Stage::Registered),
+            Balance::Enough(_) | Balance::Unwatched => return Progress::Reached(Stage::Funded),
+        },
         Phase::Searching | Phase::Down(Cause::NoNetwork) => AlarmKind::NotRegistered,
         Phase::Down(Cause::Silent | Cause::Refused(_)) => AlarmKind::ModemUnusable,
         Phase::Down(Cause::NoSim) => AlarmKind::SimMissing,

@@ -12,7 +12,8 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use crate::at::command::{CMGS_ANSWER, Domain};
-use crate::at::reply::{CmgsReply, Registration};
+use crate::at::lines::LINE_MAX;
+use crate::at::reply::{CmgsReply, Registration, UssdReply};
 use crate::at::{Chunk, Command, Expect, Final, Info, Lines, Urc, hex};
 use crate::modem::profile::VendorCommand;
 use crate::modem::timers::{Timer, Timers};
@@ -108,6 +109,7 @@ pub(super) enum Purpose {
     Submit,
     Incoming,
     Idle,
+    Ussd,
     Ladder,
 }
 
@@ -143,6 +145,11 @@ pub(super) enum Heard {
     /// `+CMGS: <mr>` that no command in flight can have.
     LateReference(MessageRef),
     Unsolicited(Urc),
+    /// `+CUSD`; again with each further line of its text, until it is whole.
+    Ussd {
+        reply: UssdReply,
+        whole: bool,
+    },
     /// The second line of `+CMT` (true: `+CDS`), and the length of the TPDU that the first one told.
     Direct {
         report: bool,
@@ -205,6 +212,8 @@ pub(super) struct Session {
     state: State,
     /// A `+CMT`, `+CDS` or `+CBM` header came; its second line is due.
     direct: Option<Urc>,
+    /// A `+CUSD` whose text has no end yet.
+    unclosed: Option<String>,
     /// Results of commands and probes given up, which may still come.
     owed: u8,
     /// How long the answer to a PDU may take.
@@ -220,6 +229,7 @@ impl Session {
             stale: false,
             state: State::Idle,
             direct: None,
+            unclosed: None,
             owed: 0,
             submit_limit,
             writes: Vec::new(),
@@ -312,6 +322,7 @@ impl Session {
         self.give_up();
         self.state = State::Idle;
         self.direct = None;
+        self.unclosed = None;
         timers.clear(Timer::Link);
     }
 
@@ -324,6 +335,7 @@ impl Session {
     pub(super) fn close(&mut self) {
         self.state = State::Closed;
         self.direct = None;
+        self.unclosed = None;
         self.lines.clear();
         self.writes.clear();
     }
@@ -439,7 +451,7 @@ impl Session {
         }
         match &mut self.state {
             State::Closed => None,
-            State::Idle if is_echo_of_any(line) => None,
+            State::Idle if self.unclosed.is_none() && is_echo_of_any(line) => None,
             State::Idle => Some(self.unsolicited(line)),
             State::Resync(resync) => {
                 let wait = drop_in_resync(resync, &mut self.owed, line, now);
@@ -453,8 +465,10 @@ impl Session {
                 if awaiting.is_echo(line) {
                     return None;
                 }
+                let for_ussd = awaiting.purpose == Purpose::Ussd;
                 if stale {
-                    return Some(self.unsolicited(line));
+                    let heard = self.unsolicited(line);
+                    return Some(heard).filter(|heard| !for_ussd || !matches!(heard, Heard::Ussd { .. }));
                 }
                 if let Some(result) = command_final(line) {
                     return self.concluded(now, timers, result);
@@ -494,6 +508,9 @@ impl Session {
         if let Some(reference) = reference(line) {
             return Heard::LateReference(reference);
         }
+        if let Some(heard) = self.ussd(line) {
+            return heard;
+        }
         match Urc::parse(line) {
             Some(urc) if urc.needs_body() => {
                 self.direct = Some(urc.clone());
@@ -502,6 +519,20 @@ impl Session {
             Some(urc) => Heard::Unsolicited(urc),
             None => Heard::Noise,
         }
+    }
+
+    /// A line of the network's words: operators put line breaks into them, and some modems forget the closing quote.
+    fn ussd(&mut self, line: &str) -> Option<Heard> {
+        let begun =
+            self.unclosed.take().filter(|_| Urc::parse(line).is_none() && Info::parse(line).is_none());
+        let text = match begun {
+            Some(begun) => format!("{begun}\n{line}"),
+            None => line.to_owned(),
+        };
+        let reply = UssdReply::parse(&text)?;
+        let whole = !UssdReply::is_unfinished(&text) || text.len() > LINE_MAX;
+        self.unclosed = (!whole).then_some(text);
+        Some(Heard::Ussd { reply, whole })
     }
 }
 

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::away::Away;
+use super::balance::BalanceCheck;
 use super::discover::{CHANGES_WAITING, Discovery, PortChange};
 use super::driver::{DriverHandle, Notice};
 use super::fleet::{Command, Link, Modem, State};
@@ -77,6 +78,8 @@ pub struct PortSettings {
     pub submit_limit: Option<Duration>,
     /// Voice calls are hung up.
     pub hang_up_calls: bool,
+    /// How the balance of the SIM is watched.
+    pub balance: Option<BalanceCheck>,
     /// Name of the firmware note; found by the modem's identity if `None`.
     pub profile: Option<String>,
 }
@@ -89,6 +92,7 @@ impl Default for PortSettings {
             keep_alive: None,
             submit_limit: None,
             hang_up_calls: false,
+            balance: None,
             profile: None,
         }
     }

@@ -148,6 +148,7 @@ pub(super) fn settings() -> Settings {
         keep_alive: None,
         submit_limit: None,
         hang_up_calls: true,
+        balance: None,
         notes: Arc::clone(Library::compiled_in()),
         profile: None,
     }

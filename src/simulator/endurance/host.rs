@@ -60,6 +60,7 @@ impl Host {
             keep_alive: None,
             submit_limit: None,
             hang_up_calls: true,
+            balance: None,
             notes: Arc::clone(Library::compiled_in()),
             profile: self.profile.clone(),
         };
