@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::at::command::CMGS_ANSWER;
+use crate::modem::balance::BalanceCheck;
 use crate::pdu::Language;
 use crate::pdu::segment::{Allowed, Policy, Transliteration};
 use crate::secret::Secret;
@@ -175,6 +176,8 @@ pub struct Modem {
     pub notes: PathBuf,
     /// Voice calls are hung up.
     pub hang_up_calls: bool,
+    /// How the balance of prepaid SIM cards is watched.
+    pub balance: Option<BalanceCheck>,
     /// The program that helps a modem which nothing else helped, with port and IMEI as its arguments.
     pub site_hook: Option<PathBuf>,
     /// `[[modem.port]]`: ports that udev does not link.
@@ -259,6 +262,7 @@ impl Default for Modem {
             submit_limit: CMGS_ANSWER,
             notes: "/etc/smsotpd/firmware-notes.d".into(),
             hang_up_calls: false,
+            balance: None,
             site_hook: None,
             ports: Vec::new(),
         }
