@@ -5,6 +5,7 @@
 
 use std::future::poll_fn;
 use std::os::unix::net::UnixListener;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
@@ -16,8 +17,10 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::at::command::UssdCode;
 use crate::clock;
 use crate::modem::supervisor::{CommandError, Fleet, Trace};
+use crate::modem::ussd::UssdAnswer;
 use crate::provider::Channel;
 use crate::store::engine::Store;
 use crate::telemetry::metrics::{self, Metrics};
@@ -53,6 +56,12 @@ const DRAINED: usize = 4 << 20;
 /// Finds the wire trace of a modem by port name or IMEI.
 pub type TraceOf = Box<dyn Fn(&str) -> Result<Arc<Trace>, CommandError> + Send + Sync>;
 
+/// What a step of a USSD dialogue comes to: the network's words, or nothing where it was to be ended.
+pub type Told = Pin<Box<dyn Future<Output = Result<Option<UssdAnswer>, CommandError>> + Send>>;
+
+/// Takes a step of a USSD dialogue with a modem, by port name or IMEI; without a code it ends the dialogue.
+pub type Ussd = Box<dyn Fn(String, Option<UssdCode>) -> Told + Send + Sync>;
+
 /// What the API speaks for.
 pub struct Parts {
     /// The store.
@@ -67,6 +76,8 @@ pub struct Parts {
     pub fleet: watch::Receiver<Arc<Fleet>>,
     /// The wire trace of a modem in service, by port name or IMEI.
     pub trace: TraceOf,
+    /// A step of a USSD dialogue, or its end.
+    pub ussd: Ussd,
     /// All channels of all providers.
     pub channels: watch::Receiver<Arc<[Channel]>>,
     /// The one realm that privacyIDEA's clients may name.
@@ -134,6 +145,7 @@ fn router(parts: Parts) -> Router {
         .route("/v1/inbox/{id}", get(inbox::show))
         .route("/v1/modems", get(modems::list))
         .route("/v1/modems/{modem}/trace", get(modems::trace))
+        .route("/v1/modems/{modem}/ussd", post(modems::ussd).delete(modems::ussd_cancel))
         .route("/v1/status", get(health::status))
         .route("/v1/health/live", get(health::live))
         .route("/v1/health/ready", get(health::ready))

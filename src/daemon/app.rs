@@ -157,7 +157,7 @@ impl App {
         let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)]);
 
         let metrics = Arc::new(Metrics::default());
-        let traces = fleet.clone();
+        let (traces, asked) = (fleet.clone(), fleet.clone());
         let live = Arc::new(Live::new(in_force(config, &store)?));
         let parts = api::Parts {
             store: store.clone(),
@@ -166,6 +166,15 @@ impl App {
             refresh: refresh(dispatcher.tally(), fleet.fleet()),
             fleet: fleet.fleet(),
             trace: Box::new(move |modem| traces.trace(modem)),
+            ussd: Box::new(move |modem, code| {
+                let fleet = asked.clone();
+                Box::pin(async move {
+                    match code {
+                        Some(code) => fleet.ussd(&modem, code).await.map(Some),
+                        None => fleet.ussd_cancel(&modem).await.map(|()| None),
+                    }
+                })
+            }),
             channels,
             realm: REALM.to_owned(),
             max_body: config.api.max_body,
@@ -311,6 +320,7 @@ fn refresh(
         put(&metrics.submitted, tally.submitted);
         put(&metrics.failed, tally.refused);
         put(&metrics.uncertain, tally.uncertain);
+        metrics.balances(fleet.borrow().balances());
         put(&metrics.at_noise, fleet.borrow().modems.iter().map(|modem| modem.counters.noise_lines).sum());
     })
 }
