@@ -61,6 +61,9 @@ pub type Told = Pin<Box<dyn Future<Output = Result<Option<UssdAnswer>, CommandEr
 
 /// Takes a step of a USSD dialogue with a modem, by port name or IMEI; without a code it ends the dialogue.
 pub type Ussd = Box<dyn Fn(String, Option<UssdCode>) -> Told + Send + Sync>;
+/// Confirms the SIM of a modem by port name or IMEI.
+pub type ConfirmSim =
+    Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<(), CommandError>> + Send>> + Send + Sync>;
 
 /// What the API speaks for.
 pub struct Parts {
@@ -78,6 +81,8 @@ pub struct Parts {
     pub trace: TraceOf,
     /// A step of a USSD dialogue, or its end.
     pub ussd: Ussd,
+    /// The SIM that is in a modem belongs there.
+    pub confirm_sim: ConfirmSim,
     /// All channels of all providers.
     pub channels: watch::Receiver<Arc<[Channel]>>,
     /// The one realm that privacyIDEA's clients may name.
@@ -144,6 +149,7 @@ fn router(parts: Parts) -> Router {
         .route("/v1/inbox", get(inbox::list))
         .route("/v1/inbox/{id}", get(inbox::show))
         .route("/v1/modems", get(modems::list))
+        .route("/v1/modems/{modem}/confirm-sim", post(modems::confirm_sim))
         .route("/v1/modems/{modem}/trace", get(modems::trace))
         .route("/v1/modems/{modem}/ussd", post(modems::ussd).delete(modems::ussd_cancel))
         .route("/v1/status", get(health::status))

@@ -52,6 +52,26 @@ pub(super) async fn trace(
     api.answered("/v1/modems/{modem}/trace", response)
 }
 
+/// The SIM that is in the modem belongs there: its PIN may be tried.
+pub(super) async fn confirm_sim(
+    State(api): State<Arc<Api>>,
+    ConnectInfo(Peer(caller)): ConnectInfo<Peer>,
+    Path(modem): Path<String>,
+) -> Response {
+    let response = if !caller.may(Role::Admin) {
+        problem::FORBIDDEN.response()
+    } else {
+        match (api.parts.confirm_sim)(modem.clone()).await {
+            Ok(()) => {
+                tracing::info!(modem, by = %caller.name, "the SIM in the modem was confirmed");
+                problem::json(StatusCode::OK, "application/json", &json!({"modem": modem, "confirmed": true}))
+            }
+            Err(error) => refusal(&error).response(),
+        }
+    };
+    api.answered("/v1/modems/{modem}/confirm-sim", response)
+}
+
 /// One step of a USSD dialogue.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -113,6 +133,8 @@ fn refusal(error: &CommandError) -> Problem {
         CommandError::Failed(Failure::Ussd(UssdFault::NotAsked(NotSent::Busy))) => {
             (StatusCode::CONFLICT, "modem-busy")
         }
+        CommandError::NoCard(_) => (StatusCode::CONFLICT, "no-sim-known"),
+        CommandError::Memory(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not-noted"),
         CommandError::Failed(_) => (StatusCode::BAD_GATEWAY, "modem-failed"),
         CommandError::Closing => (StatusCode::SERVICE_UNAVAILABLE, "closing"),
     };

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::finding::{Fault, Finding, Findings};
 use super::raw::{self, Limits, Notes, Section, whole};
 use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Store, UserName, Validate};
-use crate::at::command::{CMGS_SLOW, UssdCode};
+use crate::at::command::{Address, CMGS_SLOW, UssdCode};
 use crate::modem::balance::{Amount, BalanceCheck, Pattern};
 use crate::otp::template::{Template, TemplateError};
 use crate::pdu::Policy;
@@ -239,6 +239,8 @@ fn modem(at: Section<'_, '_>) -> Modem {
     at.absolute("notes", &mut modem.notes);
     at.flag("hang-up-calls", &mut modem.hang_up_calls);
     modem.balance = balance(&at);
+    modem.roaming = at.word("roaming").unwrap_or(modem.roaming);
+    modem.service_centre = service_centre(&at);
     modem.site_hook = at.optional_absolute("site-hook");
     for port in at.sections("port") {
         if let Some(path) = port_path(&port, &modem.ports) {
@@ -309,6 +311,17 @@ fn amount(at: &Section<'_, '_>, key: &'static str) -> Option<Amount> {
         );
     }
     units.map(Amount::from)
+}
+
+fn service_centre(at: &Section<'_, '_>) -> Option<Address> {
+    let text = at.text("service-centre")?;
+    // Without the country a visited network looks for it in its own.
+    let address = Address::new(&text).filter(|_| text.starts_with('+'));
+    if address.is_none() {
+        let remedy = "write the number of the service centre, such as \"+491710760000\"";
+        at.fault("service-centre", at.value("service-centre"), Fault::Text { value: text, remedy });
+    }
+    address
 }
 
 fn pin(at: &Section<'_, '_>) -> Option<Secret> {

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::at::command::Address;
 use crate::config::{Config, word_of};
 use crate::secret::Secret;
 
@@ -103,7 +104,7 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         restart("modem.baud", number(modem.baud)),
         restart("modem.keep-alive", span(modem.keep_alive)),
         restart("modem.submit-limit", span(modem.submit_limit)),
-        restart("modem.notes", text(modem.notes.display())),
+        live("modem.notes", text(modem.notes.display())),
         restart("modem.hang-up-calls", number(modem.hang_up_calls)),
         restart("modem.balance-code", optional(balance.map(|check| check.code.as_str()))),
         restart("modem.balance-pattern", optional(balance.map(|check| &check.pattern))),
@@ -112,6 +113,8 @@ pub fn entries(config: &Config) -> Vec<Entry> {
             "modem.balance-threshold",
             balance.and_then(|check| check.threshold).map_or(Shown::Unset, number),
         ),
+        restart("modem.roaming", text(word_of(modem.roaming))),
+        restart("modem.service-centre", optional(modem.service_centre.as_ref().map(Address::as_str))),
         restart("modem.site-hook", optional(modem.site_hook.as_ref().map(|path| path.display()))),
         restart("modem.port", list(ports)),
         live("admission.default-country", optional(admission.default_country.as_ref())),

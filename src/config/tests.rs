@@ -68,6 +68,8 @@ balance-code = "*100#"
 balance-pattern = "Guthaben: {amount} EUR"
 balance-every = "12h"
 balance-threshold = 2.50
+roaming = "refuse"
+service-centre = "+491710760000"
 site-hook = "/h"
 [[modem.port]]
 path = "/dev/ttyS0"
@@ -121,6 +123,7 @@ hash-permits = 1
             keep_alive: seconds(60),
             submit_limit: seconds(120),
             notes: "/n".into(),
+            library: Arc::clone(Library::compiled_in()),
             hang_up_calls: true,
             balance: Some(BalanceCheck {
                 code: UssdCode::new("*100#").unwrap(),
@@ -128,6 +131,8 @@ hash-permits = 1
                 every: seconds(43_200),
                 threshold: Amount::read("2.50"),
             }),
+            roaming: Roaming::Refuse,
+            service_centre: Address::new("+491710760000"),
             site_hook: Some("/h".into()),
             ports: vec!["/dev/ttyS0".into(), "/dev/ttyS1".into()],
         },
@@ -217,6 +222,10 @@ fn each_key_refuses_what_it_cannot_take() {
         ("[modem]\nbalance-every = \"59m\"", "modem.balance-every"),
         ("[modem]\nbalance-threshold = -1", "modem.balance-threshold"),
         ("[modem]\npin = \"123\"", "modem.pin"),
+        ("[modem]\nroaming = false", "modem.roaming"),
+        ("[modem]\nroaming = \"never\"", "modem.roaming"),
+        ("[modem]\nservice-centre = \"01710760000\"", "modem.service-centre"),
+        ("[modem]\nservice-centre = \"+49;171\"", "modem.service-centre"),
         ("[modem]\nkeep-alive = -5", "modem.keep-alive"),
         ("[modem]\nport = \"/dev/ttyS0\"", "modem.port"),
         ("[admission]\ndefault-country = \"+49\"", "admission.default-country"),

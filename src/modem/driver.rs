@@ -31,6 +31,7 @@ use super::machine::{
 use super::port::{Port, Wire};
 use super::trace::Trace;
 use super::wake::Wake;
+use crate::at::reply::Radio;
 use crate::clock;
 use crate::units::Iccid;
 
@@ -334,6 +335,7 @@ impl Driver {
             Event::Noise(Noise::BalanceUnread) => {
                 warn!(%port, "the network's answer to `balance-code` is not what `balance-pattern` says");
             }
+            Event::OtherCard { former, card } => warn!(%port, %former, %card, "another SIM is in the modem"),
             Event::Noise(noise) => debug!(%port, ?noise, "oddity on the line"),
         }
     }
@@ -415,8 +417,11 @@ fn unknown() -> Status {
         identity: Arc::new(Identity::default()),
         registration: Registration::default(),
         operator: None,
+        former_card: None,
+        service_centre: None,
         signal: None,
         balance: Balance::Unwatched,
+        radio: Radio::default(),
         counters: Counters::default(),
     }
 }

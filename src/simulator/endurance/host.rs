@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::at::command::Pin;
 use crate::modem::history::History;
-use crate::modem::machine::{Cause, Input, Machine, Output, Phase, PinPermission, Settings, Step};
+use crate::modem::machine::{Cause, Input, Machine, Output, Phase, PinPermission, Roaming, Settings, Step};
 use crate::modem::profile::{Library, Profile};
 use crate::units::Iccid;
 
@@ -61,6 +61,11 @@ impl Host {
             submit_limit: None,
             hang_up_calls: true,
             balance: None,
+            roaming: Roaming::Allow,
+            service_centre: None,
+            cards: Arc::default(),
+            likely: None,
+            port_age: Duration::ZERO,
             notes: Arc::clone(Library::compiled_in()),
             profile: self.profile.clone(),
         };
