@@ -97,7 +97,7 @@ async fn asked(api: &Api, caller: &Caller, modem: String, request: Request) -> R
     let body = super::body(request, api.parts.max_body).await.map_err(Problem::from)?;
     let step: Step = serde_json::from_slice(&body).map_err(|error| malformed(error.to_string()))?;
     let code = UssdCode::new(&step.code).ok_or_else(|| {
-        let told = "a USSD code has 1 to 182 digits, '*' and '#'".to_owned();
+        let told = "a USSD code has 1 to 182 digits, '*' and '#', and no letters; write it as the operator does, such as *100#".to_owned();
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "code-invalid", told)
     })?;
     tracing::info!(modem, by = &*caller.name, "asking the network");
@@ -130,9 +130,13 @@ fn refusal(error: &CommandError) -> Problem {
     let (status, code) = match error {
         CommandError::NoSuchModem(_) => (StatusCode::NOT_FOUND, "no-such-modem"),
         CommandError::NotInService(_) => (StatusCode::CONFLICT, "not-in-service"),
-        CommandError::Failed(Failure::Ussd(UssdFault::NotAsked(NotSent::Busy))) => {
-            (StatusCode::CONFLICT, "modem-busy")
-        }
+        CommandError::Failed(Failure::Ussd(fault)) => match fault {
+            UssdFault::NotAsked(NotSent::Busy) => (StatusCode::CONFLICT, "modem-busy"),
+            UssdFault::NotAsked(_) => (StatusCode::CONFLICT, "not-ready"),
+            UssdFault::NoDialogue => (StatusCode::CONFLICT, "no-dialogue"),
+            UssdFault::NoAnswer | UssdFault::NetworkTimeout => (StatusCode::GATEWAY_TIMEOUT, "no-answer"),
+            _ => (StatusCode::BAD_GATEWAY, "ussd-failed"),
+        },
         CommandError::NoCard(_) => (StatusCode::CONFLICT, "no-sim-known"),
         CommandError::Memory(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not-noted"),
         CommandError::Failed(_) => (StatusCode::BAD_GATEWAY, "modem-failed"),

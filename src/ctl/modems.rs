@@ -71,7 +71,10 @@ pub(super) fn run(client: &Client, output: Output, command: Modem) -> Result<(),
             let path = format!("/v1/modems/{}/ussd", path_segment(&modem));
             let answer = match code {
                 Some(code) => client.post_json_patiently(&path, &json!({"code": code}))?,
-                None => client.delete(&path)?,
+                None => {
+                    let answer = client.delete(&path)?;
+                    return Ok(output.show(&answer, |_| "no dialogue is open any more".to_owned())?);
+                }
             };
             Ok(output.show(&answer, words)?)
         }
@@ -135,7 +138,7 @@ mod tests {
     fn words_of_the_network_keep_their_lines_and_cannot_steer_the_terminal() {
         let told = words(&json!({"text": "1 Balance\n2 Data\u{1b}[2J", "more": true}));
         assert!(told.starts_with("1 Balance\n2 Data\u{fffd}[2J\n(the dialogue is open"), "{told}");
-        assert_eq!(words(&json!({"modem": "m", "more": false})), "");
+        assert_eq!(words(&json!({"text": "5 EUR", "more": false})), "5 EUR");
     }
 
     #[test]

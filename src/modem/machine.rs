@@ -274,9 +274,8 @@ impl Machine {
             Kind::Submit { .. } if !self.is_ready() => Some(NotSent::NotReady),
             Kind::Submit { tpdu, more } => self.outgoing.accept(id, tpdu, more).err(),
             Kind::Ussd(_) | Kind::UssdCancel => {
-                let refused = self.ussd_requested(now, id, kind).err();
-                if let Some(why) = refused {
-                    turn!(self, now).done(id, Err(UssdFault::NotAsked(why).into()));
+                if let Err(fault) = self.ussd_requested(now, id, kind) {
+                    turn!(self, now).done(id, Err(fault.into()));
                 }
                 None
             }

@@ -52,33 +52,45 @@ impl fmt::Debug for UssdAnswer {
     }
 }
 
-/// Why a step brought no words.
+/// Why a step brought no words, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UssdFault {
     /// The network was not asked.
-    #[error("the network was not asked: {0}")]
+    #[error("the network was not asked: {0}; try again later, or see `modem list`")]
     NotAsked(#[from] NotSent),
+    /// An answer, and no question to it.
+    #[error("no dialogue is open that this could answer; begin one with a code such as *100#")]
+    NoDialogue,
     /// The modem did not take the code.
-    #[error("the modem refused the code: {0:?}")]
+    #[error("the modem refused the code: {}", refusal(.0))]
     Refused(Final),
     /// No words in time.
-    #[error("the network did not answer in time")]
+    #[error("the network did not answer in time; try again later")]
     NoAnswer,
     /// The dialogue was ended before the words came.
     #[error("the dialogue was cancelled")]
     Cancelled,
     /// The network ended the dialogue without a word.
-    #[error("the network ended the dialogue")]
+    #[error("the network ended the dialogue; begin it anew")]
     Terminated,
     /// Something else on the modem answered.
-    #[error("another program on this modem has answered")]
+    #[error("another program on this modem has answered; leave the modem to smsotpd alone")]
     OtherClient,
     /// The network does not know the code.
-    #[error("the network does not support this code")]
+    #[error("the network does not support this code; ask its operator for the right one")]
     NotSupported,
     /// The network's own time ran out.
-    #[error("the network gave the dialogue up")]
+    #[error("the network gave the dialogue up; begin it anew")]
     NetworkTimeout,
+}
+
+/// Cause and remedy.
+fn refusal(result: &Final) -> String {
+    match result {
+        Final::Cme(error) => error.describe(),
+        Final::Cms(error) => error.describe(),
+        _ => "it gave no reason; ask the operator whether the code is right".to_owned(),
+    }
 }
 
 /// How a step ended.
@@ -129,8 +141,12 @@ impl Dialogue {
         turn: &mut Turn<'_>,
         id: RequestId,
         code: UssdCode,
-    ) -> Result<(), NotSent> {
-        self.begin(turn, Asker::Request(id), code)
+    ) -> Result<(), UssdFault> {
+        // What has neither asterisk nor hash chooses from a menu, and would come to nothing but a bill without one.
+        if !self.open && self.step.is_none() && !code.as_str().contains(['*', '#']) {
+            return Err(UssdFault::NoDialogue);
+        }
+        Ok(self.begin(turn, Asker::Request(id), code)?)
     }
 
     /// Asks for the balance, if no dialogue is under way.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Ended, Kind, Machine, Noise, NotSent, RequestId, Turn};
+use super::{Ended, Kind, Machine, Noise, NotSent, RequestId, Turn, UssdFault};
 use crate::modem::balance::{Balance, BalanceCheck};
 use crate::modem::session::Order;
 
@@ -10,13 +10,18 @@ use crate::modem::session::Order;
 const ASK_AGAIN: Duration = Duration::from_secs(3600);
 
 impl Machine {
-    pub(super) fn ussd_requested(&mut self, now: Instant, id: RequestId, kind: Kind) -> Result<(), NotSent> {
+    pub(super) fn ussd_requested(
+        &mut self,
+        now: Instant,
+        id: RequestId,
+        kind: Kind,
+    ) -> Result<(), UssdFault> {
         let ready = self.is_ready();
         let mut turn = turn!(self, now);
         match kind {
             Kind::Ussd(code) if ready => self.ussd.accept(&mut turn, id, code),
-            Kind::UssdCancel if ready => self.ussd.cancel(&mut turn, id),
-            _ => Err(NotSent::NotReady),
+            Kind::UssdCancel if ready => Ok(self.ussd.cancel(&mut turn, id)?),
+            _ => Err(NotSent::NotReady.into()),
         }
     }
 

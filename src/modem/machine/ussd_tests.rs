@@ -112,6 +112,46 @@ fn an_open_dialogue_is_continued_cancelled_or_ended_after_a_while() {
 }
 
 #[test]
+fn a_message_goes_first_and_at_once_while_a_person_thinks() {
+    let mut bench = ready();
+    bench.submit(1);
+    bench.durable(1);
+    bench.submit(2);
+    bench.durable(2);
+    ask(&mut bench, 3, "*100#");
+    bench.run(SECOND);
+    let place =
+        |bench: &Bench, what: &str| bench.phone.heard.iter().rposition(|heard| heard.starts_with(what));
+    assert!(place(&bench, "AT+CMGS=") < place(&bench, ASK), "{:?}", bench.phone.heard);
+    bench.say("\r\n+CUSD: 1,\"1 Balance\",15\r\n");
+    assert!(answer(&bench, 3).unwrap().more);
+    bench.submit(4);
+    bench.durable(4);
+    bench.run(SECOND);
+    assert!(matches!(bench.done(4), Some(Ok(Done::Submitted { .. }))));
+    ask(&mut bench, 5, "1");
+    bench.run(SECOND);
+    bench.say("\r\n+CUSD: 0,\"5 EUR\",15\r\n");
+    assert_eq!(answer(&bench, 5).unwrap().text, "5 EUR", "the message did not end the dialogue");
+}
+
+#[test]
+fn what_answers_nothing_is_not_sent() {
+    let mut bench = ready();
+    ask(&mut bench, 1, "1");
+    assert_eq!(fault(&bench, 1), UssdFault::NoDialogue);
+    bench.say("\r\n+CUSD: 1,\"The network asks by itself: 1 Yes\",15\r\n");
+    ask(&mut bench, 2, "1");
+    bench.run(SECOND);
+    bench.say("\r\n+CUSD: 2,\"Thank you\",15\r\n");
+    assert_eq!(answer(&bench, 2).unwrap().text, "Thank you");
+    ask(&mut bench, 3, "1");
+    assert_eq!(fault(&bench, 3), UssdFault::NoDialogue, "the network has ended it");
+    bench.run(SECOND);
+    assert_eq!(bench.heard("AT+CUSD=1,\"1\",15"), 1);
+}
+
+#[test]
 fn a_network_without_words_is_given_up_and_a_late_answer_is_nobodys() {
     let mut bench = ready();
     ask(&mut bench, 1, "*100#");
@@ -151,7 +191,9 @@ fn each_refusal_has_its_name() {
     bench.script(ASK, &["\r\n+CME ERROR: 30\r\n"]);
     ask(&mut bench, 12, "*100#");
     bench.run(SECOND);
-    assert!(matches!(fault(&bench, 12), UssdFault::Refused(Final::Cme(_))));
+    let refused = fault(&bench, 12);
+    assert!(matches!(refused, UssdFault::Refused(Final::Cme(_))));
+    assert!(refused.to_string().contains("CME 30 ("), "{refused}");
 }
 
 #[test]

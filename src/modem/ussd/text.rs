@@ -30,8 +30,8 @@ pub fn readings(raw: &str, dcs: Option<u8>) -> Option<Readings> {
 }
 
 /// The text, always the same for the same `raw` and `<dcs>`: UCS2 where it is told or plainly seen (a piece of a character at the
-/// end is dropped), a number for what has no letter of hex, ASCII where every octet is, else packed septets; what is no hex is
-/// plain.
+/// end is dropped), a number for what has no letter of hex, 8-bit data where it is told or ASCII throughout, else packed septets;
+/// what is no hex is plain.
 #[must_use]
 pub fn text(raw: &str, dcs: Option<u8>) -> String {
     let raw = raw.trim();
@@ -45,9 +45,11 @@ pub fn text(raw: &str, dcs: Option<u8>) -> String {
     if raw.bytes().all(|b| b.is_ascii_digit()) {
         return raw.to_owned();
     }
-    let ascii = hex::decode(raw).ok().and_then(|octets| String::from_utf8(octets).ok());
-    if let Some(text) = ascii.filter(|text| text.chars().all(is_written)) {
-        return text;
+    // Octets of no told alphabet are ASCII or its continuation, ISO 8859-1; TS 23.038 leaves them to whoever sends them.
+    let octets = hex::decode(raw).unwrap_or_default();
+    let latin: String = octets.iter().copied().map(char::from).collect();
+    if latin.chars().all(is_written) || dcs.is_some_and(is_8bit) && !latin.contains(char::is_control) {
+        return latin;
     }
     let language = packed.char_indices().nth(3).filter(|_| dcs == Some(SEPTETS_WITH_LANGUAGE));
     match language.and_then(|(at, _)| packed.split_at_checked(at)) {
@@ -72,6 +74,11 @@ fn is_written(c: char) -> bool {
 /// A cell broadcast DCS of the general coding groups `01xx` and `1001` whose alphabet is UCS2; TS 23.038 5.
 fn is_ucs2(dcs: u8) -> bool {
     matches!(dcs >> 4, 0x4..=0x7 | 0x9) && dcs & 0x0c == 0x08
+}
+
+/// The same with 8-bit data; and group `1111`.
+fn is_8bit(dcs: u8) -> bool {
+    matches!(dcs >> 4, 0x4..=0x7 | 0x9 | 0xf) && dcs & 0x0c == 0x04
 }
 
 /// The text of packed septets without the carriage return that fills the last octet; TS 23.038 6.1.2.3.1.
@@ -101,6 +108,8 @@ mod tests {
             ("0041004200430020AC", Some(72), "ABC "),
             ("656E00480069", Some(0x11), "Hi"),
             ("42616C616E63653A2035", Some(15), "Balance: 5"),
+            ("536F6C64653A20E0", Some(68), "Solde: à"),
+            ("5553534420737472696E67", Some(0xf4), "USSD string"),
             ("4917012345", Some(15), "4917012345"),
             ("ABC", Some(15), "ABC"),
             ("", None, ""),
