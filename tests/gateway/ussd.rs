@@ -52,7 +52,7 @@ fn a_person_talks_with_the_network_and_messages_go_on() {
     assert_eq!((&menu["text"], &menu["more"]), (&json!("1 Balance, 2 Voucher?"), &json!(true)));
     let ids = daemon.submit(&[json!({"to": "+491701234567", "text": "code 1"})]);
     assert_eq!(daemon.settled(&ids)[0]["state"], "delivered");
-    assert_eq!(simulator.shown().len(), 1, "the open dialogue is in nobody's way");
+    simulator.wait_nth("phone", 1);
     let voucher = ctl(&place, &["modem", "ussd", "modem0", "2"], "");
     let words = String::from_utf8_lossy(&voucher.stdout).into_owned();
     assert_eq!(words.trim_end(), "Your voucher: 7391-5528 \u{20ac}");
