@@ -1,6 +1,6 @@
 //! Alarms: conditions that need a person, each with a stable word, a severity and a remedy; one table holds them all.
 //!
-//! A modem comes up in stages: its port opens, it answers, its SIM is usable, a network has it. A kind names the stage that
+//! A modem comes up in stages: its port opens, it answers, its SIM is usable, a network has it, there is money for messages. A kind names the stage that
 //! it keeps a modem from, so that whoever sees how far a modem has come knows what is over, and what merely cannot be seen at the moment
 //! (a modem that starts anew says nothing about its SIM).
 
@@ -46,6 +46,8 @@ pub enum Stage {
     SimUsable,
     /// Messages can be submitted.
     Registered,
+    /// And there is money for them.
+    Funded,
 }
 
 /// What is the matter.
@@ -118,6 +120,9 @@ kinds! {
     /// No network takes it.
     NotRegistered "not-registered" Critical Registered 180
         "check aerial and signal, and with the operator whether the SIM is active and may use this network";
+    /// It works as long as there is money on its SIM, and that is not much.
+    BalanceLow "balance-low" Warning Funded 0
+        "top up the SIM";
     /// Two whole health ladders were of no use; it is left alone for a while.
     ModemStuck "modem-stuck" Critical Registered 0
         "cut its power and give it back; if it hangs again, update its firmware or replace it";
@@ -201,6 +206,7 @@ impl Progress {
                 Stage::Answering => Some(Stage::Open),
                 Stage::SimUsable => Some(Stage::Answering),
                 Stage::Registered => Some(Stage::SimUsable),
+                Stage::Funded => Some(Stage::Registered),
             },
         }
     }
@@ -250,9 +256,9 @@ mod tests {
 
     #[test]
     fn a_later_stage_is_the_end_of_it_and_an_earlier_one_is_not() {
-        use AlarmKind::{ModemLost, NotRegistered, PortLocked, SimLocked, SimMissing};
+        use AlarmKind::{BalanceLow, ModemLost, NotRegistered, PortLocked, SimLocked, SimMissing};
         for kind in AlarmKind::ALL {
-            assert!(kind.is_over(Progress::Reached(Stage::Registered)), "{kind}");
+            assert!(kind.is_over(Progress::Reached(Stage::Funded)), "{kind}");
             assert!(!kind.is_over(Progress::Unknown) && !kind.is_over(Progress::Stuck(*kind)), "{kind}");
         }
         assert!(PortLocked.is_over(Progress::Reached(Stage::Open)));
@@ -264,5 +270,8 @@ mod tests {
         assert!(SimLocked.is_over(Progress::Stuck(SimMissing)), "another card, or none");
         assert!(SimLocked.is_over(Progress::Stuck(NotRegistered)));
         assert!(ModemLost.is_over(Progress::Stuck(SimLocked)));
+        assert!(NotRegistered.is_over(Progress::Stuck(BalanceLow)), "it works");
+        assert!(!BalanceLow.is_over(Progress::Reached(Stage::Registered)), "it was not asked yet");
+        assert!(!BalanceLow.is_over(Progress::Stuck(NotRegistered)));
     }
 }

@@ -17,8 +17,10 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::at::command::UssdCode;
 use crate::clock;
 use crate::modem::supervisor::{CommandError, Fleet, Trace};
+use crate::modem::ussd::UssdAnswer;
 use crate::provider::Channel;
 use crate::store::engine::Store;
 use crate::telemetry::metrics::{self, Metrics};
@@ -54,6 +56,11 @@ const DRAINED: usize = 4 << 20;
 /// Finds the wire trace of a modem by port name or IMEI.
 pub type TraceOf = Box<dyn Fn(&str) -> Result<Arc<Trace>, CommandError> + Send + Sync>;
 
+/// What a step of a USSD dialogue comes to: the network's words, or nothing where it was to be ended.
+pub type Told = Pin<Box<dyn Future<Output = Result<Option<UssdAnswer>, CommandError>> + Send>>;
+
+/// Takes a step of a USSD dialogue with a modem, by port name or IMEI; without a code it ends the dialogue.
+pub type Ussd = Box<dyn Fn(String, Option<UssdCode>) -> Told + Send + Sync>;
 /// Confirms the SIM of a modem by port name or IMEI.
 pub type ConfirmSim =
     Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<(), CommandError>> + Send>> + Send + Sync>;
@@ -72,6 +79,8 @@ pub struct Parts {
     pub fleet: watch::Receiver<Arc<Fleet>>,
     /// The wire trace of a modem in service, by port name or IMEI.
     pub trace: TraceOf,
+    /// A step of a USSD dialogue, or its end.
+    pub ussd: Ussd,
     /// The SIM that is in a modem belongs there.
     pub confirm_sim: ConfirmSim,
     /// All channels of all providers.
@@ -142,6 +151,7 @@ fn router(parts: Parts) -> Router {
         .route("/v1/modems", get(modems::list))
         .route("/v1/modems/{modem}/confirm-sim", post(modems::confirm_sim))
         .route("/v1/modems/{modem}/trace", get(modems::trace))
+        .route("/v1/modems/{modem}/ussd", post(modems::ussd).delete(modems::ussd_cancel))
         .route("/v1/status", get(health::status))
         .route("/v1/health/live", get(health::live))
         .route("/v1/health/ready", get(health::ready))

@@ -6,9 +6,10 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::finding::{Fault, Finding, Findings};
-use super::raw::{self, Limits, Notes, Section};
+use super::raw::{self, Limits, Notes, Section, whole};
 use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Store, UserName, Validate};
-use crate::at::command::{Address, CMGS_SLOW};
+use crate::at::command::{Address, CMGS_SLOW, UssdCode};
+use crate::modem::balance::{Amount, BalanceCheck, Pattern};
 use crate::otp::template::{Template, TemplateError};
 use crate::pdu::Policy;
 use crate::secret::Secret;
@@ -24,6 +25,7 @@ const KEEP: Limits = Limits { least: HOUR, most: TEN_YEARS };
 const WAIT: Limits = Limits { least: SECOND, most: WEEK };
 const CHALLENGE: Limits = Limits { least: SECOND, most: HOUR };
 const SUBMIT: Limits = Limits { least: SECOND, most: (Duration::from_secs(600), "10m") };
+const BALANCE: Limits = Limits { least: HOUR, most: (Duration::from_secs(30 * 86_400), "30d") };
 const KEEP_ALIVE: Limits = Limits { least: (Duration::from_secs(5), "5s"), most: (DAY, "1d") };
 
 /// A guess has one chance in a million a try; beyond this many tries the PIN is what protects.
@@ -236,6 +238,7 @@ fn modem(at: Section<'_, '_>) -> Modem {
     }
     at.absolute("notes", &mut modem.notes);
     at.flag("hang-up-calls", &mut modem.hang_up_calls);
+    modem.balance = balance(&at);
     modem.roaming = at.word("roaming").unwrap_or(modem.roaming);
     modem.service_centre = service_centre(&at);
     modem.site_hook = at.optional_absolute("site-hook");
@@ -247,6 +250,67 @@ fn modem(at: Section<'_, '_>) -> Modem {
     }
     at.done();
     modem
+}
+
+fn balance(at: &Section<'_, '_>) -> Option<BalanceCheck> {
+    let code = at.text("balance-code").map(|text| (UssdCode::new(&text), text));
+    let pattern = at.text("balance-pattern").map(|text| (Pattern::new(&text), text));
+    let mut every = DAY;
+    at.duration("balance-every", &BALANCE, &mut every);
+    let threshold = amount(at, "balance-threshold");
+    if let Some((None, text)) = &code {
+        let remedy = "write a USSD code such as \"*100#\": digits, '*' and '#'";
+        at.fault("balance-code", at.value("balance-code"), Fault::Text { value: text.clone(), remedy });
+    }
+    if let Some((None, text)) = &pattern {
+        let remedy = "write a piece of the network's answer with {amount} once in it, such as \"Guthaben: {amount} EUR\"";
+        at.fault("balance-pattern", at.value("balance-pattern"), Fault::Text { value: text.clone(), remedy });
+    }
+    match (code, pattern) {
+        (Some(_), None) => {
+            let remedy =
+                "say where the amount is in the answer to `balance-code`, such as \"Guthaben: {amount} EUR\"";
+            at.fault("balance-pattern", at.value("balance-code"), Fault::Missing(remedy));
+            None
+        }
+        (None, Some(_)) => {
+            let remedy = "say what the network is asked, such as \"*100#\"";
+            at.fault("balance-code", at.value("balance-pattern"), Fault::Missing(remedy));
+            None
+        }
+        (Some((code, _)), Some((pattern, _))) => {
+            Some(BalanceCheck { code: code?, pattern: pattern?, every, threshold })
+        }
+        (None, None) => {
+            for key in ["balance-every", "balance-threshold"] {
+                if at.value(key).is_some() {
+                    at.warn(key, at.value(key), "has no effect without `balance-code` and `balance-pattern`");
+                }
+            }
+            None
+        }
+    }
+}
+
+fn amount(at: &Section<'_, '_>, key: &'static str) -> Option<Amount> {
+    let value = at.value(key)?;
+    let units: Option<f64> = match value.get_ref() {
+        DeValue::Integer(integer) => {
+            whole(integer).and_then(|units| u32::try_from(units).ok()).map(f64::from)
+        }
+        DeValue::Float(float) => {
+            float.as_str().parse().ok().filter(|units| (0.0..=f64::from(u32::MAX)).contains(units))
+        }
+        _ => None,
+    };
+    if units.is_none() {
+        at.fault(
+            key,
+            Some(value),
+            Fault::Type { found: raw::kind(value), wanted: "an amount such as 5 or 2.50, without quotes" },
+        );
+    }
+    units.map(Amount::from)
 }
 
 fn service_centre(at: &Section<'_, '_>) -> Option<Address> {

@@ -83,6 +83,7 @@ pub fn entries(config: &Config) -> Vec<Entry> {
     let Config { store, key, api, callers, log, modem, admission, sms, validate, warnings: _ } = config;
     let callers = callers.iter().map(|caller| format!("{}={}", caller.user, caller.role.as_str()));
     let targets = log.targets.iter().map(|(target, level)| format!("{target}={}", level.as_str()));
+    let balance = modem.balance.as_ref();
     let ports = modem.ports.iter().map(|port| port.display().to_string());
     vec![
         restart("store.path", text(store.path.display())),
@@ -105,6 +106,13 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         restart("modem.submit-limit", span(modem.submit_limit)),
         live("modem.notes", text(modem.notes.display())),
         restart("modem.hang-up-calls", number(modem.hang_up_calls)),
+        restart("modem.balance-code", optional(balance.map(|check| check.code.as_str()))),
+        restart("modem.balance-pattern", optional(balance.map(|check| &check.pattern))),
+        restart("modem.balance-every", balance.map_or(Shown::Unset, |check| span(check.every))),
+        restart(
+            "modem.balance-threshold",
+            balance.and_then(|check| check.threshold).map_or(Shown::Unset, number),
+        ),
         restart("modem.roaming", text(word_of(modem.roaming))),
         restart("modem.service-centre", optional(modem.service_centre.as_ref().map(Address::as_str))),
         restart("modem.site-hook", optional(modem.site_hook.as_ref().map(|path| path.display()))),

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::at::command::{Address, CMGS_ANSWER};
+use crate::modem::balance::BalanceCheck;
 use crate::modem::exchange::Roaming;
 use crate::modem::profile::Library;
 use crate::pdu::Language;
@@ -181,6 +182,8 @@ pub struct Modem {
     pub library: Arc<Library>,
     /// Voice calls are hung up.
     pub hang_up_calls: bool,
+    /// How the balance of prepaid SIM cards is watched.
+    pub balance: Option<BalanceCheck>,
     /// Whether networks other than the card's own are used.
     pub roaming: Roaming,
     /// Number of the service centre, for cards that know none.
@@ -270,6 +273,7 @@ impl Default for Modem {
             notes: "/etc/smsotpd/firmware-notes.d".into(),
             library: Arc::clone(Library::compiled_in()),
             hang_up_calls: false,
+            balance: None,
             roaming: Roaming::Allow,
             service_centre: None,
             site_hook: None,

@@ -2,6 +2,8 @@
 
 use super::diff::{Shown, entries};
 use super::*;
+use crate::at::command::UssdCode;
+use crate::modem::balance::{Amount, Pattern};
 
 const SHIPPED: &str = include_str!("../../conf/smsotpd.toml");
 
@@ -62,6 +64,10 @@ keep-alive = 60
 submit-limit = "2m"
 notes = "/n"
 hang-up-calls = true
+balance-code = "*100#"
+balance-pattern = "Guthaben: {amount} EUR"
+balance-every = "12h"
+balance-threshold = 2.50
 roaming = "refuse"
 service-centre = "+491710760000"
 site-hook = "/h"
@@ -119,6 +125,12 @@ hash-permits = 1
             notes: "/n".into(),
             library: Arc::clone(Library::compiled_in()),
             hang_up_calls: true,
+            balance: Some(BalanceCheck {
+                code: UssdCode::new("*100#").unwrap(),
+                pattern: Pattern::new("Guthaben: {amount} EUR").unwrap(),
+                every: seconds(43_200),
+                threshold: Amount::read("2.50"),
+            }),
             roaming: Roaming::Refuse,
             service_centre: Address::new("+491710760000"),
             site_hook: Some("/h".into()),
@@ -203,6 +215,12 @@ fn each_key_refuses_what_it_cannot_take() {
         ("[log]\ntargets = { smsotpd = \"loud\" }", "log.targets.smsotpd"),
         ("[modem]\nbaud = 110", "modem.baud"),
         ("[modem]\npin = 1234", "modem.pin"),
+        ("[modem]\nbalance-code = \"*100#\"", "modem.balance-pattern"),
+        ("[modem]\nbalance-pattern = \"{amount}\"", "modem.balance-code"),
+        ("[modem]\nbalance-pattern = \"{amount}\"\nbalance-code = \"balance\"", "modem.balance-code"),
+        ("[modem]\nbalance-code = \"*100#\"\nbalance-pattern = \"EUR\"", "modem.balance-pattern"),
+        ("[modem]\nbalance-every = \"59m\"", "modem.balance-every"),
+        ("[modem]\nbalance-threshold = -1", "modem.balance-threshold"),
         ("[modem]\npin = \"123\"", "modem.pin"),
         ("[modem]\nroaming = false", "modem.roaming"),
         ("[modem]\nroaming = \"never\"", "modem.roaming"),

@@ -154,7 +154,7 @@ impl App {
         let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)]);
 
         let metrics = Arc::new(Metrics::default());
-        let (traces, sims) = (fleet.clone(), fleet.clone());
+        let (traces, asked, sims) = (fleet.clone(), fleet.clone(), fleet.clone());
         let live = Arc::new(Live::new(in_force(config, &store)?));
         let parts = api::Parts {
             store: store.clone(),
@@ -163,6 +163,15 @@ impl App {
             refresh: refresh(dispatcher.tally(), fleet.fleet()),
             fleet: fleet.fleet(),
             trace: Box::new(move |modem| traces.trace(modem)),
+            ussd: Box::new(move |modem, code| {
+                let fleet = asked.clone();
+                Box::pin(async move {
+                    match code {
+                        Some(code) => fleet.ussd(&modem, code).await.map(Some),
+                        None => fleet.ussd_cancel(&modem).await.map(|()| None),
+                    }
+                })
+            }),
             confirm_sim: Box::new(move |modem| {
                 let sims = sims.clone();
                 Box::pin(async move { sims.confirm_sim(&modem).await })
@@ -328,6 +337,7 @@ fn refresh(
         put(&metrics.submitted, tally.submitted);
         put(&metrics.failed, tally.refused);
         put(&metrics.uncertain, tally.uncertain);
+        metrics.balances(fleet.borrow().balances());
         put(&metrics.at_noise, fleet.borrow().modems.iter().map(|modem| modem.counters.noise_lines).sum());
     })
 }

@@ -83,6 +83,7 @@ pub(super) fn fleet(
             keep_alive: Some(modem.keep_alive),
             submit_limit: Some(modem.submit_limit),
             hang_up_calls: modem.hang_up_calls,
+            balance: modem.balance.clone(),
             roaming: modem.roaming,
             service_centre: modem.service_centre.clone(),
             profile: None,

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::balance::{Amount, Balance};
 use super::driver::DriverHandle;
 use super::machine::{Cause, Counters, Done, Failure, Phase, Status, Step};
 use super::pin_memory::PinMemory;
 use super::trace::Trace;
+use super::ussd::{UssdAnswer, UssdFault};
 use crate::alarm::{AlarmKind, Finding, Progress, Stage};
-use crate::at::command::Domain;
+use crate::at::command::{Domain, UssdCode};
 use crate::at::reply::{Radio, Stat};
 use crate::units::{Dbm, Iccid, Imei};
 
@@ -73,6 +75,8 @@ pub struct Modem {
     pub operator: Option<String>,
     /// Last signal.
     pub signal: Option<Dbm>,
+    /// The money on the SIM, if it is watched and was told.
+    pub balance: Option<Amount>,
     /// LTE: power of the reference signals.
     pub rsrp: Option<Dbm>,
     /// LTE: their quality, dB.
@@ -207,9 +211,29 @@ impl FleetHandle {
     /// There is none of that name, it is not open, or it did not do it.
     pub async fn reset(&self, modem: &str, step: Step) -> Result<(), CommandError> {
         match self.link(modem)?.driver.reset(step).await {
-            Ok(Done::Reset | Done::Submitted { .. }) => Ok(()),
+            Ok(_) => Ok(()),
             Err(failure) => Err(CommandError::Failed(failure)),
         }
+    }
+
+    /// Takes one step of a USSD dialogue: begins one, or gives the network what it waits for. Takes as long as the network does.
+    ///
+    /// # Errors
+    /// There is none of that name, it is not open, it is busy with another step, or the network has no words for it.
+    pub async fn ussd(&self, modem: &str, code: UssdCode) -> Result<UssdAnswer, CommandError> {
+        match self.link(modem)?.driver.ussd(Some(code)).await {
+            Ok(Done::Ussd(answer)) => Ok(answer),
+            Ok(_) => Err(CommandError::Failed(UssdFault::Cancelled.into())),
+            Err(failure) => Err(CommandError::Failed(failure)),
+        }
+    }
+
+    /// Ends the USSD dialogue, if there is one.
+    ///
+    /// # Errors
+    /// There is none of that name, or it is not open.
+    pub async fn ussd_cancel(&self, modem: &str) -> Result<(), CommandError> {
+        self.link(modem)?.driver.ussd(None).await.map(drop).map_err(CommandError::Failed)
     }
 
     /// The card that is in the modem belongs there: the PIN may be tried on it, once as ever.
@@ -282,6 +306,7 @@ impl Modem {
             profile: None,
             operator: None,
             signal: None,
+            balance: None,
             rsrp: None,
             rsrq: None,
             sinr: None,
@@ -299,7 +324,7 @@ impl Modem {
     pub(super) fn show(&mut self, status: &Status) {
         let identity = &status.identity;
         (self.state, self.cause) = state(status);
-        self.progress = progress(&status.phase);
+        self.progress = progress(status);
         self.remarks = remarks(status);
         self.imei = identity.imei.clone().or(self.imei.take());
         self.iccid.clone_from(&identity.iccid);
@@ -310,6 +335,7 @@ impl Modem {
         self.profile = Some(identity.profile.clone()).filter(|profile| !profile.is_empty());
         self.operator = status.operator.as_deref().map(str::to_owned);
         self.signal = status.signal;
+        self.balance = status.balance.amount();
         let Radio { rsrp, rsrq, sinr } = status.radio;
         (self.rsrp, self.rsrq, self.sinr) = (rsrp, rsrq, sinr);
         let serving = status.registration.serving().and_then(|(domain, _)| status.registration.of(domain));
@@ -319,6 +345,12 @@ impl Modem {
 }
 
 impl Fleet {
+    /// IMEI and balance of each modem whose SIM's balance was told.
+    pub fn balances(&self) -> impl Iterator<Item = (String, f64)> {
+        let told = |modem: &Modem| Some((modem.imei.as_ref()?.to_string(), modem.balance?.into()));
+        self.modems.iter().filter(|modem| modem.state != State::Spare).filter_map(told)
+    }
+
     /// What is seen at each port that is there.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
@@ -332,11 +364,15 @@ impl Fleet {
     }
 }
 
-/// How far a modem in this phase has come.
-fn progress(phase: &Phase) -> Progress {
-    let kind = match phase {
+/// How far a modem has come.
+fn progress(status: &Status) -> Progress {
+    let kind = match &status.phase {
         Phase::Starting => return Progress::Reached(Stage::Open),
-        Phase::Ready => return Progress::Reached(Stage::Registered),
+        Phase::Ready => match status.balance {
+            Balance::Low { .. } => AlarmKind::BalanceLow,
+            Balance::Unknown => return Progress::Reached(Stage::Registered),
+            Balance::Enough(_) | Balance::Unwatched => return Progress::Reached(Stage::Funded),
+        },
         Phase::Searching | Phase::Down(Cause::NoNetwork | Cause::Denied | Cause::Roaming) => {
             AlarmKind::NotRegistered
         }
@@ -372,6 +408,9 @@ fn remarks(status: &Status) -> Vec<String> {
     if status.service_centre == Some(false) {
         let remedy = "set `service-centre` in [modem]";
         remarks.push(format!("the SIM knows no service centre, so no message leaves; {remedy}"));
+    }
+    if let Balance::Low { amount, threshold } = status.balance {
+        remarks.push(format!("the balance of the SIM is {amount}, below {threshold}; top it up"));
     }
     let service = match status.registration.serving() {
         Some((Domain::Eps, _)) => {

@@ -13,7 +13,8 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use crate::at::command::{CMGS_ANSWER, Domain};
-use crate::at::reply::{CmgsReply, Registration};
+use crate::at::lines::LINE_MAX;
+use crate::at::reply::{CmgsReply, Registration, UssdReply};
 use crate::at::urc::Ready;
 use crate::at::{Chunk, Command, Expect, Final, Info, Lines, Urc, hex};
 use crate::modem::profile::{LineEnd, Profile, VendorCommand};
@@ -129,6 +130,7 @@ pub(super) enum Purpose {
     Submit,
     Incoming,
     Idle,
+    Ussd,
     /// An `AT` that may be lost, in front of a command that must not be.
     Wake,
     Ladder,
@@ -166,6 +168,11 @@ pub(super) enum Heard {
     /// `+CMGS: <mr>` that no command in flight can have.
     LateReference(MessageRef),
     Unsolicited(Urc),
+    /// `+CUSD`; again with each further line of its text, until it is whole.
+    Ussd {
+        reply: UssdReply,
+        whole: bool,
+    },
     /// The second line of `+CMT` (true: `+CDS`), and the length of the TPDU that the first one told.
     Direct {
         report: bool,
@@ -230,6 +237,8 @@ pub(super) struct Session {
     state: State,
     /// A `+CMT`, `+CDS` or `+CBM` header came; its second line is due.
     direct: Option<Urc>,
+    /// A `+CUSD` whose text has no end yet.
+    unclosed: Option<String>,
     /// Results of commands and probes given up, which may still come.
     owed: u8,
     /// How long the answer to a PDU may take.
@@ -246,6 +255,7 @@ impl Session {
             stale: false,
             state: State::Idle,
             direct: None,
+            unclosed: None,
             owed: 0,
             submit_limit,
             note,
@@ -353,6 +363,7 @@ impl Session {
         self.give_up();
         self.state = State::Idle;
         self.direct = None;
+        self.unclosed = None;
         timers.clear(Timer::Link);
     }
 
@@ -365,6 +376,7 @@ impl Session {
     pub(super) fn close(&mut self) {
         self.state = State::Closed;
         self.direct = None;
+        self.unclosed = None;
         self.lines.clear();
         self.writes.clear();
     }
@@ -489,7 +501,7 @@ impl Session {
         }
         match &mut self.state {
             State::Closed => None,
-            State::Idle if is_echo_of_any(line) => None,
+            State::Idle if self.unclosed.is_none() && is_echo_of_any(line) => None,
             State::Idle => Some(self.unsolicited(line)),
             State::Resync(resync) => {
                 let wait = drop_in_resync(resync, &mut self.owed, line, now);
@@ -503,8 +515,10 @@ impl Session {
                 if awaiting.is_echo(line) {
                     return None;
                 }
+                let for_ussd = awaiting.purpose == Purpose::Ussd;
                 if stale {
-                    return Some(self.unsolicited(line));
+                    let heard = self.unsolicited(line);
+                    return Some(heard).filter(|heard| !for_ussd || !matches!(heard, Heard::Ussd { .. }));
                 }
                 if let Some(result) = command_final(line) {
                     return self.concluded(now, timers, result);
@@ -544,6 +558,9 @@ impl Session {
         if let Some(reference) = reference(line) {
             return Heard::LateReference(reference);
         }
+        if let Some(heard) = self.ussd(line) {
+            return heard;
+        }
         let urc = Urc::parse(line);
         // A line may tell of a start as well as of a card that is readable: the start is more.
         if urc != Some(Urc::Ready(Ready::Started)) && self.note.is_ready_line(line) {
@@ -558,6 +575,20 @@ impl Session {
             None if self.note.is_noise_line(line) => Heard::Unsolicited(Urc::Noise),
             None => Heard::Noise,
         }
+    }
+
+    /// A line of the network's words: operators put line breaks into them, and some modems forget the closing quote.
+    fn ussd(&mut self, line: &str) -> Option<Heard> {
+        let begun =
+            self.unclosed.take().filter(|_| Urc::parse(line).is_none() && Info::parse(line).is_none());
+        let text = match begun {
+            Some(begun) => format!("{begun}\n{line}"),
+            None => line.to_owned(),
+        };
+        let reply = UssdReply::parse(&text)?;
+        let whole = !UssdReply::is_unfinished(&text) || text.len() > LINE_MAX;
+        self.unclosed = (!whole).then_some(text);
+        Some(Heard::Ussd { reply, whole })
     }
 
     /// Whether the line means nothing, wherever it stands.

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::away::Away;
+use super::balance::BalanceCheck;
 use super::discover::{CHANGES_WAITING, Discovery, PortChange};
 use super::driver::{DriverHandle, Notice};
 use super::fleet::{Command, LeftAlone, Link, Modem, State};
@@ -82,6 +83,8 @@ pub struct PortSettings {
     pub submit_limit: Option<Duration>,
     /// Voice calls are hung up.
     pub hang_up_calls: bool,
+    /// How the balance of the SIM is watched.
+    pub balance: Option<BalanceCheck>,
     /// Whether visited networks are used.
     pub roaming: Roaming,
     /// Given to a card that knows no service centre.
@@ -98,6 +101,7 @@ impl Default for PortSettings {
             keep_alive: None,
             submit_limit: None,
             hang_up_calls: false,
+            balance: None,
             roaming: Roaming::Allow,
             service_centre: None,
             profile: None,

@@ -366,7 +366,10 @@ fn unreadable(octets: &[u8]) -> Segment {
 pub(crate) fn outcome(result: Result<Done, Failure>) -> Outcome {
     match result {
         Ok(Done::Submitted { reference }) => Outcome::Submitted { reference: Some(reference) },
-        Ok(Done::Reset) => refused(Disposition::ChannelFault, "the modem took the message for a reset"),
+        Ok(Done::Reset | Done::Ussd(_) | Done::UssdEnded) => {
+            refused(Disposition::ChannelFault, "the modem took the message for something else")
+        }
+        Err(Failure::Ussd(fault)) => refused(Disposition::ChannelFault, fault.to_string()),
         Err(Failure::Uncertain(cause)) => Outcome::Uncertain { cause: cause.to_string() },
         Err(Failure::NotSent(NotSent::Abandoned)) => Outcome::Abandoned,
         Err(Failure::NotSent(why)) => {

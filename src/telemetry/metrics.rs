@@ -1,10 +1,10 @@
-//! The metrics, as OpenMetrics text: `smsotp_*`, base units, and no phone number, user or serial in any label.
+//! The metrics, as OpenMetrics text: `smsotp_*`, base units, and no phone number, user or token serial in any label.
 //!
 //! Events are counted where they happen, by cheap clones of these counters. What another part counts already (commits, the
 //! dispatcher's tally) is copied in by [`put`] when somebody looks.
 
 use std::fmt;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text;
@@ -43,6 +43,11 @@ struct StandingAlarm {
     severity: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfModem {
+    modem: String,
+}
+
 /// Every metric of the daemon.
 pub struct Metrics {
     /// Answered requests.
@@ -69,6 +74,7 @@ pub struct Metrics {
     pub jobs: Counter,
     messages: Family<Standing, Gauge>,
     alarms: Family<StandingAlarm, Gauge>,
+    balances: Family<OfModem, Gauge<f64, AtomicU64>>,
     channels_ready: Gauge,
     channels: Gauge,
     started: Gauge,
@@ -91,6 +97,7 @@ impl Default for Metrics {
             jobs: Counter::default(),
             messages: Family::default(),
             alarms: Family::default(),
+            balances: Family::default(),
             channels_ready: Gauge::default(),
             channels: Gauge::default(),
             started: Gauge::default(),
@@ -121,6 +128,8 @@ impl Metrics {
         r.register("store_jobs", "Jobs served by the commits", self.jobs.clone());
         r.register("messages", "Messages in the store", self.messages.clone());
         r.register("alarm", "Open alarms", self.alarms.clone());
+        let balance = "Money on the SIM, in its own currency, by the IMEI of its modem";
+        r.register("modem_balance", balance, self.balances.clone());
         r.register("channels", "Channels there are", self.channels.clone());
         r.register("channels_ready", "Channels that take messages", self.channels_ready.clone());
         r.register("start_time_seconds", "When the daemon started, since the epoch", self.started.clone());
@@ -153,6 +162,14 @@ impl Metrics {
         for alarm in open {
             let standing = StandingAlarm { kind: alarm.kind.clone(), severity: alarm.severity.as_str() };
             self.alarms.get_or_create(&standing).inc();
+        }
+    }
+
+    /// Balances now, by IMEI; a modem that is not named has told none.
+    pub fn balances(&self, told: impl Iterator<Item = (String, f64)>) {
+        self.balances.clear();
+        for (modem, balance) in told {
+            self.balances.get_or_create(&OfModem { modem }).set(balance);
         }
     }
 

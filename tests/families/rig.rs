@@ -70,6 +70,7 @@ pub fn settings() -> Settings {
         notes: Arc::clone(Library::compiled_in()),
         profile: None,
         hang_up_calls: false,
+        balance: None,
     }
 }
 

@@ -21,6 +21,7 @@ mod rig;
 mod service;
 mod texts;
 mod upgrade;
+mod ussd;
 mod watchdog;
 
 /// A long count: all of it in a full run, a tenth (at least one) otherwise.

@@ -150,6 +150,8 @@ async fn roles_end_where_they_end() {
         assert_eq!(validate.get(path).await.status, 403, "{path}");
     }
     assert_eq!(validate.post("/v1/messages", &json!({"to": PHONE, "text": "x"})).await.status, 403);
+    assert_eq!(validate.post("/v1/modems/modem0/ussd", &json!({"code": "*100#"})).await.status, 403);
+    assert_eq!(validate.request("DELETE", "/v1/modems/modem0/ussd", &[], b"").await.status, 403);
     for answer in [
         validate.form("/token/init", "type=sms&user=a&phone=1&pin=1").await,
         validate.get("/token/").await,

@@ -18,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::caller::{Callers, Role};
 use super::*;
+use crate::modem::machine::NotSent;
+use crate::modem::ussd::UssdFault;
 use crate::provider::ChannelId;
 use crate::queue::admission::Rules;
 use crate::queue::message::Lane;
@@ -78,6 +80,19 @@ impl House {
                 "modem0" => Ok(Arc::default()),
                 "modem1" => Err(CommandError::NotInService(name.to_owned())),
                 _ => Err(CommandError::NoSuchModem(name.to_owned())),
+            }),
+            ussd: Box::new(|name, code| {
+                Box::pin(async move {
+                    match (&*name, code) {
+                        ("modem0", code) => Ok(code.map(|code| UssdAnswer {
+                            more: true,
+                            text: format!("you asked {}", code.as_str()),
+                            raw: "00".to_owned(),
+                        })),
+                        ("modem1", _) => Err(CommandError::Failed(UssdFault::from(NotSent::Busy).into())),
+                        _ => Err(CommandError::NoSuchModem(name)),
+                    }
+                })
             }),
             confirm_sim: Box::new(|name| {
                 let known = name == "modem0";
@@ -219,6 +234,18 @@ async fn metrics_count_requests_and_name_nobody() {
     assert_eq!(house.get("/v1/modems").await.json(), json!({"modems": [], "left-alone": []}));
     let trace = house.get("/v1/modems/modem0/trace").await;
     assert_eq!((trace.status, trace.json()), (200, json!({"modem": "modem0", "lines": []})));
+    let asked = house.post("/v1/modems/modem0/ussd", &json!({"code": "*100#"})).await.json();
+    assert_eq!((&asked["text"], &asked["more"]), (&json!("you asked *100#"), &json!(true)));
+    for (name, code, refused) in [
+        ("modem0", "*100", "ok"),
+        ("modem0", "balance", "code-invalid"),
+        ("modem1", "1", "modem-busy"),
+        ("modem2", "1", "no-such-modem"),
+    ] {
+        let answer = house.post(&format!("/v1/modems/{name}/ussd"), &json!({"code": code})).await;
+        assert_eq!(answer.json()["code"].as_str().unwrap_or("ok"), refused, "{}", answer.body);
+    }
+    assert_eq!(house.request("DELETE", "/v1/modems/modem0/ussd", &[], b"").await.status, 200);
     for (name, status, code) in [("modem1", 409, "not-in-service"), ("modem2", 404, "no-such-modem")] {
         let refused = house.get(&format!("/v1/modems/{name}/trace")).await;
         assert_eq!((refused.status, &refused.json()["code"]), (status, &json!(code)));

@@ -153,6 +153,7 @@ pub(super) fn settings() -> Settings {
         keep_alive: None,
         submit_limit: None,
         hang_up_calls: true,
+        balance: None,
         roaming: Roaming::Allow,
         service_centre: None,
         notes: Arc::clone(Library::compiled_in()),

@@ -71,14 +71,14 @@ impl Machine {
             Progress::Pause(pause) => self.timers.set(Timer::Pause, now, pause),
             Progress::Resync => self.session.resync(now, &mut self.timers, false),
             Progress::Failed(cause) => {
-                self.show_identity();
+                self.show_identity(now);
                 self.timers.set(Timer::Pause, now, DOWN_PAUSE);
                 self.status.phase = Phase::Down(cause.clone());
                 self.state = State::Down;
                 self.go_down(cause);
             }
             Progress::Finished => {
-                self.show_identity();
+                self.show_identity(now);
                 match std::mem::replace(&mut self.state, State::Closed) {
                     State::BringUp(bringup) => {
                         self.online(now, &bringup.finish());
@@ -90,12 +90,13 @@ impl Machine {
     }
 
     /// What the bring-up learned; another card than before has other messages in its slots.
-    pub(super) fn show_identity(&mut self) {
+    pub(super) fn show_identity(&mut self, now: Instant) {
         let State::BringUp(bringup) = &self.state else { return };
         let fresh = bringup.identity();
         let known = &self.status.identity;
         let same_card = known.iccid == fresh.iccid;
-        if !same_card && known.iccid.is_some() {
+        let other_card = !same_card && known.iccid.is_some();
+        if other_card {
             self.incoming = self.incoming.for_other_card();
         }
         if !same_card {
@@ -111,6 +112,9 @@ impl Machine {
         let kept = |field: &Option<String>| field.clone().filter(|_| same_card && known.imei == fresh.imei);
         self.status.identity =
             Arc::new(Identity { imsi: kept(&known.imsi), revision: kept(&known.revision), ..fresh.clone() });
+        if other_card {
+            self.forget_balance(now);
+        }
     }
 
     pub(super) fn online(&mut self, now: Instant, setup: &SetUp) {
@@ -150,6 +154,7 @@ impl Machine {
             return;
         }
         self.outgoing.end_all(&mut turn!(self, now), NotSent::Reset, Uncertain::Restart);
+        self.ussd.end_all(&mut turn!(self, now), NotSent::Reset);
         self.session.restart(&mut self.timers);
         self.timers.clear_all();
         self.timers.set(Timer::Pause, now, pause);

@@ -86,6 +86,7 @@ impl Machine {
         } else {
             self.status.phase = Phase::Searching;
             self.outgoing.end_waiting(&mut turn!(self, now), NotSent::NotReady);
+            self.ussd.end_waiting(&mut turn!(self, now), NotSent::NotReady);
             if self.up {
                 self.timers.clear(Timer::Idle);
             }

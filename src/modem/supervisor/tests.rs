@@ -282,7 +282,7 @@ async fn findings_say_what_is_in_the_way_of_a_port() {
     rig.link("b-at1", &taken);
     rig.link("c-at1", Path::new("/dev/null"));
     let all = [
-        Progress::Reached(alarm::Stage::Registered),
+        Progress::Reached(alarm::Stage::Funded),
         Progress::Stuck(AlarmKind::PortLocked),
         Progress::Stuck(AlarmKind::PortUnusable),
     ];
