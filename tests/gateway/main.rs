@@ -10,6 +10,7 @@
 mod activation;
 mod alarms;
 mod faults;
+mod hotplug;
 mod http;
 mod inbox;
 mod kill;
