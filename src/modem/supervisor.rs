@@ -123,6 +123,8 @@ pub struct Supervisor {
     settings: FleetSettings,
     outside: Arc<Outside>,
     entries: BTreeMap<u64, Entry>,
+    /// Links to devices that are served under another name, by their own.
+    waiting: BTreeMap<String, (PathBuf, History)>,
     away: Away,
     tasks: JoinSet<(u64, History)>,
     next_id: u64,
@@ -187,6 +189,7 @@ impl Supervisor {
             settings,
             outside,
             entries: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             away: Away::default(),
             tasks: JoinSet::new(),
             next_id: 1,
@@ -257,6 +260,7 @@ impl Supervisor {
             PortChange::Came { name, target } => self.came(name, target),
             PortChange::Went { name } => {
                 info!(port = name, "port went");
+                self.waiting.remove(&name);
                 for entry in self.entries.values_mut().filter(|entry| entry.modem.port == name) {
                     entry.leave();
                 }
@@ -273,14 +277,39 @@ impl Supervisor {
         self.left_alone = left_alone(&self.outside.sysfs, &self.outside.notes.borrow(), &served);
     }
 
-    /// Two tasks must not open one port: the next one begins when the last one has closed it.
+    /// Two tasks must not open one port: the next one of a name begins when the last one has closed it.
     fn came(&mut self, name: String, target: PathBuf) {
         if let Some(entry) = self.entries.values_mut().find(|entry| entry.modem.port == name) {
             entry.again = Some(target);
             return;
         }
         let history = self.away.came(&name);
-        self.serve(name, target, history);
+        self.serve_or_wait(name, target, history);
+    }
+
+    /// A link that is renamed leads to the same device before its first task has closed it, and two links may lead to one.
+    fn serve_or_wait(&mut self, name: String, target: PathBuf, history: History) {
+        if self.is_served(&target) {
+            info!(port = name, device = %target.display(), "the device is in service under another name");
+            self.waiting.insert(name, (target, history));
+        } else {
+            self.serve(name, target, history);
+        }
+    }
+
+    /// Serves the links whose device is free now.
+    fn serve_waiting(&mut self) {
+        for (name, (target, history)) in std::mem::take(&mut self.waiting) {
+            if self.is_served(&target) {
+                self.waiting.insert(name, (target, history));
+            } else {
+                self.serve(name, target, history);
+            }
+        }
+    }
+
+    fn is_served(&self, target: &Path) -> bool {
+        self.entries.values().any(|entry| Path::new(&entry.modem.device) == target)
     }
 
     /// A port is closed for good: its modem is away, or its link leads to the next port already.
@@ -289,10 +318,12 @@ impl Supervisor {
         // Whoever pulls a modem that is left alone helps it; it begins anew.
         let history = if modem.state == State::Parked { History::default() } else { history };
         if let Some(target) = again {
-            return self.serve(modem.port, target, history);
+            self.serve_or_wait(modem.port, target, history);
+        } else {
+            let window = window(&self.outside.notes.borrow(), &modem);
+            self.away.went(clock::monotonic(), modem, history, window);
         }
-        let window = window(&self.outside.notes.borrow(), &modem);
-        self.away.went(clock::monotonic(), modem, history, window);
+        self.serve_waiting();
     }
 
     fn serve(&mut self, name: String, target: PathBuf, history: History) {
