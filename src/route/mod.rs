@@ -3,6 +3,8 @@
 //! A message that began on a SIM stays on it (its segments share one reference and one sender); otherwise a channel that did
 //! not just refuse it goes first, then the one that has rested longest, so that the load spreads over all SIMs.
 
+pub mod budget;
+
 use std::time::Instant;
 
 /// A channel with at least one free slot, named by its place in the caller's list.
