@@ -13,8 +13,9 @@ use serde_json::json;
 
 use super::caller::Role;
 use super::listen::Peer;
-use super::{Api, alarms, problem};
+use super::{Api, alarms, modems, problem};
 use crate::clock;
+use crate::route::budget::{Windows, standings};
 use crate::store::{AlarmRecord, Alarms, Count, Operations, StoreError};
 use crate::telemetry::metrics;
 
@@ -95,6 +96,13 @@ async fn exposed(api: &Api) -> Result<String, StoreError> {
     let (counts, open) = standing(api).await?;
     metrics.messages(&counts);
     metrics.alarms(&open);
+    let spent = api.parts.store.spent().await?;
+    let now = Windows::at(clock::wall());
+    metrics.budgets(spent.iter().flat_map(|record| {
+        let channel = &record.channel.0;
+        let standings = standings(&api.parts.budgets.of(channel), &record.spent, now);
+        standings.map(move |one| (channel.to_string(), modems::word(one.window), one.left()))
+    }));
     let (ready, all) = channels(api);
     metrics.channels(ready, all);
     let stats = api.parts.store.stats();

@@ -3,6 +3,7 @@
 //! Everything here maps: parameters to a request, an answer to a body. Decisions are made by `otp`, `queue::admission` and the
 //! store. Each endpoint answers bad input in its own envelope, with a status of the 4xx family, and stores nothing.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
@@ -17,8 +18,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::modem::supervisor::{CommandError, Fleet, Trace};
-use crate::provider::Channel;
+use crate::modem::supervisor::{CommandError, Fleet, Hold, Trace};
+use crate::provider::{BoxFuture, Channel};
+use crate::route::budget::Budgets;
 use crate::store::engine::Store;
 use crate::telemetry::metrics::{self, Metrics};
 use crate::units::UnixMs;
@@ -53,6 +55,9 @@ const DRAINED: usize = 4 << 20;
 /// Finds the wire trace of a modem by port name or IMEI.
 pub type TraceOf = Box<dyn Fn(&str) -> Result<Arc<Trace>, CommandError> + Send + Sync>;
 
+/// Holds a modem back by port name or IMEI, or lets it go; gives the name by which the hold is remembered.
+pub type SetHold = Box<dyn Fn(String, Option<Hold>) -> BoxFuture<Result<String, CommandError>> + Send + Sync>;
+
 /// What the API speaks for.
 pub struct Parts {
     /// The store.
@@ -67,6 +72,12 @@ pub struct Parts {
     pub fleet: watch::Receiver<Arc<Fleet>>,
     /// The wire trace of a modem in service, by port name or IMEI.
     pub trace: TraceOf,
+    /// How an operator holds a modem back.
+    pub hold: SetHold,
+    /// What each SIM may send.
+    pub budgets: Budgets,
+    /// What people call SIMs, by ICCID.
+    pub sim_names: BTreeMap<String, String>,
     /// All channels of all providers.
     pub channels: watch::Receiver<Arc<[Channel]>>,
     /// The one realm that privacyIDEA's clients may name.
@@ -134,6 +145,9 @@ fn router(parts: Parts) -> Router {
         .route("/v1/inbox/{id}", get(inbox::show))
         .route("/v1/modems", get(modems::list))
         .route("/v1/modems/{modem}/trace", get(modems::trace))
+        .route("/v1/modems/{modem}/pause", post(modems::pause))
+        .route("/v1/modems/{modem}/drain", post(modems::drain))
+        .route("/v1/modems/{modem}/resume", post(modems::resume))
         .route("/v1/status", get(health::status))
         .route("/v1/health/live", get(health::live))
         .route("/v1/health/ready", get(health::ready))

@@ -16,7 +16,9 @@ use std::time::Duration;
 use crate::at::command::CMGS_ANSWER;
 use crate::pdu::Language;
 use crate::pdu::segment::{Allowed, Policy, Transliteration};
+use crate::route::budget::Limits;
 use crate::secret::Secret;
+use crate::units::Iccid;
 
 mod check;
 pub mod diff;
@@ -47,6 +49,8 @@ pub struct Config {
     pub log: Log,
     /// `[modem]`
     pub modem: Modem,
+    /// `[[sim]]`, in the order of the file.
+    pub sims: Vec<Sim>,
     /// `[admission]`
     pub admission: Admission,
     /// `[sms]`
@@ -179,6 +183,19 @@ pub struct Modem {
     pub site_hook: Option<PathBuf>,
     /// `[[modem.port]]`: ports that udev does not link.
     pub ports: Vec<PathBuf>,
+    /// `[modem.budget]`: what each SIM may send.
+    pub budget: Limits,
+}
+
+/// One SIM, wherever it sits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sim {
+    /// Which.
+    pub iccid: Iccid,
+    /// What people call it.
+    pub name: Option<String>,
+    /// What it may send: its own limits, `[modem.budget]` where it has none.
+    pub budget: Limits,
 }
 
 /// What is let into the queue.
@@ -261,6 +278,7 @@ impl Default for Modem {
             hang_up_calls: false,
             site_hook: None,
             ports: Vec::new(),
+            budget: Limits::default(),
         }
     }
 }

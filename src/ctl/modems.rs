@@ -1,4 +1,4 @@
-//! `modem`: what the supervisor sees, and what was on a modem's wire.
+//! `modem`: what the supervisor sees, what was on a modem's wire, and holding one back from sending.
 
 use std::path::PathBuf;
 
@@ -15,6 +15,21 @@ use crate::simulator::Recording;
 pub(super) enum Modem {
     /// Every modem with its SIM, network and state
     List,
+    /// Hold a modem back: it sends nothing until `resume`, over restarts too
+    Pause {
+        /// Its port or IMEI, as `modem list` has it
+        modem: String,
+    },
+    /// Let a modem finish what began on its SIM and then hold it back as `pause` does
+    Drain {
+        /// Its port or IMEI, as `modem list` has it
+        modem: String,
+    },
+    /// Let a modem send again; one that was left alone after resets in vain is tried at once
+    Resume {
+        /// Its port or IMEI, as `modem list` has it
+        modem: String,
+    },
     /// The last lines on a modem's wire; user data, numbers and PINs are masked
     Trace {
         /// Its port or IMEI, as `modem list` has it
@@ -28,12 +43,14 @@ pub(super) enum Modem {
 pub(super) const COLUMNS: &[Column] = &[
     ("PORT", "/port"),
     ("STATE", "/state"),
-    ("PAUSED", "/paused"),
+    ("HOLD", "/hold"),
+    ("NAME", "/name"),
     ("MAKE", "/make"),
     ("IMEI", "/imei"),
     ("ICCID", "/iccid"),
     ("OPERATOR", "/operator"),
     ("SIGNAL dBm", "/signal"),
+    ("BUDGET", "/budget"),
     ("CAUSE", "/cause"),
 ];
 
@@ -43,6 +60,11 @@ pub(super) fn run(client: &Client, output: Output, command: Modem) -> Result<(),
             let answer = client.get("/v1/modems", &[])?;
             Ok(output.show(&answer, |answer| render::rows(answer.get("modems"), COLUMNS, "no modem"))?)
         }
+        Modem::Pause { modem } => hold(client, output, &modem, "pause", "paused"),
+        Modem::Drain { modem } => {
+            hold(client, output, &modem, "drain", "draining; `modem list` shows when it is paused")
+        }
+        Modem::Resume { modem } => hold(client, output, &modem, "resume", "sends again"),
         Modem::Trace { modem, save } => {
             let answer = client.get(&format!("/v1/modems/{}/trace", path_segment(&modem)), &[])?;
             let Some(file) = save else {
@@ -53,6 +75,12 @@ pub(super) fn run(client: &Client, output: Output, command: Modem) -> Result<(),
                 .map_err(|error| Failure::Output { path: file, error })
         }
     }
+}
+
+fn hold(client: &Client, output: Output, modem: &str, order: &str, told: &str) -> Result<(), Failure> {
+    let path = format!("/v1/modems/{}/{order}", path_segment(modem));
+    let answer = client.post_json(&path, &Value::Null)?;
+    Ok(output.show(&answer, |_| format!("{}: {told}", render::one_line(modem)))?)
 }
 
 /// The answer as a recording: it holds nothing but what the daemon has masked.

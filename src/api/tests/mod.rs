@@ -79,6 +79,17 @@ impl House {
                 "modem1" => Err(CommandError::NotInService(name.to_owned())),
                 _ => Err(CommandError::NoSuchModem(name.to_owned())),
             }),
+            hold: Box::new(|name, _| {
+                Box::pin(async move {
+                    if name == "modem0" {
+                        Ok("490154203237518".to_owned())
+                    } else {
+                        Err(CommandError::NoSuchModem(name))
+                    }
+                })
+            }),
+            budgets: Budgets::default(),
+            sim_names: BTreeMap::new(),
             channels: channels.subscribe(),
             realm: "realm1".to_owned(),
             max_body: 65_536,
@@ -183,7 +194,7 @@ async fn health_tells_what_is_missing() {
     let answer = house.get("/v1/health/ready").await;
     assert_eq!((answer.status, &answer.json()["reasons"][0]["code"]), (503, &json!("no-channel")));
     let id = ChannelId("gsm:89490200001005155450".into());
-    let channel = Channel { id, ready: true, slots: 1 };
+    let channel = Channel { id, ready: true, draining: false, slots: 1 };
     house.channels.send_replace(Arc::from([channel]));
     let answer = house.get("/v1/health/ready").await;
     assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("ready")));
