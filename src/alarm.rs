@@ -109,6 +109,9 @@ kinds! {
     /// The SIM wants a PIN that cannot be given.
     SimPinMissing "sim-pin-missing" Critical SimUsable 0
         "set `modem.pin` or `modem.pin-file`, or switch the PIN of the SIM off in a phone";
+    /// Another SIM is in the modem than before, and whether the PIN is for it nobody has said.
+    SimSwapped "sim-swapped" Critical SimUsable 0
+        "if the SIM belongs there, `smsotpctl modem confirm-sim IMEI`, then its PIN is tried; else put the former one back";
     /// The SIM refused its PIN, or wants its PUK.
     SimLocked "sim-locked" Critical SimUsable 0
         "unlock the SIM in a phone, with its PIN or PUK, and set the right `modem.pin`; a wrong one is never tried twice";

@@ -103,6 +103,31 @@ fn config_check_tells_every_finding_and_78() {
     assert_eq!(run(&["config", "check", shipped]).status.code(), Some(0));
 }
 
+#[test]
+fn a_note_of_the_site_is_checked_and_has_its_rules() {
+    let directory = tempfile::tempdir().unwrap();
+    let (config, notes) = (directory.path().join("smsotpd.toml"), directory.path().join("notes.d"));
+    std::fs::create_dir(&notes).unwrap();
+    let note = notes.join("mine.toml");
+    std::fs::write(&config, format!("[modem]\nnotes = {notes:?}\n")).unwrap();
+    let path = config.to_str().unwrap();
+    let good = "name = \"mine\"\ndescription = \"x\"\n[[usb]]\nvendor = \"abcd\"\nproduct = \"0001\"\nat = [4]\nwhat = \"w\"\nsource = \"s\"\n";
+    std::fs::write(&note, good).unwrap();
+    assert_eq!(run(&["config", "check", path]).status.code(), Some(0));
+    let ran = run(&["udev-rules", "--config", path]);
+    let line = "ATTRS{idVendor}==\"abcd\", ATTRS{idProduct}==\"0001\", ENV{.SMSOTPD_IF}==\"04\", ENV{.SMSOTPD_ROLE}=\"at1\"\n";
+    assert!(text(&ran.stdout).contains(line));
+    std::fs::write(&note, good.replace("[[usb]]", "[[usbs]]")).unwrap();
+    for arguments in [["config", "check", path].as_slice(), &["udev-rules", "--config", path]] {
+        let ran = run(arguments);
+        let said = [ran.stdout.as_slice(), ran.stderr.as_slice()].concat();
+        assert_eq!(ran.status.code(), Some(78));
+        assert!(
+            text(&said).contains("mine.toml:3: `usbs` is no key of a firmware note; did you mean `usb`?")
+        );
+    }
+}
+
 /// Feeds lines one by one and reads the answer to each before the next: a tool that waited for more would hang here.
 fn dialogue(arguments: &[&str], lines: &[&str]) -> Vec<Value> {
     let mut child = ctl().args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

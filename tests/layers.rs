@@ -47,19 +47,20 @@ fn place(path: &[String]) -> Option<(u8, &'static str)> {
 /// The half of `modem` that touches the world; the machine and what it is made of are pure.
 const MODEM_SHELLS: &[&str] = &[
     "away",
-    "notes",
-    "usb",
     "port",
     "driver",
     "supervisor",
     "discover",
     "trace",
     "fleet",
+    "holder",
+    "left_alone",
     "handle",
     "pin_memory",
     "power",
     "pty",
     "serve",
+    "usb",
     "wake",
 ];
 

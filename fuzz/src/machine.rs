@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use smsotpd::modem::exchange::{
-    Done, Event, Failure, Input, Kind, Output, Phase, PinPermission, Request, RequestId, Settings, Step,
-    Token,
+    Done, Event, Failure, Input, Kind, Output, Phase, PinPermission, Request, RequestId, Roaming, Settings,
+    Step, Token,
 };
 use smsotpd::modem::machine::Machine;
 use smsotpd::simulator::{Kinds, Network, Out, Scenario, SimulatedModem};
@@ -563,7 +563,12 @@ fn settings() -> Settings {
         keep_alive: None,
         submit_limit: None,
         hang_up_calls: true,
+        roaming: Roaming::Allow,
+        service_centre: None,
         notes: std::sync::Arc::clone(smsotpd::modem::profile::Library::compiled_in()),
         profile: None,
+        likely: None,
+        cards: std::sync::Arc::default(),
+        port_age: Duration::ZERO,
     }
 }

@@ -58,6 +58,9 @@ pub type TraceOf = Box<dyn Fn(&str) -> Result<Arc<Trace>, CommandError> + Send +
 /// Holds a modem back by port name or IMEI, or lets it go; gives the name by which the hold is remembered.
 pub type SetHold = Box<dyn Fn(String, Option<Hold>) -> BoxFuture<Result<String, CommandError>> + Send + Sync>;
 
+/// Confirms the SIM of a modem by port name or IMEI.
+pub type ConfirmSim = Box<dyn Fn(String) -> BoxFuture<Result<(), CommandError>> + Send + Sync>;
+
 /// What the API speaks for.
 pub struct Parts {
     /// The store.
@@ -78,6 +81,8 @@ pub struct Parts {
     pub budgets: Budgets,
     /// What people call SIMs, by ICCID.
     pub sim_names: BTreeMap<String, String>,
+    /// The SIM that is in a modem belongs there.
+    pub confirm_sim: ConfirmSim,
     /// All channels of all providers.
     pub channels: watch::Receiver<Arc<[Channel]>>,
     /// The one realm that privacyIDEA's clients may name.
@@ -144,6 +149,7 @@ fn router(parts: Parts) -> Router {
         .route("/v1/inbox", get(inbox::list))
         .route("/v1/inbox/{id}", get(inbox::show))
         .route("/v1/modems", get(modems::list))
+        .route("/v1/modems/{modem}/confirm-sim", post(modems::confirm_sim))
         .route("/v1/modems/{modem}/trace", get(modems::trace))
         .route("/v1/modems/{modem}/pause", post(modems::pause))
         .route("/v1/modems/{modem}/drain", post(modems::drain))

@@ -18,7 +18,7 @@ use super::records::utc;
 use super::{Api, problem};
 use crate::clock;
 
-use crate::modem::supervisor::{CommandError, Hold, Modem};
+use crate::modem::supervisor::{CommandError, Hold, LeftAlone, Modem};
 use crate::provider::ChannelId;
 use crate::route::budget::{Full, Spent, Standing, Windows, standings};
 use crate::store::{Operations, StoreError};
@@ -35,8 +35,10 @@ struct Listed<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Listing<'a> {
     modems: Vec<Listed<'a>>,
+    left_alone: &'a [LeftAlone],
 }
 
 pub(super) async fn list(
@@ -56,7 +58,8 @@ async fn listed(api: &Api) -> Result<Response, StoreError> {
     let now = Windows::at(clock::wall());
     let spent: HashMap<ChannelId, Spent> =
         api.parts.store.spent().await?.into_iter().map(|record| (record.channel, record.spent)).collect();
-    let mut listing = Listing { modems: Vec::with_capacity(fleet.modems.len()) };
+    let mut listing =
+        Listing { modems: Vec::with_capacity(fleet.modems.len()), left_alone: &fleet.left_alone };
     for modem in &fleet.modems {
         let sim = modem.iccid.as_ref();
         let standings = sim.map(|sim| {
@@ -164,10 +167,32 @@ pub(super) async fn trace(
     api.answered("/v1/modems/{modem}/trace", response)
 }
 
+/// The SIM that is in the modem belongs there: its PIN may be tried.
+pub(super) async fn confirm_sim(
+    State(api): State<Arc<Api>>,
+    ConnectInfo(Peer(caller)): ConnectInfo<Peer>,
+    Path(modem): Path<String>,
+) -> Response {
+    let response = if !caller.may(Role::Admin) {
+        problem::FORBIDDEN.response()
+    } else {
+        match (api.parts.confirm_sim)(modem.clone()).await {
+            Ok(()) => {
+                tracing::info!(modem, by = %caller.name, "the SIM in the modem was confirmed");
+                problem::json(StatusCode::OK, "application/json", &json!({"modem": modem, "confirmed": true}))
+            }
+            Err(error) => refusal(&error).response(),
+        }
+    };
+    api.answered("/v1/modems/{modem}/confirm-sim", response)
+}
+
 fn refusal(error: &CommandError) -> Problem {
     let (status, code) = match error {
         CommandError::NoSuchModem(_) => (StatusCode::NOT_FOUND, "no-such-modem"),
         CommandError::NotInService(_) => (StatusCode::CONFLICT, "not-in-service"),
+        CommandError::NoCard(_) => (StatusCode::CONFLICT, "no-sim-known"),
+        CommandError::Memory(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not-noted"),
         CommandError::Failed(_) => (StatusCode::BAD_GATEWAY, "modem-failed"),
         CommandError::Closing => (StatusCode::SERVICE_UNAVAILABLE, "closing"),
     };

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 pub use super::argument::{Address, Pin, StoreName, UssdCode};
+pub use super::signal::SignalForm;
 
 /// Most commands answer within 300 ms; five seconds is what smstools grants.
 const QUICK: Duration = Duration::from_secs(5);
@@ -164,8 +165,14 @@ pub enum Command {
     RegistrationRead(Domain),
     /// `+COPS?`: the operator.
     CopsRead,
+    /// `+COPS=3,0`: the operator by its long name; chooses no network.
+    CopsByName,
+    /// `+CGSMS=<service>`: over which bearer messages leave, 0..=3; TS 27.007 10.1.21.
+    Cgsms(u8),
     /// `+CSQ`: signal.
     Csq,
+    /// What tells more of the signal.
+    Signal(SignalForm),
     /// `+CSCA?`: the service centre.
     CscaRead,
     /// `+CSCA="...",<toa>`: the service centre.
@@ -265,7 +272,9 @@ impl Command {
             Self::CpinRead => "+CPIN?",
             Self::CpinEnter(_) => "+CPIN=\"****\"",
             Self::CopsRead => "+COPS?",
+            Self::CopsByName => "+COPS=3,0",
             Self::Csq => "+CSQ",
+            Self::Signal(form) => form.text(),
             Self::CscaRead => "+CSCA?",
             Self::CmgfPdu => "+CMGF=0",
             Self::Cscs(Charset::Gsm) => "+CSCS=\"GSM\"",
@@ -297,6 +306,7 @@ impl Command {
                 format!("+CPMS={}", quoted.join(","))
             }
             Self::CscaSet(centre) => format!("+CSCA=\"{}\",{}", centre.as_str(), centre.toa()),
+            Self::Cgsms(service) => format!("+CGSMS={service}"),
             Self::CsmsSet(service) => format!("+CSMS={service}"),
             Self::CnmiSet(Cnmi { mode, mt, bm, ds, bfr }) => format!("+CNMI={mode},{mt},{bm},{ds},{bfr}"),
             Self::Cmms(mode) => format!("+CMMS={mode}"),
@@ -352,6 +362,7 @@ impl Command {
             Self::RegistrationRead(domain) => Expect::Prefix(domain.name()),
             Self::CopsRead => Expect::Prefix("+COPS"),
             Self::Csq => Expect::Prefix("+CSQ"),
+            Self::Signal(form) => Expect::Prefix(form.prefix()),
             Self::CscaRead => Expect::Prefix("+CSCA"),
             Self::CpmsRead | Self::CpmsTest | Self::CpmsSet { .. } => Expect::Prefix("+CPMS"),
             Self::CsmsSet(_) | Self::CsmsRead => Expect::Prefix("+CSMS"),
@@ -393,6 +404,7 @@ mod tests {
         let mut all = vec![
             Command::RegistrationSet(Domain::FiveG, octet),
             Command::CsmsSet(octet),
+            Command::Cgsms(octet),
             Command::CnmiSet(cnmi),
             Command::Cmms(octet),
             Command::Cmgs { length: octet },

@@ -20,6 +20,7 @@ pub mod lines;
 mod registration;
 pub mod reply;
 pub mod result;
+mod signal;
 pub mod urc;
 
 pub use codes::{CmeError, CmsError, Disposition};

@@ -5,6 +5,7 @@ use crate::units::{Dbm, Iccid, Imei, MessageRef};
 use super::command::StoreName;
 use super::grammar::{Arg, Info};
 pub use super::registration::{Registration, Stat};
+pub use super::signal::Radio;
 
 /// `+CPIN`: what the card waits for; TS 27.007 8.3.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::finding::{Fault, Finding, Findings};
 use super::raw::{self, Limits, Notes, Section};
 use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Sim, Store, UserName, Validate};
-use crate::at::command::CMGS_SLOW;
+use crate::at::command::{Address, CMGS_SLOW};
 use crate::otp::template::{Template, TemplateError};
 use crate::pdu::Policy;
 use crate::route::budget;
@@ -240,6 +240,8 @@ fn modem(at: Section<'_, '_>) -> Modem {
     }
     at.absolute("notes", &mut modem.notes);
     at.flag("hang-up-calls", &mut modem.hang_up_calls);
+    modem.roaming = at.word("roaming").unwrap_or(modem.roaming);
+    modem.service_centre = service_centre(&at);
     modem.site_hook = at.optional_absolute("site-hook");
     for port in at.sections("port") {
         if let Some(path) = port_path(&port, &modem.ports) {
@@ -314,6 +316,17 @@ fn iccid(at: &Section<'_, '_>) -> Option<Iccid> {
         at.fault("iccid", at.value("iccid"), Fault::Text { value: text, remedy });
     }
     iccid
+}
+
+fn service_centre(at: &Section<'_, '_>) -> Option<Address> {
+    let text = at.text("service-centre")?;
+    // Without the country a visited network looks for it in its own.
+    let address = Address::new(&text).filter(|_| text.starts_with('+'));
+    if address.is_none() {
+        let remedy = "write the number of the service centre, such as \"+491710760000\"";
+        at.fault("service-centre", at.value("service-centre"), Fault::Text { value: text, remedy });
+    }
+    address
 }
 
 fn pin(at: &Section<'_, '_>) -> Option<Secret> {

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::at::command::Address;
 use crate::config::{Config, word_of};
 use crate::route::budget::Limits;
 use crate::secret::Secret;
@@ -106,8 +107,10 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         restart("modem.baud", number(modem.baud)),
         restart("modem.keep-alive", span(modem.keep_alive)),
         restart("modem.submit-limit", span(modem.submit_limit)),
-        restart("modem.notes", text(modem.notes.display())),
+        live("modem.notes", text(modem.notes.display())),
         restart("modem.hang-up-calls", number(modem.hang_up_calls)),
+        restart("modem.roaming", text(word_of(modem.roaming))),
+        restart("modem.service-centre", optional(modem.service_centre.as_ref().map(Address::as_str))),
         restart("modem.site-hook", optional(modem.site_hook.as_ref().map(|path| path.display()))),
         restart("modem.port", list(ports)),
         restart("modem.budget.per-minute", limit(modem.budget.per_minute)),

@@ -30,9 +30,6 @@ pub enum Fault {
     /// The text is no TOML.
     #[error("is no TOML: {0}")]
     Syntax(String),
-    /// A firmware note that the configuration leads to.
-    #[error("{0}")]
-    Note(String),
     /// No such key.
     #[error("is no key of this configuration{}", suggest(.near.as_deref()))]
     Unknown {
@@ -93,6 +90,9 @@ pub enum Fault {
     /// A text around a code that is no template.
     #[error("is no text for a code: {0}")]
     Template(TemplateError),
+    /// What is wrong with a firmware note, and what to write instead.
+    #[error("{0}")]
+    Note(String),
     /// A key that must be there.
     #[error("is missing; {0}")]
     Missing(&'static str),

@@ -11,9 +11,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::at::command::CMGS_ANSWER;
+use crate::at::command::{Address, CMGS_ANSWER};
+use crate::modem::exchange::Roaming;
+use crate::modem::profile::Library;
 use crate::pdu::Language;
 use crate::pdu::segment::{Allowed, Policy, Transliteration};
 use crate::route::budget::Limits;
@@ -23,6 +26,7 @@ use crate::units::Iccid;
 mod check;
 pub mod diff;
 pub mod finding;
+mod notes;
 mod raw;
 
 pub use diff::{Change, diff};
@@ -177,8 +181,14 @@ pub struct Modem {
     pub submit_limit: Duration,
     /// The folder with the administrator's firmware notes; it need not exist.
     pub notes: PathBuf,
+    /// The notes compiled in, with those of [`notes`](Self::notes) where a file was loaded.
+    pub library: Arc<Library>,
     /// Voice calls are hung up.
     pub hang_up_calls: bool,
+    /// Whether networks other than the card's own are used.
+    pub roaming: Roaming,
+    /// Number of the service centre, for cards that know none.
+    pub service_centre: Option<Address>,
     /// The program that helps a modem which nothing else helped, with port and IMEI as its arguments.
     pub site_hook: Option<PathBuf>,
     /// `[[modem.port]]`: ports that udev does not link.
@@ -275,7 +285,10 @@ impl Default for Modem {
             keep_alive: Duration::from_secs(300),
             submit_limit: CMGS_ANSWER,
             notes: "/etc/smsotpd/firmware-notes.d".into(),
+            library: Arc::clone(Library::compiled_in()),
             hang_up_calls: false,
+            roaming: Roaming::Allow,
+            service_centre: None,
             site_hook: None,
             ports: Vec::new(),
             budget: Limits::default(),
@@ -310,7 +323,7 @@ impl Default for Validate {
 }
 
 impl Config {
-    /// Reads and checks a file that must be there.
+    /// Reads and checks a file that must be there, and then the site's firmware notes.
     ///
     /// # Errors
     /// Every finding at once; nothing of a bad file is used.
@@ -318,7 +331,7 @@ impl Config {
         let name = path.display().to_string();
         match read(path) {
             Ok(octets) => match std::str::from_utf8(&octets) {
-                Ok(text) => Self::parse(text, &name),
+                Ok(text) => Self::parse(text, &name)?.with_notes(),
                 Err(error) => Err(check::not_utf8(&octets, error.valid_up_to(), &name)),
             },
             Err(error) => Err(Findings::of_file(&name, Fault::Unreadable(error.to_string()))),
@@ -334,10 +347,17 @@ impl Config {
         match path {
             Some(path) => Self::load(path),
             None if default.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) => {
-                Ok(Self::default())
+                Self::default().with_notes()
             }
             None => Self::load(default),
         }
+    }
+
+    fn with_notes(mut self) -> Result<Self, Findings> {
+        let (library, warnings) = notes::load(&self.modem.notes)?;
+        self.modem.library = Arc::new(library);
+        self.warnings.0.extend(warnings.0);
+        Ok(self)
     }
 
     /// Checks a text; `name` is what findings call it.
@@ -383,6 +403,10 @@ impl Word for Transliteration {
 
 impl Word for Allowed {
     const WORDS: &'static [(&'static str, Self)] = &[("any", Self::Any), ("gsm7", Self::Gsm7)];
+}
+
+impl Word for Roaming {
+    const WORDS: &'static [(&'static str, Self)] = &[("allow", Self::Allow), ("refuse", Self::Refuse)];
 }
 
 impl Word for Level {

@@ -300,7 +300,7 @@ pub fn friendly(text: &str) -> Option<Duration> {
 }
 
 /// The known word that was probably meant, if one is near enough for its length.
-fn nearest(text: &str, known: &[&'static str]) -> Option<String> {
+pub(super) fn nearest(text: &str, known: &[&str]) -> Option<String> {
     let (distance, word) = known.iter().map(|word| (distance(text, word), *word)).min()?;
     (distance <= 1 + word.len() / 4).then(|| word.to_owned())
 }

@@ -62,6 +62,8 @@ keep-alive = 60
 submit-limit = "2m"
 notes = "/n"
 hang-up-calls = true
+roaming = "refuse"
+service-centre = "+491710760000"
 site-hook = "/h"
 [[modem.port]]
 path = "/dev/ttyS0"
@@ -125,7 +127,10 @@ hash-permits = 1
             keep_alive: seconds(60),
             submit_limit: seconds(120),
             notes: "/n".into(),
+            library: Arc::clone(Library::compiled_in()),
             hang_up_calls: true,
+            roaming: Roaming::Refuse,
+            service_centre: Address::new("+491710760000"),
             site_hook: Some("/h".into()),
             ports: vec!["/dev/ttyS0".into(), "/dev/ttyS1".into()],
             budget: Limits { per_minute: Some(20), per_day: Some(500), per_month: None, recipients: Some(9) },
@@ -236,6 +241,10 @@ fn each_key_refuses_what_it_cannot_take() {
         ("[modem]\nbaud = 110", "modem.baud"),
         ("[modem]\npin = 1234", "modem.pin"),
         ("[modem]\npin = \"123\"", "modem.pin"),
+        ("[modem]\nroaming = false", "modem.roaming"),
+        ("[modem]\nroaming = \"never\"", "modem.roaming"),
+        ("[modem]\nservice-centre = \"01710760000\"", "modem.service-centre"),
+        ("[modem]\nservice-centre = \"+49;171\"", "modem.service-centre"),
         ("[modem]\nkeep-alive = -5", "modem.keep-alive"),
         ("[modem]\nport = \"/dev/ttyS0\"", "modem.port"),
         ("[admission]\ndefault-country = \"+49\"", "admission.default-country"),

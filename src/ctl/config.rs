@@ -8,8 +8,7 @@ use serde_json::{Map, Value, json};
 use super::failure::Failure;
 use super::render::Output;
 use crate::config::diff::{Shown, entries};
-use crate::config::{Config, DEFAULT_PATH, Fault, Finding, Findings};
-use crate::modem::notes::{self, NotesError};
+use crate::config::{Config, DEFAULT_PATH, Fault, Findings};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
@@ -24,10 +23,7 @@ pub(super) fn run(output: Output, command: ConfigCommand) -> Result<(), Failure>
     let ConfigCommand::Check { file } = command;
     let name = file.clone().unwrap_or_else(|| DEFAULT_PATH.into());
     match Config::load_or_default(file.as_deref()) {
-        Ok(config) => match notes::load(&config.modem.notes) {
-            Ok(_) => good(output, &name, &config),
-            Err(errors) => bad(output, &name, &of_notes(&errors)),
-        },
+        Ok(config) => good(output, &name, &config),
         Err(findings) => bad(output, &name, &findings),
     }
 }
@@ -56,7 +52,7 @@ fn bad(output: Output, name: &Path, findings: &Findings) -> Result<(), Failure> 
     if let [only] = findings.0.as_slice()
         && let Fault::Unreadable(why) = &only.fault
     {
-        return Err(Failure::input(name, std::io::Error::other(why.clone())));
+        return Err(Failure::input(Path::new(&only.file), std::io::Error::other(why.clone())));
     }
     let answer = json!({
         "ok": false,
@@ -68,17 +64,6 @@ fn bad(output: Output, name: &Path, findings: &Findings) -> Result<(), Failure> 
     let count = findings.0.len();
     let noun = if count == 1 { "finding" } else { "findings" };
     Err(Failure::Config(format!("{}: {count} {noun}", name.display())))
-}
-
-/// What is wrong with the firmware notes, in the words of the configuration.
-fn of_notes(errors: &[NotesError]) -> Findings {
-    let findings = errors.iter().map(|error| Finding {
-        file: error.path.display().to_string(),
-        line: None,
-        key: String::new(),
-        fault: Fault::Note(error.fault.to_string()),
-    });
-    Findings(findings.collect())
 }
 
 fn listed(findings: &Findings) -> Vec<Value> {

@@ -19,6 +19,7 @@ mod dump;
 mod encode;
 mod exchange;
 mod failure;
+mod fleet;
 mod generate;
 mod gsm7;
 mod inbox;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::failure::Failure;
+use super::fleet;
 use super::render::{self, Column, Output};
 use crate::modem::trace::WireEvent;
 use crate::simulator::Recording;
@@ -28,6 +29,11 @@ pub(super) enum Modem {
     /// Let a modem send again; one that was left alone after resets in vain is tried at once
     Resume {
         /// Its port or IMEI, as `modem list` has it
+        modem: String,
+    },
+    /// The SIM that is now in the modem belongs there: the PIN that is set may be tried on it
+    ConfirmSim {
+        /// Its IMEI or port, as `modem list` has it
         modem: String,
     },
     /// The last lines on a modem's wire; user data, numbers and PINs are masked
@@ -52,13 +58,19 @@ pub(super) const COLUMNS: &[Column] = &[
     ("SIGNAL dBm", "/signal"),
     ("BUDGET", "/budget"),
     ("CAUSE", "/cause"),
+    ("REMARKS", "/remarks"),
 ];
 
 pub(super) fn run(client: &Client, output: Output, command: Modem) -> Result<(), Failure> {
     match command {
         Modem::List => {
             let answer = client.get("/v1/modems", &[])?;
-            Ok(output.show(&answer, |answer| render::rows(answer.get("modems"), COLUMNS, "no modem"))?)
+            Ok(output.show(&answer, fleet::people)?)
+        }
+        Modem::ConfirmSim { modem } => {
+            let path = format!("/v1/modems/{}/confirm-sim", path_segment(&modem));
+            let answer = client.post_json(&path, &Value::Null)?;
+            Ok(output.show(&answer, |_| format!("the SIM in {} is confirmed", render::one_line(&modem)))?)
         }
         Modem::Pause { modem } => hold(client, output, &modem, "pause", "paused"),
         Modem::Drain { modem } => {

@@ -1,4 +1,4 @@
-//! `udev-rules`: the rules for all modems that the firmware notes know, the administrator's included.
+//! `udev-rules`: the udev rules for the firmware notes in force, those compiled in and the site's own, without a daemon.
 
 use std::path::PathBuf;
 
@@ -8,29 +8,18 @@ use serde_json::json;
 use super::failure::Failure;
 use super::render::Output;
 use crate::config::Config;
-use crate::modem::{notes, udev};
+use crate::modem::udev;
 
 #[derive(Debug, Args)]
 pub(super) struct UdevRules {
-    /// The folder with further firmware notes [default: `notes` of the configuration]
-    #[arg(long, value_name = "DIR")]
-    notes: Option<PathBuf>,
+    /// The configuration that names the directory of your own notes [default: /etc/smsotpd/smsotpd.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
-pub(super) fn run(output: Output, options: UdevRules) -> Result<(), Failure> {
-    let folder = match options.notes {
-        Some(folder) => folder,
-        None => {
-            Config::load_or_default(None)
-                .map_err(|findings| Failure::Config(findings.to_string()))?
-                .modem
-                .notes
-        }
-    };
-    let notes = notes::load(&folder).map_err(|errors| {
-        let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        Failure::Config(told.join("; "))
-    })?;
-    let rules = udev::rules(&notes);
-    Ok(output.show(&json!({"rules": rules}), |_| rules.clone())?)
+pub(super) fn run(output: Output, asked: UdevRules) -> Result<(), Failure> {
+    let config = Config::load_or_default(asked.config.as_deref())
+        .map_err(|findings| Failure::Config(findings.to_string()))?;
+    let rules = udev::rules(&config.modem.library);
+    Ok(output.show(&json!({ "rules": rules }), |_| rules.clone())?)
 }

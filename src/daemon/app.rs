@@ -18,7 +18,7 @@ use crate::daemon::watchdog::Proof;
 use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, notify, settings};
 use crate::dispatch::ledger::Ledger;
 use crate::dispatch::{Dispatcher, Pulse, Tally, inbox};
-use crate::modem::notes::{self, NotesError};
+use crate::modem::profile::Library;
 use crate::modem::supervisor::{Fleet, PinMemory, Supervisor};
 use crate::otp::template::TemplateError;
 use crate::provider::gsm::{Gsm, Intake};
@@ -65,9 +65,6 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The administrator's firmware notes.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    Notes(Vec<NotesError>),
     /// A caller or group that the system does not know.
     #[error(transparent)]
     Caller(#[from] CallerError),
@@ -81,9 +78,7 @@ impl StartError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Key(_) | Self::Template(_) | Self::PinFile { .. } | Self::Notes(_) | Self::Caller(_) => {
-                EX_CONFIG
-            }
+            Self::Key(_) | Self::Template(_) | Self::PinFile { .. } | Self::Caller(_) => EX_CONFIG,
             // Another release or another key is wanted: trying again would change nothing.
             Self::Open(OpenError::Newer { .. } | OpenError::UnknownKey { .. }) => EX_CONFIG,
             Self::Open(_) => EX_CANTCREAT,
@@ -105,6 +100,7 @@ pub struct App {
     server: api::Server,
     live: Arc<Live>,
     keep: Duration,
+    notes: watch::Sender<Arc<Library>>,
 }
 
 /// One token a stage, in the order of the end.
@@ -121,6 +117,7 @@ pub struct Running {
     stops: Stops,
     live: Arc<Live>,
     keep: watch::Sender<Duration>,
+    notes: watch::Sender<Arc<Library>>,
     pulse: Pulse,
     server: JoinHandle<()>,
     dispatcher: JoinHandle<()>,
@@ -149,8 +146,8 @@ impl App {
         }
 
         let stops = Stops::default();
-        let notes = notes::load(&config.modem.notes).map_err(StartError::Notes)?;
-        let fleet = settings::fleet(config, notes, sim_pin(config)?, pins, store.holds().await?);
+        let (notes, noted) = watch::channel(Arc::clone(&config.modem.library));
+        let fleet = settings::fleet(config, noted, sim_pin(config)?, pins, store.holds().await?);
         let (supervisor, fleet, notices) = Supervisor::new(fleet, stops.modems.clone());
         let (inbound_in, inbound) = mpsc::channel(INBOUND_WAITING);
         let (gsm, intake) = Gsm::new(&fleet, notices, inbound_in);
@@ -160,7 +157,7 @@ impl App {
         let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)], ledger);
 
         let metrics = Arc::new(Metrics::default());
-        let (traces, holder) = (fleet.clone(), fleet.clone());
+        let (traces, holder, sims) = (fleet.clone(), fleet.clone(), fleet.clone());
         let live = Arc::new(Live::new(in_force(config, &store)?));
         let parts = api::Parts {
             store: store.clone(),
@@ -175,6 +172,10 @@ impl App {
             }),
             budgets,
             sim_names: settings::sim_names(config),
+            confirm_sim: Box::new(move |modem| {
+                let sims = sims.clone();
+                Box::pin(async move { sims.confirm_sim(&modem).await })
+            }),
             channels,
             realm: REALM.to_owned(),
             max_body: config.api.max_body,
@@ -182,7 +183,20 @@ impl App {
         let server = api::Server::bind(&settings::listen(config)?, passed, parts)?;
         let keep = config.store.keep;
         let fleet = fleet.fleet();
-        Ok(Self { store, stops, supervisor, intake, dispatcher, inbound, fleet, metrics, server, live, keep })
+        Ok(Self {
+            store,
+            stops,
+            supervisor,
+            intake,
+            dispatcher,
+            inbound,
+            fleet,
+            metrics,
+            server,
+            live,
+            keep,
+            notes,
+        })
     }
 
     /// Runs every part as a task.
@@ -200,6 +214,7 @@ impl App {
             server,
             live,
             keep,
+            notes,
         } = self;
         let (keep, kept) = watch::channel(keep);
         let tally = dispatcher.tally();
@@ -220,6 +235,7 @@ impl App {
             stops,
             live,
             keep,
+            notes,
             pulse,
         }
     }
@@ -239,6 +255,7 @@ impl Running {
     pub fn reconfigure(&self, config: &Config) -> Result<(), StartError> {
         self.live.replace(in_force(config, &self.store)?);
         self.keep.send_replace(config.store.keep);
+        self.notes.send_replace(Arc::clone(&config.modem.library));
         Ok(())
     }
 

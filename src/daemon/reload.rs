@@ -30,7 +30,8 @@ impl Reload {
             }
         };
         let changes = diff(&self.config, &fresh);
-        if changes.is_empty() {
+        let notes = self.config.modem.library != fresh.modem.library;
+        if changes.is_empty() && !notes {
             tracing::info!("reloaded: nothing changed");
             return;
         }
@@ -44,6 +45,9 @@ impl Reload {
         }
         for change in &changes {
             tracing::info!(%change, "reloaded");
+        }
+        if notes {
+            tracing::info!("reloaded: firmware notes; a modem takes its note when its port is opened next");
         }
         self.config = fresh;
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use crate::api::caller::{CallerError, Callers, Role, Rule, User, gid_of};
 use crate::api::listen;
 use crate::config::{self, Config};
@@ -68,13 +70,14 @@ pub(super) fn validate(config: &Config) -> Result<validate::Settings, crate::otp
 /// The modems.
 pub(super) fn fleet(
     config: &Config,
-    notes: Arc<Library>,
+    notes: watch::Receiver<Arc<Library>>,
     pin: Option<Secret>,
     pins: PinMemory,
     held: Vec<Held>,
 ) -> FleetSettings {
     let modem = &config.modem;
     FleetSettings {
+        sysfs: "/sys".into(),
         notes,
         directory: modem.directory.clone(),
         fixed: modem.ports.clone(),
@@ -84,6 +87,8 @@ pub(super) fn fleet(
             keep_alive: Some(modem.keep_alive),
             submit_limit: Some(modem.submit_limit),
             hang_up_calls: modem.hang_up_calls,
+            roaming: modem.roaming,
+            service_centre: modem.service_centre.clone(),
             profile: None,
         },
         ports: BTreeMap::new(),

@@ -30,6 +30,7 @@ use super::machine::{
 use super::port::{Port, Wire};
 use super::trace::Trace;
 use super::wake::Wake;
+use crate::at::reply::Radio;
 use crate::clock;
 use crate::units::Iccid;
 
@@ -326,6 +327,7 @@ impl Driver {
                 self.exit = Some(Exit::PinWanted(iccid));
             }
             Event::Down(cause) => warn!(%port, ?cause, "modem is not ready"),
+            Event::OtherCard { former, card } => warn!(%port, %former, %card, "another SIM is in the modem"),
             Event::Noise(noise) => debug!(%port, ?noise, "oddity on the line"),
         }
     }
@@ -407,7 +409,10 @@ fn unknown() -> Status {
         identity: Arc::new(Identity::default()),
         registration: Registration::default(),
         operator: None,
+        former_card: None,
+        service_centre: None,
         signal: None,
+        radio: Radio::default(),
         counters: Counters::default(),
     }
 }

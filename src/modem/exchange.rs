@@ -3,6 +3,7 @@
 //! Everything here is a plain value, so a driver can log, test and compare it. Message bodies and PINs show only
 //! their length in `Debug`: they are one-time codes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::at::Final;
-use crate::at::command::Pin;
+use crate::at::command::{Address, Domain, Pin};
+use crate::at::reply::{Radio, Stat};
 use crate::modem::profile::{Library, Profile};
 use crate::units::{Dbm, Iccid, Imei, MessageRef};
 
@@ -37,17 +39,37 @@ pub struct Settings {
     pub submit_limit: Option<Duration>,
     /// Voice calls are hung up, so that they do not keep texts from leaving.
     pub hang_up_calls: bool,
+    /// Whether networks other than the card's own are used.
+    pub roaming: Roaming,
+    /// Given to a card that knows no service centre.
+    pub service_centre: Option<Address>,
     /// The firmware notes in force.
     pub notes: Arc<Library>,
     /// The firmware note to go by; found by the modem's identity if `None`.
     pub profile: Option<Arc<Profile>>,
+    /// The card that each modem had last; another one is announced.
+    pub cards: Arc<BTreeMap<Imei, Iccid>>,
+    /// The note that its USB identity suggests, to go by until it has said what it is.
+    pub likely: Option<Arc<Profile>>,
+    /// How long the port has been there: the note's quiet time began with it.
+    pub port_age: Duration,
 }
 
 impl Settings {
     /// The note to go by until the modem has said what it is.
     pub(super) fn first_profile(&self) -> Arc<Profile> {
-        self.profile.clone().unwrap_or_else(|| self.notes.generic())
+        self.profile.clone().or_else(|| self.likely.clone()).unwrap_or_else(|| self.notes.generic())
     }
+}
+
+/// Whether visited networks are used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Roaming {
+    /// As the card's own.
+    #[default]
+    Allow,
+    /// The modem waits until it is home again.
+    Refuse,
 }
 
 /// For which SIM the PIN may be tried, once.
@@ -215,6 +237,13 @@ pub enum Event {
     Up(Identity),
     /// The modem is not ready for messages any more, or cannot become so.
     Down(Cause),
+    /// Another card is in the modem than it had last.
+    OtherCard {
+        /// The one that it had.
+        former: Iccid,
+        /// The one that is in it now.
+        card: Iccid,
+    },
     /// A counted oddity of the dialogue.
     Noise(Noise),
 }
@@ -260,6 +289,10 @@ pub enum Cause {
     Locked,
     /// Not registered in a network.
     NoNetwork,
+    /// The network refuses the card.
+    Denied,
+    /// Registered in a visited network, which the settings refuse.
+    Roaming,
     /// The step of the ladder is being carried out.
     Recovering(Step),
     /// The modem started anew by itself.
@@ -309,14 +342,32 @@ pub struct Status {
     pub phase: Phase,
     /// Who it is.
     pub identity: Arc<Identity>,
-    /// The last `<stat>` of `+CREG`.
+    /// The card that the modem had before this one, which is another.
+    pub former_card: Option<Iccid>,
+    /// Where it is registered.
     pub registration: Registration,
+    /// Whether the card knows a service centre; `None` while that is not known. Without one no message leaves.
+    pub service_centre: Option<bool>,
     /// The operator's name or number as the modem gives it.
     pub operator: Option<Arc<str>>,
     /// The last signal; `None` when not known.
     pub signal: Option<Dbm>,
+    /// What its note's own command told of LTE.
+    pub radio: Radio,
     /// Sums since the machine was made.
     pub counters: Counters,
+}
+
+impl Status {
+    /// Why a modem that is set up and not ready is not.
+    #[must_use]
+    pub fn hindrance(&self) -> Cause {
+        match self.registration {
+            registration if registration.carries_sms() => Cause::Roaming,
+            registration if registration.is_denied() => Cause::Denied,
+            _ => Cause::NoNetwork,
+        }
+    }
 }
 
 /// Where the machine is.
@@ -324,7 +375,7 @@ pub struct Status {
 pub enum Phase {
     /// Bring-up is under way.
     Starting,
-    /// Set up, but in no network.
+    /// Set up, but in no network, or in none that may be used: see [`Status::hindrance`].
     Searching,
     /// Messages can be submitted.
     Ready,
@@ -336,15 +387,78 @@ pub enum Phase {
     Closed,
 }
 
-/// `<stat>` of `+CREG`; TS 27.007 7.2.
+/// `<stat>` of each registration that was told; TS 27.007 7.2, 10.1.20, 10.1.22.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Registration(pub Option<u8>);
+pub struct Registration {
+    /// `+CREG`: circuit switched.
+    pub circuit: Option<u8>,
+    /// `+CEREG`: LTE; asked for only where `+CREG` does not carry messages.
+    pub eps: Option<u8>,
+    /// `+CGREG`: GPRS; likewise.
+    pub packet: Option<u8>,
+}
 
 impl Registration {
-    /// Home (1), roaming (5), both for SMS only (6, 7), and the CSFB variants (9, 10).
+    /// Takes over what was told. Where there is circuit-switched service, nobody looks at the others, so they would be stale.
+    pub(super) fn told(&mut self, domain: Domain, code: u8) {
+        match domain {
+            Domain::Circuit if Stat::from_code(code).carries_sms() => {
+                *self = Self { circuit: Some(code), ..Self::default() };
+            }
+            Domain::Circuit => self.circuit = Some(code),
+            Domain::Eps => self.eps = Some(code),
+            Domain::Packet => self.packet = Some(code),
+            Domain::FiveG => {}
+        }
+    }
+
+    /// What was told of this one.
+    #[must_use]
+    pub fn of(self, domain: Domain) -> Option<u8> {
+        match domain {
+            Domain::Circuit => self.circuit,
+            Domain::Eps => self.eps,
+            Domain::Packet => self.packet,
+            Domain::FiveG => None,
+        }
+    }
+
+    /// The one that messages go by, and its state; the best first.
+    #[must_use]
+    pub fn serving(self) -> Option<(Domain, Stat)> {
+        let told = |domain: Domain| Some((domain, Stat::from_code(self.of(domain)?)));
+        let all = [Domain::Circuit, Domain::Eps, Domain::Packet].into_iter().filter_map(told);
+        all.into_iter().find(|(_, stat)| stat.carries_sms())
+    }
+
+    /// Home (1), roaming (5), both for SMS only (6, 7), and the CSFB variants (9, 10), wherever it is registered.
     #[must_use]
     pub fn carries_sms(self) -> bool {
-        matches!(self.0, Some(1 | 5 | 6 | 7 | 9 | 10))
+        self.serving().is_some()
+    }
+
+    /// Messages would go by a network that is not the card's own.
+    #[must_use]
+    pub fn is_roaming(self) -> bool {
+        self.serving().is_some_and(|(_, stat)| stat.is_roaming())
+    }
+
+    /// It is in no network, and one has refused it.
+    #[must_use]
+    pub fn is_denied(self) -> bool {
+        let denied = |code: Option<u8>| code.map(Stat::from_code) == Some(Stat::Denied);
+        !self.carries_sms() && (denied(self.circuit) || denied(self.eps) || denied(self.packet))
+    }
+
+    /// `+CREG` does not carry messages, so that the others must be looked at.
+    pub(super) fn needs_others(self) -> bool {
+        !self.circuit.is_some_and(|code| Stat::from_code(code).carries_sms())
+    }
+
+    /// It does not even search.
+    pub(super) fn is_idle(self) -> bool {
+        let first = self.circuit.or(self.eps).or(self.packet);
+        !self.carries_sms() && first.map(Stat::from_code) == Some(Stat::Idle)
     }
 }
 
@@ -420,6 +534,7 @@ impl fmt::Debug for Event {
             Self::Settled { id, reference } => write!(f, "Settled({id:?}, {reference:?})"),
             Self::Up(identity) => write!(f, "Up({identity:?})"),
             Self::Down(cause) => write!(f, "Down({cause:?})"),
+            Self::OtherCard { former, card } => write!(f, "OtherCard({former:?}, {card:?})"),
             Self::Noise(noise) => write!(f, "Noise({noise:?})"),
         }
     }

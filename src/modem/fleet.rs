@@ -7,8 +7,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::driver::DriverHandle;
 use super::machine::{Cause, Counters, Done, Failure, Phase, Status, Step};
+use super::pin_memory::PinMemory;
 use super::trace::Trace;
 use crate::alarm::{AlarmKind, Finding, Progress, Stage};
+use crate::at::command::Domain;
+use crate::at::reply::{Radio, Stat};
 use crate::units::{Dbm, Iccid, Imei};
 
 /// All modems, by the name of their port.
@@ -17,6 +20,23 @@ use crate::units::{Dbm, Iccid, Imei};
 pub struct Fleet {
     /// One for each port, twins included.
     pub modems: Vec<Modem>,
+    /// USB devices that one could take for modems and that are none in service.
+    #[serde(default)]
+    pub left_alone: Vec<LeftAlone>,
+}
+
+/// A USB device that smsotpd does not touch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LeftAlone {
+    /// Its place on the bus, `usb 1-1.4`.
+    pub device: String,
+    /// Vendor and product, `1546:01a8`.
+    pub id: String,
+    /// What it is.
+    pub what: String,
+    /// Why it is left alone, and what helps.
+    pub cause: String,
 }
 
 /// One port and what is behind it.
@@ -34,12 +54,17 @@ pub struct Modem {
     /// How far it has come, for whoever keeps the alarms.
     #[serde(skip)]
     pub progress: Progress,
+    /// What a person should know of it although it works.
+    #[serde(default)]
+    pub remarks: Vec<String>,
     /// An operator holds it back; it stays in service for what comes in.
     pub hold: Option<Hold>,
     /// The modem.
     pub imei: Option<Imei>,
     /// The SIM.
     pub iccid: Option<Iccid>,
+    /// The subscriber.
+    pub imsi: Option<String>,
     /// Manufacturer, model and revision as the modem gives them.
     pub make: Option<String>,
     /// The firmware note in force.
@@ -48,7 +73,13 @@ pub struct Modem {
     pub operator: Option<String>,
     /// Last signal.
     pub signal: Option<Dbm>,
-    /// `<stat>` of `+CREG`.
+    /// LTE: power of the reference signals.
+    pub rsrp: Option<Dbm>,
+    /// LTE: their quality, dB.
+    pub rsrq: Option<i16>,
+    /// LTE: signal to interference and noise, dB.
+    pub sinr: Option<i16>,
+    /// `<stat>` of the registration that messages go by, else of `+CREG`.
     pub registration: Option<u8>,
     /// Sums since the driver began.
     pub counters: Counters,
@@ -119,6 +150,12 @@ pub enum CommandError {
     /// The modem did not do it.
     #[error("the modem did not do it: {0}")]
     Failed(Failure),
+    /// Its card has told no ICCID, or the modem no IMEI.
+    #[error("modem {0} has not told who it is, or which SIM is in it")]
+    NoCard(String),
+    /// What is to be remembered cannot be written.
+    #[error("it cannot be noted: {0}")]
+    Memory(String),
     /// The daemon is stopping.
     #[error("the modems are being closed")]
     Closing,
@@ -127,6 +164,8 @@ pub enum CommandError {
 /// What the supervisor itself is asked for.
 #[derive(Debug)]
 pub(super) enum Command {
+    /// Its port is opened at once, if it waits.
+    Again { modem: String },
     /// The answer is the name by which the modem is known: its IMEI, or its port.
     Hold { modem: String, hold: Option<Hold>, reply: oneshot::Sender<Result<String, CommandError>> },
     /// Nothing that began on this modem is left.
@@ -139,6 +178,7 @@ pub struct FleetHandle {
     pub(super) fleet: watch::Receiver<Arc<Fleet>>,
     pub(super) links: watch::Receiver<Arc<[Link]>>,
     pub(super) commands: mpsc::Sender<Command>,
+    pub(super) pins: Option<PinMemory>,
 }
 
 impl FleetHandle {
@@ -183,6 +223,22 @@ impl FleetHandle {
         }
     }
 
+    /// The card that is in the modem belongs there: the PIN may be tried on it, once as ever.
+    ///
+    /// # Errors
+    /// There is none of that name, it has told no card, or the memory cannot be written.
+    pub async fn confirm_sim(&self, modem: &str) -> Result<(), CommandError> {
+        let named = || modem.to_owned();
+        let found = self.fleet.borrow().modems.iter().find(|one| one.is(modem)).cloned();
+        let found = found.ok_or_else(|| CommandError::NoSuchModem(named()))?;
+        let (Some(imei), Some(iccid)) = (found.imei, found.iccid) else {
+            return Err(CommandError::NoCard(named()));
+        };
+        let pins = self.pins.as_ref().ok_or_else(|| CommandError::Memory("there is no memory".to_owned()))?;
+        pins.settle(imei, iccid).await.map_err(|error| CommandError::Memory(error.to_string()))?;
+        self.commands.send(Command::Again { modem: found.port }).await.map_err(|_| CommandError::Closing)
+    }
+
     /// The wire trace of a modem in service.
     ///
     /// # Errors
@@ -221,13 +277,18 @@ impl Modem {
             state: State::Closed,
             cause: None,
             progress: Progress::Unknown,
+            remarks: Vec::new(),
             hold: None,
             imei: None,
             iccid: None,
+            imsi: None,
             make: None,
             profile: None,
             operator: None,
             signal: None,
+            rsrp: None,
+            rsrq: None,
+            sinr: None,
             registration: None,
             counters: Counters::default(),
             restarts: 0,
@@ -241,17 +302,22 @@ impl Modem {
     /// Takes over what the machine says.
     pub(super) fn show(&mut self, status: &Status) {
         let identity = &status.identity;
-        (self.state, self.cause) = state(&status.phase);
+        (self.state, self.cause) = state(status);
         self.progress = progress(&status.phase);
+        self.remarks = remarks(status);
         self.imei = identity.imei.clone().or(self.imei.take());
         self.iccid.clone_from(&identity.iccid);
+        self.imsi.clone_from(&identity.imsi);
         let make = [&identity.manufacturer, &identity.model, &identity.revision];
         let make = make.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(" ");
         self.make = Some(make).filter(|make| !make.is_empty());
         self.profile = Some(identity.profile.clone()).filter(|profile| !profile.is_empty());
         self.operator = status.operator.as_deref().map(str::to_owned);
         self.signal = status.signal;
-        self.registration = status.registration.0;
+        let Radio { rsrp, rsrq, sinr } = status.radio;
+        (self.rsrp, self.rsrq, self.sinr) = (rsrp, rsrq, sinr);
+        let serving = status.registration.serving().and_then(|(domain, _)| status.registration.of(domain));
+        self.registration = serving.or(status.registration.circuit);
         self.counters = status.counters;
     }
 }
@@ -275,7 +341,9 @@ fn progress(phase: &Phase) -> Progress {
     let kind = match phase {
         Phase::Starting => return Progress::Reached(Stage::Open),
         Phase::Ready => return Progress::Reached(Stage::Registered),
-        Phase::Searching | Phase::Down(Cause::NoNetwork) => AlarmKind::NotRegistered,
+        Phase::Searching | Phase::Down(Cause::NoNetwork | Cause::Denied | Cause::Roaming) => {
+            AlarmKind::NotRegistered
+        }
         Phase::Down(Cause::Silent | Cause::Refused(_)) => AlarmKind::ModemUnusable,
         Phase::Down(Cause::NoSim) => AlarmKind::SimMissing,
         Phase::Down(Cause::PinWrong(_) | Cause::PinLastTry(_) | Cause::Locked) => AlarmKind::SimLocked,
@@ -288,15 +356,40 @@ fn progress(phase: &Phase) -> Progress {
     Progress::Stuck(kind)
 }
 
-fn state(phase: &Phase) -> (State, Option<String>) {
-    match phase {
+fn state(status: &Status) -> (State, Option<String>) {
+    match &status.phase {
         Phase::Starting => (State::Starting, None),
-        Phase::Searching => (State::Searching, Some(cause(&Cause::NoNetwork))),
+        Phase::Searching => (State::Searching, Some(cause(&status.hindrance()))),
         Phase::Ready => (State::Ready, None),
         Phase::Recovering(step) => (State::Recovering, Some(cause(&Cause::Recovering(*step)))),
         Phase::Down(why) => (State::Down, Some(cause(why))),
         Phase::Closed => (State::Closed, None),
     }
+}
+
+/// What works and may still surprise, with its remedy.
+fn remarks(status: &Status) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if let Some(former) = &status.former_card {
+        remarks.push(format!("another SIM than before, which was {former}"));
+    }
+    if status.service_centre == Some(false) {
+        let remedy = "set `service-centre` in [modem]";
+        remarks.push(format!("the SIM knows no service centre, so no message leaves; {remedy}"));
+    }
+    let service = match status.registration.serving() {
+        Some((Domain::Eps, _)) => {
+            "registered in LTE without circuit-switched service: messages leave only if the network takes them over SGs or IMS; \
+             if it refuses them, try another radio mode or network"
+        }
+        Some((Domain::Packet, _)) => {
+            "registered for packet service only: messages leave only if the network takes them over GPRS"
+        }
+        Some((_, Stat::SmsOnlyHome | Stat::SmsOnlyRoaming)) => "registered for SMS only",
+        _ => return remarks,
+    };
+    remarks.push(service.to_owned());
+    remarks
 }
 
 /// Cause and, where a person must act, remedy.
@@ -314,6 +407,13 @@ fn cause(cause: &Cause) -> String {
         }
         Cause::Locked => "the SIM is locked and wants its PUK; unlock it in a phone".to_owned(),
         Cause::NoNetwork => "registered in no network; check aerial, SIM contract and signal".to_owned(),
+        Cause::Denied => {
+            "the network refuses this SIM; check with its operator that it is active and may be used in this modem"
+                .to_owned()
+        }
+        Cause::Roaming => {
+            "in a visited network, which is not used; bring it home, or set `roaming = \"allow\"` in [modem]".to_owned()
+        }
         Cause::Recovering(step) => format!("recovering: {step:?}"),
         Cause::Restarted => "the modem started anew by itself; check its power".to_owned(),
     }

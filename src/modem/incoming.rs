@@ -42,6 +42,8 @@ struct Slot {
 enum Origin {
     Slot(Slot),
     Direct,
+    /// It came with a card that is not in the modem any more: nothing is to be deleted or acknowledged.
+    OtherCard,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,9 +143,11 @@ impl Incoming {
         self.look();
     }
 
-    /// Another card is in the modem: its slots hold other messages. Tokens go on, so that none is used twice.
+    /// Another card is in the modem: its slots hold other messages. Tokens go on, so that none is used twice, and what was told of
+    /// the last card still waits to be stored.
     pub(super) fn for_other_card(&self) -> Self {
-        Self { next_token: self.next_token, ..Self::new() }
+        let unstored = self.unstored.keys().map(|token| (*token, Origin::OtherCard)).collect();
+        Self { next_token: self.next_token, unstored, ..Self::new() }
     }
 
     /// Something was not answered: which store is selected is not sure any more.
@@ -217,7 +221,7 @@ impl Incoming {
         match self.unstored.remove(&token) {
             Some(Origin::Slot(slot)) => self.deletes.push_back(slot),
             Some(Origin::Direct) if self.acknowledge => self.acks = self.acks.saturating_add(1),
-            Some(Origin::Direct) | None => {}
+            Some(Origin::Direct | Origin::OtherCard) | None => {}
         }
         if self.left_behind && self.unstored.len() < UNSTORED_MAX / 2 && self.lists.is_empty() {
             self.left_behind = false;
@@ -231,6 +235,11 @@ impl Incoming {
             self.job = Some(Job::Acknowledge);
             Command::Cnma.into()
         })
+    }
+
+    /// Whether something waits for the line.
+    pub(super) fn has_work(&self) -> bool {
+        !(self.deletes.is_empty() && self.reads.is_empty() && self.lists.is_empty() && self.sweep.is_none())
     }
 
     /// The next command, if there is something to do and room for what it brings.

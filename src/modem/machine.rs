@@ -10,11 +10,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::at::command::Domain;
-use crate::at::reply::PinState;
+use crate::at::reply::{PinState, Radio};
 use crate::at::urc::Ready;
 use crate::at::{Command, Disposition, Final, Urc};
-use crate::modem::bringup::{BringUp, Card};
+use crate::modem::bringup::{BringUp, Card, PinUse};
 use crate::modem::health::Health;
 use crate::modem::incoming::Incoming;
 use crate::modem::outgoing::Outgoing;
@@ -24,7 +23,7 @@ use crate::modem::timers::{Timer, Timers};
 
 pub use crate::modem::exchange::{
     Cause, Counters, Done, Event, Failure, Identity, IncomingKind, Input, Kind, Noise, NotSent, Output,
-    Phase, PinPermission, Registration, Request, RequestId, Settings, Status, Step, TPDU_MAX, Token,
+    Phase, PinPermission, Registration, Request, RequestId, Roaming, Settings, Status, Step, TPDU_MAX, Token,
     Uncertain,
 };
 
@@ -34,8 +33,8 @@ const SENDS_BETWEEN: u8 = 4;
 const SEARCH_POLL: Duration = Duration::from_secs(2);
 /// The slowest poll while searching.
 const SEARCH_POLL_MAX: Duration = Duration::from_secs(30);
-/// A modem that was restarted may be silent that long.
-const RESTART_PATIENCE: Duration = Duration::from_secs(60);
+/// After so long without an octet from it a modem that sleeps is asleep.
+const DOZE: Duration = Duration::from_secs(5);
 /// The shortest keep-alive that settings may ask for.
 const KEEP_ALIVE_MIN: Duration = Duration::from_secs(1);
 
@@ -45,6 +44,10 @@ pub struct Machine {
     state: State,
     session: Session,
     timers: Timers,
+    /// The firmware note in force; before the modem has said what it is, the one that it had last.
+    note: Arc<Profile>,
+    /// When the last octets came.
+    heard_at: Instant,
     outgoing: Outgoing,
     incoming: Incoming,
     health: Health,
@@ -53,7 +56,7 @@ pub struct Machine {
     /// Whether the last `Up` or `Down` told was an `Up`, and the cause of the last `Down`.
     up: bool,
     down: Option<Cause>,
-    pin_spent: bool,
+    pin_use: PinUse,
     /// The operator's reset that waits for the line, or is under way.
     reset: Option<Reset>,
     outputs: VecDeque<Output>,
@@ -71,10 +74,11 @@ enum State {
 /// Set up.
 #[derive(Debug)]
 struct Online {
-    profile: Arc<Profile>,
     /// Commands of the slow look that are still to be sent.
     looks: VecDeque<Command>,
     looking: Option<Command>,
+    /// Which of the note's forms for the signal is asked; past the last one if the modem knows none.
+    signal_form: usize,
     rounds: u32,
     search_poll: Duration,
     sends: u8,
@@ -159,22 +163,28 @@ impl Machine {
     /// A machine for a port that was just opened. It writes nothing before its first [`Input::Tick`], which is due at once.
     #[must_use]
     pub fn new(settings: Settings, now: Instant) -> Self {
-        let patience = settings.first_profile().wake();
+        let note = settings.first_profile();
+        let settle = note.settle().saturating_sub(settings.port_age);
         let status = Status {
             phase: Phase::Starting,
             identity: Arc::default(),
             registration: Registration::default(),
             operator: None,
+            former_card: None,
+            service_centre: None,
             signal: None,
+            radio: Radio::default(),
             counters: Counters::default(),
         };
         let mut timers = Timers::default();
-        timers.set(Timer::Pause, now, Duration::ZERO);
+        timers.set(Timer::Pause, now, settle);
         Self {
-            state: State::BringUp(BringUp::new(now, &settings, patience)),
-            session: Session::new(settings.submit_limit),
+            state: State::BringUp(BringUp::new(now, Arc::clone(&note), settle + note.wake())),
+            session: Session::new(settings.submit_limit, Arc::clone(&note)),
             settings,
             timers,
+            note,
+            heard_at: now,
             outgoing: Outgoing::new(),
             incoming: Incoming::new(),
             health: Health::default(),
@@ -182,7 +192,7 @@ impl Machine {
             status,
             up: false,
             down: None,
-            pin_spent: false,
+            pin_use: PinUse::Unused,
             reset: None,
             outputs: VecDeque::new(),
         }
@@ -199,6 +209,7 @@ impl Machine {
         }
         match input {
             Input::Bytes(bytes) => {
+                self.heard_at = now;
                 self.session.push(bytes);
                 self.listen(now);
             }
@@ -244,7 +255,7 @@ impl Machine {
     }
 
     fn is_ready(&self) -> bool {
-        matches!(self.state, State::Online(_)) && self.status.registration.carries_sms()
+        matches!(self.state, State::Online(_)) && self.is_served()
     }
 
     // What comes from outside.
@@ -352,8 +363,12 @@ impl Machine {
         match purpose {
             Purpose::BringUp => {
                 if let State::BringUp(bringup) = &mut self.state {
-                    let card = Card { settings: &self.settings, pin_spent: &mut self.pin_spent };
-                    let progress = bringup.answered(now, &card, answer);
+                    let mut card = Card { settings: &self.settings, pin_use: &mut self.pin_use };
+                    let progress = bringup.answered(now, &mut card, answer);
+                    if !Arc::ptr_eq(&self.note, bringup.note()) {
+                        self.note = Arc::clone(bringup.note());
+                        self.session.obey(Arc::clone(&self.note));
+                    }
                     self.progress(now, progress);
                 }
             }
@@ -384,12 +399,15 @@ impl Machine {
                 self.health.answered();
                 self.looked(now, answer);
             }
+            Purpose::Wake => {}
             Purpose::Ladder => self.stepped(now, answer.result == Final::Ok),
         }
     }
 
     fn timed_out(&mut self, now: Instant, purpose: Purpose) {
-        self.status.counters.timeouts = self.status.counters.timeouts.saturating_add(1);
+        if purpose != Purpose::Wake {
+            self.status.counters.timeouts = self.status.counters.timeouts.saturating_add(1);
+        }
         let mut submit = false;
         match purpose {
             Purpose::BringUp => {
@@ -407,6 +425,7 @@ impl Machine {
                     online.looking = None;
                 }
             }
+            Purpose::Wake => return,
             // A modem that restarts may have no time to say so.
             Purpose::Ladder => return self.stepped(now, true),
         }
@@ -440,16 +459,7 @@ impl Machine {
     fn unsolicited(&mut self, now: Instant, urc: Urc) {
         match urc {
             Urc::Cmti { store, index } | Urc::Cdsi { store, index } => self.incoming.stored_in(store, index),
-            Urc::Registration(read) if read.domain == Domain::Circuit => {
-                // Newer than the answer that is just coming in.
-                if self.session.has_reply()
-                    && let State::Online(online) = &mut self.state
-                    && matches!(online.looking, Some(Command::RegistrationRead(_)))
-                {
-                    online.looking = None;
-                }
-                self.registered(now, Registration(Some(read.code)));
-            }
+            Urc::Registration(read) => self.registration_changed(now, read.domain, read.code),
             Urc::StoreFull => {
                 turn!(self, now).noise(Noise::StoreFull);
                 self.incoming.look();
@@ -482,7 +492,7 @@ impl Machine {
             _ => return,
         }
         self.session.rebooted(&mut self.timers);
-        self.begin(now, Some(RESTART_PATIENCE));
+        self.begin(now, Some(self.note.away()));
     }
 
     /// Somebody calls a modem that only sends texts: its line would be busy until he gives up.
@@ -508,7 +518,7 @@ impl Machine {
             }
             let (purpose, order) = match &mut self.state {
                 State::BringUp(bringup) if !self.timers.is_set(Timer::Pause) => {
-                    let mut card = Card { settings: &self.settings, pin_spent: &mut self.pin_spent };
+                    let mut card = Card { settings: &self.settings, pin_use: &mut self.pin_use };
                     match bringup.order(&mut card) {
                         Ok(order) => (Purpose::BringUp, order),
                         Err(progress) => {
@@ -533,12 +543,17 @@ impl Machine {
         }
         let ready = self.is_ready();
         let State::Online(online) = &mut self.state else { return None };
+        let work =
+            (ready && self.outgoing.is_waiting()) || self.incoming.has_work() || !online.looks.is_empty();
+        if self.note.first_lost.value && work && now >= self.heard_at + DOZE {
+            return Some((Purpose::Wake, Command::At.into()));
+        }
         // Until the grace is over there is nothing to give way to.
         let grace = self.timers.is_set(Timer::Grace);
         let sends_first = grace || online.sends < SENDS_BETWEEN;
         if sends_first
             && ready
-            && let Some(order) = self.outgoing.order(now, online.profile.cmms.value)
+            && let Some(order) = self.outgoing.order(now, self.note.cmms.value)
         {
             online.sends = online.sends.saturating_add(1);
             return Some((Purpose::Submit, order));
@@ -552,7 +567,7 @@ impl Machine {
         }
         if !sends_first
             && ready
-            && let Some(order) = self.outgoing.order(now, online.profile.cmms.value)
+            && let Some(order) = self.outgoing.order(now, self.note.cmms.value)
         {
             return Some((Purpose::Submit, order));
         }
@@ -568,7 +583,7 @@ impl Machine {
             return;
         }
         let wait = if self.up {
-            self.settings.keep_alive.unwrap_or_else(|| online.profile.keep_alive()).max(KEEP_ALIVE_MIN)
+            self.settings.keep_alive.unwrap_or_else(|| self.note.keep_alive()).max(KEEP_ALIVE_MIN)
         } else {
             let poll = online.search_poll;
             online.search_poll = poll.saturating_mul(2).min(SEARCH_POLL_MAX);
@@ -583,6 +598,10 @@ mod lookout;
 
 #[cfg(test)]
 mod bench;
+#[cfg(test)]
+mod network_tests;
+#[cfg(test)]
+mod note_tests;
 #[cfg(test)]
 mod storm;
 #[cfg(test)]

@@ -19,13 +19,14 @@ mod timers;
 pub mod discover;
 pub mod driver;
 pub mod fleet;
-pub mod notes;
+pub mod holder;
 pub mod supervisor;
 pub mod trace;
 pub mod udev;
 
 mod away;
 mod handle;
+mod left_alone;
 mod pin_memory;
 mod port;
 mod power;

@@ -71,6 +71,11 @@ impl Outgoing {
         !matches!(self.current, Current::None)
     }
 
+    /// Whether a message waits for the line.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Whether the command in flight only keeps the link, and says nothing about a message.
     pub(super) fn is_holding(&self) -> bool {
         matches!(self.current, Current::Holding)

@@ -3,6 +3,9 @@
 //! The file holds an HMAC for each (card, PIN) and how the try went. It is written *before* the try, so that no crash and no
 //! restart loop can use up a card. A PIN that proved right may be tried again (a modem asks after every restart), until it is
 //! wrong once.
+//!
+//! It also holds which card was last in which modem, so that a card that was swapped is announced, and its PIN is not tried before a
+//! person has said that the card belongs there: the PIN that is set may be the other card's.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,6 +19,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::secret::Secret;
+use crate::units::{Iccid, Imei};
 
 /// How the last try went, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +28,16 @@ pub(super) enum Try {
     Made,
     /// The card took the PIN.
     Right,
+}
+
+/// The card that each modem had last.
+pub(super) type Cards = BTreeMap<Imei, Iccid>;
+
+/// What the file says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Kept {
+    tries: BTreeMap<String, Try>,
+    cards: Cards,
 }
 
 /// The memory of all cards; clones share it.
@@ -53,8 +67,25 @@ impl PinMemory {
         let memory = self.clone();
         blocking(move || {
             let name = memory.name(&card, &pin);
-            memory.change(|tries| {
-                tries.insert(name, went);
+            memory.change(|kept| {
+                kept.tries.insert(name, went);
+            })
+        })
+        .await
+    }
+
+    /// The card that each modem had last.
+    pub(super) async fn cards(&self) -> Result<Cards, io::Error> {
+        let path = self.path.clone();
+        blocking(move || read(&path).map(|kept| kept.cards)).await
+    }
+
+    /// From now on `card` belongs into `modem`.
+    pub(super) async fn settle(&self, modem: Imei, card: Iccid) -> Result<(), io::Error> {
+        let memory = self.clone();
+        blocking(move || {
+            memory.change(|kept| {
+                kept.cards.insert(modem, card);
             })
         })
         .await
@@ -62,23 +93,23 @@ impl PinMemory {
 
     fn permit_blocking(&self, name: &str) -> Result<bool, io::Error> {
         let mut permitted = false;
-        self.change(|tries| match tries.get(name) {
+        self.change(|kept| match kept.tries.get(name) {
             Some(Try::Made) => {}
             Some(Try::Right) => permitted = true,
             None => {
-                tries.insert(name.to_owned(), Try::Made);
+                kept.tries.insert(name.to_owned(), Try::Made);
                 permitted = true;
             }
         })?;
         Ok(permitted)
     }
 
-    fn change(&self, how: impl FnOnce(&mut BTreeMap<String, Try>)) -> Result<(), io::Error> {
+    fn change(&self, how: impl FnOnce(&mut Kept)) -> Result<(), io::Error> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let before = read(&self.path)?;
-        let mut tries = before.clone();
-        how(&mut tries);
-        if tries == before { Ok(()) } else { write(&self.path, &tries) }
+        let mut kept = before.clone();
+        how(&mut kept);
+        if kept == before { Ok(()) } else { write(&self.path, &kept) }
     }
 
     /// The length in front keeps (card, PIN) pairs apart.
@@ -99,26 +130,43 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|join| Err(io::Error::other(join)))
 }
 
-fn read(path: &Path) -> Result<BTreeMap<String, Try>, io::Error> {
+/// In front of the lines about cards; no HMAC in hex reads so.
+const CARD: &str = "card";
+
+fn read(path: &Path) -> Result<Kept, io::Error> {
     let text = match fs::read_to_string(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
         read => read?,
     };
-    // A line that says nothing clear counts as a try that was made: the careful reading.
-    let lines = text.lines().filter_map(|line| {
-        let (name, went) = line.split_once(' ').unwrap_or((line, ""));
-        let went = if went == "right" { Try::Right } else { Try::Made };
-        (!name.is_empty()).then(|| (name.to_owned(), went))
-    });
-    Ok(lines.collect())
+    let mut kept = Kept::default();
+    for line in text.lines() {
+        let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if name == CARD {
+            kept.cards.extend(card(rest));
+        } else if !name.is_empty() {
+            // A line that says nothing clear counts as a try that was made: the careful reading.
+            let went = if rest == "right" { Try::Right } else { Try::Made };
+            kept.tries.insert(name.to_owned(), went);
+        }
+    }
+    Ok(kept)
 }
 
-fn write(path: &Path, tries: &BTreeMap<String, Try>) -> Result<(), io::Error> {
+/// `<imei> <iccid>`.
+fn card(text: &str) -> Option<(Imei, Iccid)> {
+    let (imei, iccid) = text.split_once(' ')?;
+    Some((Imei::parse(imei)?, Iccid::parse(iccid)?))
+}
+
+fn write(path: &Path, kept: &Kept) -> Result<(), io::Error> {
     let new = path.with_extension("new");
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    for (name, went) in tries {
+    for (name, went) in &kept.tries {
         let went = if *went == Try::Right { "right" } else { "made" };
         writeln!(file, "{name} {went}")?;
+    }
+    for (imei, iccid) in &kept.cards {
+        writeln!(file, "{CARD} {} {}", imei.as_str(), iccid.as_str())?;
     }
     file.sync_all()?;
     fs::rename(&new, path)?;
@@ -155,6 +203,20 @@ mod tests {
         assert!(permit().await.unwrap() && permit().await.unwrap());
         memory.note("card".to_owned(), "1234".into(), Try::Made).await.unwrap();
         assert!(!permit().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn the_last_card_of_a_modem_is_kept_beside_the_tries() {
+        let directory = tempfile::tempdir().unwrap();
+        let imei = Imei::parse("490154203237518").unwrap();
+        let iccid = |text: &str| Iccid::parse(text).unwrap();
+        memory(directory.path()).permit("card".to_owned(), "1234".into()).await.unwrap();
+        for card in ["89490200001005155450", "8949020000100515545"] {
+            memory(directory.path()).settle(imei.clone(), iccid(card)).await.unwrap();
+        }
+        let cards = memory(directory.path()).cards().await.unwrap();
+        assert_eq!(cards, [(imei, iccid("8949020000100515545"))].into());
+        assert!(!memory(directory.path()).permit("card".to_owned(), "1234".into()).await.unwrap());
     }
 
     #[tokio::test]

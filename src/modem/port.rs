@@ -7,19 +7,23 @@
 //! Exclusive means TIOCEXCL and `flock`. On a pty TIOCEXCL outlives the process that set it (until the *other* end closes), so
 //! a daemon that was killed could not come back: there the lock alone must do.
 
+use std::fs;
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::{Buf, BytesMut};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_serial::SerialStream;
+
+use super::holder;
+use crate::units::UnixMs;
 
 /// Octets read at once: the largest answer in one chunk of a USB port is far below.
 const READ_SIZE: usize = 2048;
@@ -38,13 +42,18 @@ pub(super) enum OpenError {
         path: PathBuf,
     },
     /// udev has not set the group yet, or never will.
-    #[error("{path} may not be opened by this user (is the udev rule installed?)")]
+    #[error("{path} may not be opened: {why}")]
     Denied {
         /// What was opened.
         path: PathBuf,
+        /// Which group or setting is in the way, and the remedy.
+        why: String,
     },
     /// Someone else has it.
-    #[error("{path} is in use by {}", holder.as_deref().unwrap_or("another program (fuser says which)"))]
+    #[error(
+        "{path} is in use by {}; stop that program or keep it off this port",
+        holder.as_deref().unwrap_or("a program that this user may not see")
+    )]
     InUse {
         /// What was opened.
         path: PathBuf,
@@ -149,6 +158,9 @@ impl Wire {
 /// The first open, without any setting, is there for its errno, which serialport drops, and for TIOCNXCL on a pty.
 fn open_blocking(path: &Path, baud: u32) -> Result<SerialStream, OpenError> {
     let target = path.canonicalize().map_err(|cause| refused(path, cause))?;
+    if let Some(rival) = holder::lock_file(&target) {
+        return Err(OpenError::InUse { path: path.to_owned(), holder: Some(rival) });
+    }
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let first: OwnedFd =
         rustix::fs::open(&target, flags, Mode::empty()).map_err(|errno| refused(path, errno.into()))?;
@@ -169,51 +181,65 @@ fn refused(path: &Path, cause: io::Error) -> OpenError {
     let path = path.to_owned();
     match (cause.kind(), Errno::from_io_error(&cause)) {
         (io::ErrorKind::NotFound, _) | (_, Some(Errno::NXIO | Errno::NODEV)) => OpenError::Missing { path },
-        (io::ErrorKind::PermissionDenied, _) => OpenError::Denied { path },
+        (io::ErrorKind::PermissionDenied, errno) => {
+            let why = denied(&path, errno);
+            OpenError::Denied { path, why }
+        }
         (io::ErrorKind::ResourceBusy, _) => in_use(&path),
         _ => OpenError::Setup { path, cause },
     }
 }
 
 fn in_use(path: &Path) -> OpenError {
-    OpenError::InUse { path: path.to_owned(), holder: holder(path) }
+    OpenError::InUse { path: path.to_owned(), holder: holder::holder(path) }
 }
 
-/// Who holds the port, as far as this user may see: first by its lock, then by its open files.
-fn holder(path: &Path) -> Option<String> {
-    let target = path.canonicalize().ok()?;
-    let pid = lock_holder(&target).or_else(|| file_holder(&target))?;
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    let name = name.trim();
-    Some(if name.is_empty() { format!("process {pid}") } else { format!("{name} (process {pid})") })
+/// Why this user may not, and what would let it.
+fn denied(path: &Path, errno: Option<Errno>) -> String {
+    if errno == Some(Errno::PERM) {
+        return "the service's sandbox keeps it off; add its kind to DeviceAllow= in a drop-in of the unit"
+            .to_owned();
+    }
+    let Ok(stat) = rustix::fs::stat(path) else {
+        return "a directory above it is closed to this user".to_owned();
+    };
+    let mode = stat.st_mode & 0o777;
+    let group = group_name(stat.st_gid).unwrap_or_else(|| stat.st_gid.to_string());
+    let mut groups = rustix::process::getgroups().unwrap_or_default();
+    groups.push(rustix::process::getegid());
+    let ours = groups.iter().any(|own| own.as_raw() == stat.st_gid);
+    if mode & 0o060 != 0o060 || ours {
+        return format!(
+            "its group {group} and mode {mode:04o} do not let it; install the udev rules, or give it mode 0660"
+        );
+    }
+    format!(
+        "it is for the group {group}, which this user is not in; add it (usermod -aG {group} smsotpd) and restart, or install the udev rules"
+    )
 }
 
-/// `/proc/locks` has lines such as `1: FLOCK  ADVISORY  WRITE 812 00:05:394 0 EOF`; anybody may read it.
-fn lock_holder(target: &Path) -> Option<u32> {
-    let inode = rustix::fs::stat(target).ok()?.st_ino.to_string();
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    locks.lines().find_map(|line| {
-        let mut words = line.split_ascii_whitespace().filter(|word| *word != "->");
-        let (kind, pid, file) = (words.nth(1)?, words.nth(2)?, words.next()?);
-        (kind == "FLOCK" && file.rsplit(':').next() == Some(&inode)).then(|| pid.parse().ok())?
+fn group_name(gid: u32) -> Option<String> {
+    let groups = std::fs::read_to_string("/etc/group").ok()?;
+    let gid = gid.to_string();
+    groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == gid).then(|| name.to_owned())
     })
 }
 
-/// Open files of other users' processes are seen by root only.
-fn file_holder(target: &Path) -> Option<u32> {
-    let own = std::process::id();
-    std::fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
-        let pid: u32 = process.file_name().to_str()?.parse().ok()?;
-        let mut files = std::fs::read_dir(process.path().join("fd")).ok()?.flatten();
-        let holds =
-            pid != own && files.any(|file| std::fs::read_link(file.path()).is_ok_and(|to| to == *target));
-        holds.then_some(pid)
-    })
+/// How long the node `target` has been there; no time at all where the file system does not tell.
+pub(super) fn age(target: &Path, now: UnixMs) -> Duration {
+    let created = fs::metadata(target).and_then(|node| node.created()).ok();
+    let born = created.and_then(|created| created.duration_since(UNIX_EPOCH).ok());
+    let born = born.and_then(|born| i64::try_from(born.as_millis()).ok());
+    born.map(|born| now.since(UnixMs(born))).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
     use crate::modem::pty::Peer;
 
     #[tokio::test]
@@ -241,6 +267,15 @@ mod tests {
         Port::open(peer.path(), 115_200).await.unwrap();
     }
 
+    #[test]
+    fn a_port_that_is_denied_names_what_is_in_the_way() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let refused = |errno: Errno| refused(file.path(), errno.into()).to_string();
+        assert!(refused(Errno::ACCESS).contains("mode 0600 do not let it"), "{}", refused(Errno::ACCESS));
+        assert!(refused(Errno::PERM).contains("DeviceAllow="), "{}", refused(Errno::PERM));
+        assert_eq!(group_name(0).as_deref(), Some("root"));
+    }
+
     #[tokio::test]
     async fn what_is_not_there_is_missing_and_a_file_is_no_port() {
         let directory = tempfile::tempdir().unwrap();
@@ -248,5 +283,14 @@ mod tests {
         assert!(matches!(Port::open(&path, 9600).await, Err(OpenError::Missing { .. })));
         std::fs::write(&path, "").unwrap();
         assert!(matches!(Port::open(&path, 9600).await, Err(OpenError::Setup { .. })));
+    }
+
+    #[test]
+    fn a_node_grows_old() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let later = UnixMs(clock::wall().0 + 60_000);
+        let known = fs::metadata(file.path()).unwrap().created().is_ok();
+        assert_eq!(age(file.path(), later) >= Duration::from_secs(59), known);
+        assert_eq!(age(Path::new("/nonexistent"), later), Duration::ZERO);
     }
 }

@@ -10,6 +10,8 @@ use tokio::process::Command;
 
 use super::usb;
 
+/// Where the kernel tells of devices.
+const SYSFS: &str = "/sys";
 /// How long a modem stays off its bus: hubs that switch power want a moment.
 const OFF: Duration = Duration::from_secs(2);
 /// A hook that takes longer is killed; a power switch needs seconds.
@@ -40,7 +42,8 @@ pub(super) enum PowerError {
 
 /// Takes the USB device behind the tty `target` off its bus and on again; all its ports come anew.
 pub(super) async fn reauthorise(target: &Path) -> Result<(), PowerError> {
-    let switch = usb::authorised(target).ok_or_else(|| PowerError::NotUsb(target.to_owned()))?;
+    let switch =
+        usb::authorised(Path::new(SYSFS), target).ok_or_else(|| PowerError::NotUsb(target.to_owned()))?;
     for (value, pause) in [("0", OFF), ("1", Duration::ZERO)] {
         tokio::fs::write(&switch, value)
             .await

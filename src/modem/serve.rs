@@ -10,11 +10,11 @@ use tracing::{info, warn};
 
 use super::driver::{Driver, DriverHandle, Exit, Notice, Parts};
 use super::history::History;
-use super::machine::{Cause, Phase, PinPermission, Settings, Step};
-use super::pin_memory::{PinMemory, Try};
-use super::port::{OpenError, Port};
+use super::machine::{Cause, Phase, PinPermission, Settings, Status, Step};
+use super::pin_memory::{Cards, PinMemory, Try};
+use super::port::{self, OpenError, Port};
 use super::power::PowerError;
-use super::profile::Refusal;
+use super::profile::{Identity, Library, Profile, Refusal, UsbPort};
 use super::supervisor::PortSettings;
 use super::trace::Trace;
 use super::wake::Wake;
@@ -96,6 +96,11 @@ struct Memory {
     serial: u64,
     permission: PinPermission,
     imei: Option<Imei>,
+    /// The card that each modem had last, as the next machine is told; and whether what it finds is still to be noted.
+    cards: Arc<Cards>,
+    card_unnoted: bool,
+    /// The note that the port's USB identity suggests.
+    likely: Option<Arc<Profile>>,
 }
 
 /// What follows a driver's end.
@@ -116,13 +121,10 @@ impl Serve {
             serial: self.id << 32,
             permission: PinPermission::Never,
             imei: None,
+            cards: Arc::default(),
+            card_unnoted: false,
+            likely: None,
         };
-        if let Some(refusal) = usb::port(&self.target).and_then(|port| self.outside.notes.refusal(&port)) {
-            info!(port = %self.name, "{refusal}");
-            self.tell(Stage::Unusable(refusal)).await;
-            self.stop.cancelled().await;
-            return memory.history;
-        }
         while !self.stop.is_cancelled() {
             if *self.wanted.borrow_and_update() {
                 let pause = self.once(&mut memory).await;
@@ -146,7 +148,17 @@ impl Serve {
 
     /// One driver's life. Gives the pause that is due after it.
     async fn once(&mut self, memory: &mut Memory) -> Option<Duration> {
-        let port = match Port::open(&self.target, self.settings.baud).await {
+        let usb = usb::port(&self.outside.sysfs, &self.target);
+        // The notes as they are now.
+        let refusal = usb.as_ref().and_then(|usb| self.outside.notes.borrow().refusal(usb));
+        if let Some(refusal) = refusal {
+            self.tell(Stage::Unusable(refusal)).await;
+            memory.history.slow();
+            return Some(memory.next_pause());
+        }
+        memory.likely = usb.and_then(|usb| likely(&self.outside.notes.borrow(), &usb));
+        let (port, cards) = tokio::join!(Port::open(&self.target, self.settings.baud), self.cards());
+        let port = match port {
             Ok(port) => port,
             Err(error) => {
                 self.tell(Stage::Closed(Some(error.into()))).await;
@@ -155,6 +167,8 @@ impl Serve {
         };
         self.trace.note(clock::wall(), "port opened");
         memory.serial += 1;
+        memory.cards = cards;
+        memory.card_unnoted = true;
         let stop = self.stop.child_token();
         let driver = Driver::new(port, self.parts(memory, stop.clone()));
         let handle = driver.handle();
@@ -178,7 +192,7 @@ impl Serve {
     }
 
     fn parts(&self, memory: &Memory, stop: CancellationToken) -> Parts {
-        let notes = Arc::clone(&self.outside.notes);
+        let notes = Arc::clone(&self.outside.notes.borrow());
         let profile = self.settings.profile.as_deref();
         let profile = profile.and_then(|name| notes.named(name));
         Parts {
@@ -190,8 +204,13 @@ impl Serve {
                 keep_alive: self.settings.keep_alive,
                 submit_limit: self.settings.submit_limit,
                 hang_up_calls: self.settings.hang_up_calls,
+                roaming: self.settings.roaming,
+                service_centre: self.settings.service_centre.clone(),
                 notes,
                 profile,
+                cards: Arc::clone(&memory.cards),
+                likely: memory.likely.clone(),
+                port_age: port::age(&self.target, clock::wall()),
             },
             trace: Arc::clone(&self.trace),
             notices: self.notices.clone(),
@@ -217,15 +236,16 @@ impl Serve {
                 exit = &mut running => return exit,
                 Ok(()) = self.wanted.changed() => if !*self.wanted.borrow() { stop.cancel() },
                 Ok(()) = status.changed(), if memory.watches() => {
-                    let phase = status.borrow_and_update().phase.clone();
-                    self.learn(&phase, memory).await;
+                    let status = status.borrow_and_update().clone();
+                    self.learn(&status, memory).await;
                 }
             }
         }
     }
 
     /// A modem that works has forgiven everything; a PIN that was right or wrong is noted.
-    async fn learn(&self, phase: &Phase, memory: &mut Memory) {
+    async fn learn(&self, status: &Status, memory: &mut Memory) {
+        let phase = &status.phase;
         let went = match phase {
             Phase::Ready | Phase::Searching => Try::Right,
             Phase::Down(Cause::PinWrong(_)) => Try::Made,
@@ -233,6 +253,9 @@ impl Serve {
         };
         if matches!(phase, Phase::Ready) {
             memory.history.well();
+        }
+        if went == Try::Right {
+            self.note_card(status, memory);
         }
         let permission = std::mem::replace(&mut memory.permission, PinPermission::Never);
         let (Some(pins), Some(pin), Some(card)) = (&self.pins, &self.settings.pin, card(&permission, memory))
@@ -242,6 +265,36 @@ impl Serve {
         if let Err(error) = pins.note(card, pin.clone(), went).await {
             warn!(port = %self.name, %error, "cannot note how the try of the PIN went");
         }
+    }
+
+    /// The card that each modem had last.
+    async fn cards(&self) -> Arc<Cards> {
+        let Some(pins) = &self.pins else { return Arc::default() };
+        let cards = pins.cards().await.unwrap_or_else(|error| {
+            warn!(port = %self.name, %error, "which SIM was in which modem cannot be read");
+            Cards::new()
+        });
+        Arc::new(cards)
+    }
+
+    /// A card that works, locked or not, belongs where it is from now on. Nobody waits for that to be written: what is lost is
+    /// noted the next time.
+    fn note_card(&self, status: &Status, memory: &mut Memory) {
+        memory.card_unnoted = false;
+        let (Some(pins), Some(imei), Some(iccid)) =
+            (self.pins.clone(), status.identity.imei.clone(), status.identity.iccid.clone())
+        else {
+            return;
+        };
+        if memory.cards.get(&imei) == Some(&iccid) {
+            return;
+        }
+        let name = Arc::clone(&self.name);
+        tokio::spawn(async move {
+            if let Err(error) = pins.settle(imei, iccid).await {
+                warn!(port = %name, %error, "which SIM is in the modem cannot be noted");
+            }
+        });
     }
 
     /// What an end means: its cause for people, and what follows.
@@ -273,6 +326,15 @@ impl Serve {
         let Some(pins) = &self.pins else {
             return Err(missing("there is no memory of tries to allow one"));
         };
+        if let (Some(iccid), Some(imei)) = (&iccid, &memory.imei)
+            && let Some(former) = self.cards().await.get(imei).filter(|former| *former != iccid)
+        {
+            let told = format!(
+                "another SIM is in the modem ({iccid}, was {former}) and wants its PIN; \
+                 `smsotpctl modem confirm-sim {imei}` lets the one that is set be tried"
+            );
+            return Err(Why::stuck(AlarmKind::SimSwapped, told));
+        }
         let permission = iccid.map_or(PinPermission::AnyCard, PinPermission::ForCard);
         let Some(card) = card(&permission, memory) else {
             return Err(missing("neither card nor modem says which it is"));
@@ -329,7 +391,15 @@ impl Memory {
 
     /// Whether the phase can still teach anything.
     fn watches(&self) -> bool {
-        self.permission != PinPermission::Never || !self.history.is_clean()
+        self.card_unnoted || self.permission != PinPermission::Never || !self.history.is_clean()
+    }
+}
+
+/// The note of the modem behind the port, until it has said what it is.
+fn likely(notes: &Library, usb: &UsbPort) -> Option<Arc<Profile>> {
+    match notes.identity(&usb.vendor, &usb.product) {
+        Identity::Modem(note, _) => notes.named(&note.name),
+        Identity::Storage(_) | Identity::NoModem(..) | Identity::Unknown => None,
     }
 }
 
@@ -339,5 +409,21 @@ fn card(permission: &PinPermission, memory: &Memory) -> Option<String> {
         PinPermission::Never => None,
         PinPermission::ForCard(iccid) => Some(iccid.as_str().to_owned()),
         PinPermission::AnyCard => memory.imei.as_ref().map(|imei| format!("imei-{imei}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_usb_identity_suggests_the_note() {
+        let note = |vendor: &str, product: &str| {
+            let (vendor, product) = (vendor.to_owned(), product.to_owned());
+            let usb = UsbPort { vendor, product, interface: 2, class: "ff/00/00".to_owned() };
+            likely(Library::compiled_in(), &usb).map(|note| note.name.clone())
+        };
+        assert_eq!(note("2c7c", "0125").as_deref(), Some("quectel-lte"));
+        assert_eq!((note("2c7c", "ffff"), note("12d1", "1446")), (None, None));
     }
 }

@@ -6,6 +6,7 @@
 //! final result, and only then as unsolicited. During a resync answers and results are dropped until our own probe is
 //! answered and the line is quiet, so that a late answer never satisfies the next command.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,8 +14,9 @@ use zeroize::Zeroizing;
 
 use crate::at::command::{CMGS_ANSWER, Domain};
 use crate::at::reply::{CmgsReply, Registration};
+use crate::at::urc::Ready;
 use crate::at::{Chunk, Command, Expect, Final, Info, Lines, Urc, hex};
-use crate::modem::profile::VendorCommand;
+use crate::modem::profile::{LineEnd, Profile, VendorCommand};
 use crate::modem::timers::{Timer, Timers};
 use crate::units::MessageRef;
 
@@ -36,8 +38,10 @@ const PROBES_MAX: u8 = 3;
 /// A resync that ends in silence: the quiet before it and all its probes.
 pub(super) const RESYNC_MAX: Duration =
     Duration::from_secs(QUIET_MAX.as_secs() + PROBES_MAX as u64 * PROBE_LIMIT.as_secs());
-/// Wavecom answers `+CPIN?` without `OK`: after its line that much patience is left.
+/// Some answer `+CPIN?` without `OK`: after its line that much patience is left.
 const NO_OK_GRACE: Duration = Duration::from_secs(1);
+/// The same where the note says that no `OK` comes: time for the one that comes nevertheless.
+const NO_OK_NOTED: Duration = Duration::from_millis(200);
 /// The `OK` behind `+CMGS` comes with it; without one nothing is lost but the step.
 const OK_GRACE: Duration = Duration::from_secs(5);
 /// Ctrl-Z ends the PDU.
@@ -70,8 +74,7 @@ impl Order {
     fn encode(&self) -> Vec<u8> {
         match self {
             Self::Known(command) => command.encode(),
-            Self::Vendor(vendor) => format!("AT{}\r", vendor.as_str()).into_bytes(),
-            Self::PinTries => b"AT+CPINR=\"SIM PIN\"\r".to_vec(),
+            Self::Vendor(_) | Self::PinTries => format!("AT{}\r", self.text()).into_bytes(),
         }
     }
 
@@ -91,6 +94,24 @@ impl Order {
         }
     }
 
+    /// What stands behind `AT`.
+    fn text(&self) -> String {
+        match self {
+            Self::Known(command) => command.text(),
+            Self::Vendor(vendor) => vendor.as_str().to_owned(),
+            Self::PinTries => "+CPINR=\"SIM PIN\"".to_owned(),
+        }
+    }
+
+    /// How long to wait for the final result behind the line of information, if it may be missing.
+    fn grace(&self, note: &Profile) -> Option<Duration> {
+        let missing = &note.final_missing.value;
+        if !missing.is_empty() && missing.contains(&self.text()) {
+            return Some(NO_OK_NOTED);
+        }
+        (*self == Self::Known(Command::CpinRead)).then_some(NO_OK_GRACE)
+    }
+
     fn is_cmgs(&self) -> bool {
         matches!(self, Self::Known(Command::Cmgs { .. }))
     }
@@ -108,6 +129,8 @@ pub(super) enum Purpose {
     Submit,
     Incoming,
     Idle,
+    /// An `AT` that may be lost, in front of a command that must not be.
+    Wake,
     Ladder,
 }
 
@@ -172,6 +195,8 @@ struct Awaiting {
     purpose: Purpose,
     prompt: Prompt,
     lines: Vec<String>,
+    /// The final result may be missing; how long to wait for it behind the line.
+    grace: Option<Duration>,
     /// A list header came; its PDU is due.
     pdu_due: bool,
     /// What the modem may echo: the command, then the PDU.
@@ -209,11 +234,12 @@ pub(super) struct Session {
     owed: u8,
     /// How long the answer to a PDU may take.
     submit_limit: Duration,
+    note: Arc<Profile>,
     writes: Vec<Bytes>,
 }
 
 impl Session {
-    pub(super) fn new(submit_limit: Option<Duration>) -> Self {
+    pub(super) fn new(submit_limit: Option<Duration>, note: Arc<Profile>) -> Self {
         let submit_limit = submit_limit.unwrap_or(CMGS_ANSWER);
         Self {
             lines: Lines::new(),
@@ -222,8 +248,14 @@ impl Session {
             direct: None,
             owed: 0,
             submit_limit,
+            note,
             writes: Vec::new(),
         }
+    }
+
+    /// The modem has said what it is.
+    pub(super) fn obey(&mut self, note: Arc<Profile>) {
+        self.note = note;
     }
 
     /// Whether the next command may go.
@@ -244,18 +276,27 @@ impl Session {
     /// Sends a command. Only when idle.
     pub(super) fn send(&mut self, now: Instant, timers: &mut Timers, purpose: Purpose, order: Order) {
         debug_assert!(self.is_idle(), "one command in flight");
-        let bytes = order.encode();
+        let bytes = self.ended(order.encode());
         self.stale = self.lines.is_within_line();
         timers.set(Timer::Link, now, order.limit());
         self.state = State::Awaiting(Awaiting {
             prompt: if order.is_cmgs() { Prompt::Awaited } else { Prompt::None },
             echo: Zeroizing::new(String::from_utf8_lossy(&bytes).trim_end().to_owned()),
+            grace: order.grace(&self.note),
             order,
             purpose,
             lines: Vec::new(),
             pdu_due: false,
         });
         self.writes.push(bytes.into());
+    }
+
+    /// A command line as this modem wants it to end.
+    fn ended(&self, mut line: Vec<u8>) -> Vec<u8> {
+        if self.note.line_end.value == LineEnd::CrLf {
+            line.push(b'\n');
+        }
+        line
     }
 
     /// Gives the PDU and Ctrl-Z. Only when the prompt is open. Takes octets, so that nothing but hex can leave.
@@ -368,11 +409,15 @@ impl Session {
             State::Idle | State::Closed => None,
             State::Awaiting(awaiting) => {
                 let purpose = awaiting.purpose;
-                if awaiting.order == Order::Known(Command::CpinRead) && !awaiting.lines.is_empty() {
+                if awaiting.grace.is_some() && !awaiting.lines.is_empty() {
                     return self.finish(timers, Final::Ok);
                 }
                 let escape = awaiting.order.may_hang_in_prompt();
                 self.resync(now, timers, escape);
+                if purpose == Purpose::Wake {
+                    // It was lost, as the note says: nothing is owed.
+                    self.owed = 0;
+                }
                 Some(Heard::TimedOut(purpose))
             }
             State::Resync(Resync::Quiet { .. }) => {
@@ -397,7 +442,7 @@ impl Session {
     }
 
     fn probe(&mut self, now: Instant, timers: &mut Timers, probes: u8) {
-        self.writes.push(Command::At.encode().into());
+        self.writes.push(self.ended(Command::At.encode()).into());
         self.owed = self.owed.saturating_add(1);
         self.state = State::Resync(Resync::Probing { probes, late: false });
         timers.set(Timer::Link, now, PROBE_LIMIT);
@@ -428,14 +473,19 @@ impl Session {
     }
 
     fn judge(&mut self, now: Instant, timers: &mut Timers, line: &str, stale: bool) -> Option<Heard> {
-        if let Some(header) = self.direct.take()
-            && is_hex(line)
-        {
-            return match header {
-                Urc::Cmt { length } => Some(Heard::Direct { report: false, length, pdu: line.to_owned() }),
-                Urc::Cds { length } => Some(Heard::Direct { report: true, length, pdu: line.to_owned() }),
-                _ => None,
-            };
+        if let Some(header) = self.direct.take() {
+            let pdu = || line.to_owned();
+            match header {
+                Urc::Cmt { length } if is_hex(line) => {
+                    return Some(Heard::Direct { report: false, length, pdu: pdu() });
+                }
+                Urc::Cds { length } if is_hex(line) => {
+                    return Some(Heard::Direct { report: true, length, pdu: pdu() });
+                }
+                _ if is_hex(line) => return None,
+                header if self.is_chatter(line) => self.direct = Some(header),
+                _ => {}
+            }
         }
         match &mut self.state {
             State::Closed => None,
@@ -459,13 +509,13 @@ impl Session {
                 if let Some(result) = command_final(line) {
                     return self.concluded(now, timers, result);
                 }
-                if awaiting.takes(line) {
+                if awaiting.takes(line, &self.note) {
                     if let Some(mr) = reference(line).filter(|_| awaiting.order.is_cmgs()) {
                         timers.set(Timer::Link, now, OK_GRACE);
                         return Some(Heard::Reference(mr));
                     }
-                    if awaiting.order == Order::Known(Command::CpinRead) {
-                        timers.set(Timer::Link, now, NO_OK_GRACE);
+                    if let Some(grace) = awaiting.grace {
+                        timers.set(Timer::Link, now, grace);
                     }
                     return None;
                 }
@@ -494,14 +544,25 @@ impl Session {
         if let Some(reference) = reference(line) {
             return Heard::LateReference(reference);
         }
-        match Urc::parse(line) {
+        let urc = Urc::parse(line);
+        // A line may tell of a start as well as of a card that is readable: the start is more.
+        if urc != Some(Urc::Ready(Ready::Started)) && self.note.is_ready_line(line) {
+            return Heard::Unsolicited(Urc::Ready(Ready::Sms));
+        }
+        match urc {
             Some(urc) if urc.needs_body() => {
                 self.direct = Some(urc.clone());
                 Heard::Unsolicited(urc)
             }
             Some(urc) => Heard::Unsolicited(urc),
+            None if self.note.is_noise_line(line) => Heard::Unsolicited(Urc::Noise),
             None => Heard::Noise,
         }
+    }
+
+    /// Whether the line means nothing, wherever it stands.
+    fn is_chatter(&self, line: &str) -> bool {
+        Urc::parse(line).map_or_else(|| self.note.is_noise_line(line), |urc| urc == Urc::Noise)
     }
 }
 
@@ -512,7 +573,7 @@ impl Awaiting {
     }
 
     /// Whether the line belongs to the answer; it is kept then.
-    fn takes(&mut self, line: &str) -> bool {
+    fn takes(&mut self, line: &str, note: &Profile) -> bool {
         let wanted = match self.order.expect() {
             Expect::None => false,
             Expect::Prefix("+CMGS") => {
@@ -520,7 +581,11 @@ impl Awaiting {
             }
             Expect::Prefix(name) => self.lines.is_empty() && is_reply(line, name),
             Expect::Bare(name) => {
-                self.lines.is_empty() && Urc::parse(line).is_none() && is_bare(line, name, &self.order)
+                self.lines.is_empty()
+                    && Urc::parse(line).is_none()
+                    && !note.is_noise_line(line)
+                    && !note.is_ready_line(line)
+                    && is_bare(line, name, &self.order)
             }
             Expect::List(name) => self.takes_of_list(line, name),
         };

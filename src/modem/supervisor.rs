@@ -5,7 +5,7 @@
 //! modem are told by its IMEI: the one that works stays, the other rests as a spare until that one fails.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,15 +19,18 @@ use super::away::Away;
 use super::discover::{CHANGES_WAITING, Discovery, PortChange};
 use super::driver::{DriverHandle, Notice};
 use super::fleet::{Command, Link, State};
-pub use super::fleet::{CommandError, Fleet, FleetHandle, Hold, Modem};
+pub use super::fleet::{CommandError, Fleet, FleetHandle, Hold, LeftAlone, Modem};
 use super::history::History;
+use super::left_alone::left_alone;
 use super::machine::Phase;
+pub use super::machine::Roaming;
 pub use super::pin_memory::PinMemory;
 use super::profile::Library;
 use super::serve::{Report, Serve, Stage, Why};
 pub use super::trace::Trace;
 use super::wake::Wake;
 use crate::alarm::{self, Progress};
+use crate::at::command::Address;
 use crate::clock;
 use crate::secret::Secret;
 use crate::units::Imei;
@@ -46,8 +49,10 @@ const CLOSE_GRACE: Duration = Duration::from_secs(3);
 /// What the modems need to know.
 #[derive(Debug, Clone)]
 pub struct FleetSettings {
-    /// The firmware notes in force.
-    pub notes: Arc<Library>,
+    /// Where the kernel tells of devices, `/sys`.
+    pub sysfs: PathBuf,
+    /// The firmware notes in force; a port takes them when it is opened.
+    pub notes: watch::Receiver<Arc<Library>>,
     /// Where the links are.
     pub directory: PathBuf,
     /// Ports that no link leads to, served for ever and opened when they are there.
@@ -79,6 +84,10 @@ pub struct PortSettings {
     pub submit_limit: Option<Duration>,
     /// Voice calls are hung up.
     pub hang_up_calls: bool,
+    /// Whether visited networks are used.
+    pub roaming: Roaming,
+    /// Given to a card that knows no service centre.
+    pub service_centre: Option<Address>,
     /// Name of the firmware note; found by the modem's identity if `None`.
     pub profile: Option<String>,
 }
@@ -91,6 +100,8 @@ impl Default for PortSettings {
             keep_alive: None,
             submit_limit: None,
             hang_up_calls: false,
+            roaming: Roaming::Allow,
+            service_centre: None,
             profile: None,
         }
     }
@@ -99,7 +110,8 @@ impl Default for PortSettings {
 /// What the steps from outside and the end need to know.
 #[derive(Debug)]
 pub(super) struct Outside {
-    pub(super) notes: Arc<Library>,
+    pub(super) sysfs: PathBuf,
+    pub(super) notes: watch::Receiver<Arc<Library>>,
     pub(super) site_hook: Option<PathBuf>,
     pub(super) stop_limit: Duration,
 }
@@ -114,6 +126,7 @@ pub struct Supervisor {
     next_id: u64,
     /// By IMEI, or by the port of a modem that has told none.
     held: BTreeMap<String, Hold>,
+    left_alone: Vec<LeftAlone>,
     fleet: watch::Sender<Arc<Fleet>>,
     links: watch::Sender<Arc<[Link]>>,
     commands: mpsc::Receiver<Command>,
@@ -162,10 +175,12 @@ impl Supervisor {
         let (notices, received) = mpsc::channel(NOTICES_WAITING);
         let (reports_in, reports) = mpsc::channel(REPORTS_WAITING);
         let outside = Arc::new(Outside {
-            notes: Arc::clone(&settings.notes),
+            sysfs: settings.sysfs.clone(),
+            notes: settings.notes.clone(),
             site_hook: settings.site_hook.clone(),
             stop_limit: settings.stop_limit,
         });
+        let pins = settings.pins.clone();
         let supervisor = Self {
             held: settings.held.clone(),
             settings,
@@ -174,6 +189,7 @@ impl Supervisor {
             away: Away::default(),
             tasks: JoinSet::new(),
             next_id: 1,
+            left_alone: Vec::new(),
             fleet: fleet_in,
             links: links_in,
             commands,
@@ -183,7 +199,7 @@ impl Supervisor {
             wake: Arc::default(),
             stop,
         };
-        (supervisor, FleetHandle { fleet, links, commands: commands_in }, received)
+        (supervisor, FleetHandle { fleet, links, commands: commands_in, pins }, received)
     }
 
     /// Serves all ports until `stop`, then until all are closed.
@@ -217,6 +233,8 @@ impl Supervisor {
             };
             match turn {
                 Turn::Stop => break Ok(()),
+                // Of many events at once only the last is worth a look at all devices.
+                Turn::Port(PortChange::Looked) if !changes.is_empty() => continue,
                 Turn::Port(change) => self.port(change),
                 Turn::Report(report) => self.report(report),
                 Turn::Command(command) => self.command(command),
@@ -241,7 +259,16 @@ impl Supervisor {
                     entry.leave();
                 }
             }
+            PortChange::Looked => self.look(),
         }
+    }
+
+    /// Looks for devices that one could miss among the modems.
+    fn look(&mut self) {
+        let target = |entry: &Entry| Path::new(&entry.modem.device).canonicalize().ok();
+        let name = |target: PathBuf| Some(target.file_name()?.to_str()?.to_owned());
+        let served = self.entries.values().filter_map(target).filter_map(name).collect();
+        self.left_alone = left_alone(&self.outside.sysfs, &self.outside.notes.borrow(), &served);
     }
 
     /// Two tasks must not open one port: the next one begins when the last one has closed it.
@@ -262,7 +289,7 @@ impl Supervisor {
         if let Some(target) = again {
             return self.serve(modem.port, target, history);
         }
-        let window = window(&self.outside.notes, &modem);
+        let window = window(&self.outside.notes.borrow(), &modem);
         self.away.went(clock::monotonic(), modem, history, window);
     }
 
@@ -314,6 +341,9 @@ impl Supervisor {
             Stage::Unusable(refusal) => {
                 // That it is plugged in is no fault; the modem that it may have been is missed as lost.
                 let why = Why { told: refusal.to_string(), progress: Progress::Unknown };
+                if entry.modem.state != State::Unusable {
+                    warn!(port = entry.modem.port, why = why.told, "port is left alone");
+                }
                 entry.close(State::Unusable, Some(why));
             }
             Stage::Parked(why) => {
@@ -325,6 +355,11 @@ impl Supervisor {
 
     fn command(&mut self, command: Command) {
         match command {
+            Command::Again { modem } => {
+                if let Some(entry) = self.entries.values().find(|entry| entry.modem.is(&modem)) {
+                    entry.open_now();
+                }
+            }
             Command::Hold { modem, hold, reply } => {
                 // The operator may have gone; the wish stands.
                 let _ = reply.send(self.hold(modem, hold));
@@ -346,8 +381,7 @@ impl Supervisor {
         let found = self.entries.values().find(|entry| entry.modem.is(&modem));
         let entry = found.ok_or(CommandError::NoSuchModem(modem))?;
         if hold.is_none() && entry.modem.state == State::Parked {
-            // The same wish once more is news to a task that waits.
-            entry.wanted.send_replace(true);
+            entry.open_now();
         }
         let name = entry.modem.name().to_owned();
         match hold {
@@ -388,9 +422,9 @@ impl Supervisor {
         modems.extend(missed.into_iter().chain(gone));
         modems.sort_by(|a, b| a.port.cmp(&b.port));
         self.fleet.send_if_modified(|old| {
-            let changed = old.modems != modems;
+            let changed = old.modems != modems || old.left_alone != self.left_alone;
             if changed {
-                *old = Arc::new(Fleet { modems });
+                *old = Arc::new(Fleet { modems, left_alone: self.left_alone.clone() });
             }
             changed
         });
@@ -433,6 +467,11 @@ impl Supervisor {
 }
 
 impl Entry {
+    /// A task that waits opens its port at once; to it the same wish once more is news.
+    fn open_now(&self) {
+        self.wanted.send_modify(|_| {});
+    }
+
     /// The link went.
     fn leave(&mut self) {
         self.leaving = true;

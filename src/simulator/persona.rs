@@ -176,7 +176,7 @@ fn unsaid() -> &'static Profile {
     static UNSAID: OnceLock<Profile> = OnceLock::new();
     UNSAID.get_or_init(|| {
         #[expect(clippy::expect_used, reason = "our own text with the two keys that a note must have")]
-        Profile::parse("name = ''\ndescription = ''").expect("a note needs no more than these")
+        Profile::parse("name = 'unsaid'\ndescription = ''").expect("a note needs no more than these")
     })
 }
 

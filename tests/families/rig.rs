@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use smsotpd::modem::machine::{
     Cause, Done, Event, Failure, IncomingKind, Input, Kind, Machine, Output, Phase, PinPermission, Request,
-    RequestId, Settings, Step, Token,
+    RequestId, Roaming, Settings, Step, Token,
 };
 use smsotpd::modem::profile::Library;
 use smsotpd::number::Number;
@@ -62,6 +62,11 @@ pub fn settings() -> Settings {
         pin_permission: PinPermission::AnyCard,
         keep_alive: None,
         submit_limit: None,
+        roaming: Roaming::Allow,
+        service_centre: None,
+        likely: None,
+        cards: Arc::default(),
+        port_age: Duration::ZERO,
         notes: Arc::clone(Library::compiled_in()),
         profile: None,
         hang_up_calls: false,
@@ -181,7 +186,8 @@ impl Rig {
             }
             Output::Event(Event::Up(_)) => self.ups += 1,
             Output::Event(Event::Down(cause)) => self.downs.push(cause),
-            Output::Event(Event::Settled { .. } | Event::Noise(_)) | Output::Status(_) => {}
+            Output::Event(Event::Settled { .. } | Event::OtherCard { .. } | Event::Noise(_))
+            | Output::Status(_) => {}
             Output::Ladder(step) => {
                 self.ladder.push(step);
                 self.machine.handle(self.now, Input::HangUp);

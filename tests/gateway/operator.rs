@@ -50,7 +50,7 @@ fn every_command_works_against_the_daemon() {
     assert!(told(&place, &["--json", "token", "list"]).to_string().contains("PISM0001"));
     assert!(ctl(&place, &["token", "remove", "PISM0001"], "").status.success());
     assert!(!told(&place, &["--json", "token", "list"]).to_string().contains("PISM0001"));
-    assert_eq!(told(&place, &["--json", "modem", "list"]), json!({"modems": []}));
+    assert_eq!(told(&place, &["--json", "modem", "list"])["modems"], json!([]));
     assert_eq!(told(&place, &["--json", "status"])["channels"]["all"], 0);
     let refused = ctl(&place, &["send", "no-number", "hello"], "");
     assert_eq!(refused.status.code(), Some(65), "{refused:?}");

@@ -159,6 +159,15 @@ async fn roles_end_where_they_end() {
     }
     validate.close().await;
 
+    let admin = House::new(Role::Admin);
+    let confirm = async |house: &House, modem: &str| {
+        house.post(&format!("/v1/modems/{modem}/confirm-sim"), &json!(null)).await
+    };
+    assert_eq!(confirm(&admin, "modem0").await.status, 200);
+    let answer = confirm(&admin, "modem1").await;
+    assert_eq!((answer.status, &answer.json()["code"]), (409, &json!("no-sim-known")));
+    admin.close().await;
+
     let send = House::new(Role::Send);
     let others = crate::queue::admission::Submission {
         to: PHONE,
@@ -173,6 +182,7 @@ async fn roles_end_where_they_end() {
     let now = clock::wall();
     let id = crate::queue::message::MessageId::new(now, 0, [7; 8]);
     let others = crate::queue::admission::admit(&others, &Rules::default(), now, id).unwrap();
+    assert_eq!(confirm(&send, "modem0").await.status, 403);
     send.store.accept(vec![others]).await.unwrap();
     let own = send.post("/v1/messages", &json!({"to": PHONE, "text": "mine"})).await.json();
     let listed = send.get("/v1/messages").await.json();

@@ -90,6 +90,10 @@ impl House {
             }),
             budgets: Budgets::default(),
             sim_names: BTreeMap::new(),
+            confirm_sim: Box::new(|name| {
+                let known = name == "modem0";
+                Box::pin(async move { if known { Ok(()) } else { Err(CommandError::NoCard(name)) } })
+            }),
             channels: channels.subscribe(),
             realm: "realm1".to_owned(),
             max_body: 65_536,
@@ -223,7 +227,7 @@ async fn metrics_count_requests_and_name_nobody() {
     }
     let status = house.get("/v1/status").await.json();
     assert_eq!(status["messages"]["login"]["queued"], 1);
-    assert_eq!(house.get("/v1/modems").await.json(), json!({"modems": []}));
+    assert_eq!(house.get("/v1/modems").await.json(), json!({"modems": [], "left-alone": []}));
     let trace = house.get("/v1/modems/modem0/trace").await;
     assert_eq!((trace.status, trace.json()), (200, json!({"modem": "modem0", "lines": []})));
     for (name, status, code) in [("modem1", 409, "not-in-service"), ("modem2", 404, "no-such-modem")] {

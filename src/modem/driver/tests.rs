@@ -3,7 +3,7 @@
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::modem::machine::{PinPermission, Uncertain};
+use crate::modem::machine::{PinPermission, Roaming, Uncertain};
 use crate::modem::profile::Library;
 use crate::modem::pty::Phone;
 use crate::units::{MessageRef, UnixMs};
@@ -38,8 +38,13 @@ impl Rig {
                     keep_alive: Some(FAR),
                     submit_limit: None,
                     hang_up_calls: true,
+                    roaming: Roaming::Allow,
+                    service_centre: None,
                     notes: Arc::clone(Library::compiled_in()),
                     profile: None,
+                    likely: None,
+                    cards: Arc::default(),
+                    port_age: Duration::ZERO,
                 },
                 trace: Arc::default(),
                 notices: notices_in,
@@ -52,7 +57,7 @@ impl Rig {
         let running = tokio::spawn(driver.run());
         let mut status = handle.status();
         let quiet = async {
-            status.wait_for(|s| s.phase == Phase::Ready && s.operator.is_some()).await.unwrap();
+            status.wait_for(|s| s.phase == Phase::Ready && s.identity.imsi.is_some()).await.unwrap();
         };
         tokio::select! {
             () = quiet => {}

@@ -22,6 +22,8 @@ pub(super) struct Phone {
     pub(super) in_prompt: bool,
     /// It hears and does, but says nothing.
     pub(super) mute: bool,
+    /// A command ends with LF; CR alone is nothing.
+    pub(super) wants_lf: bool,
     /// `+CMGS` gives the last octet of the PDU, so that a wrong answer is seen.
     pub(super) mirrors: bool,
 }
@@ -30,7 +32,7 @@ pub(super) const DELIVER: &str =
     "07911326040000F0040B911346610089F60000208062917314080CC8F71D14969741F977FD07";
 pub(super) const REPORT: &str = "07911326040000F0062A0B911346610089F6208062917314802080629173148000";
 
-const DEFAULT: [(&str, &str); 29] = [
+const DEFAULT: [(&str, &str); 30] = [
     ("AT", "\r\nOK\r\n"),
     ("ATE0", "\r\nOK\r\n"),
     ("AT+CMEE=1", "\r\nOK\r\n"),
@@ -50,6 +52,7 @@ const DEFAULT: [(&str, &str); 29] = [
     ("AT+CREG=1", "\r\nOK\r\n"),
     ("AT+CREG?", "\r\n+CREG: 1,1\r\n\r\nOK\r\n"),
     ("AT+CSQ", "\r\n+CSQ: 20,99\r\n\r\nOK\r\n"),
+    ("AT+COPS=3,0", "\r\nOK\r\n"),
     ("AT+COPS?", "\r\n+COPS: 0,0,\"Net\",7\r\n\r\nOK\r\n"),
     ("AT+CMGL=4", "\r\nOK\r\n"),
     ("AT+CMGS", "\r\n> "),
@@ -73,6 +76,7 @@ impl Phone {
             line: Vec::new(),
             in_prompt: false,
             mute: false,
+            wants_lf: false,
             mirrors: false,
         }
     }
@@ -103,7 +107,8 @@ impl Phone {
                     }
                     self.heard.push(format!("{pdu}^Z"));
                 }
-                b'\r' if !self.in_prompt => {
+                b'\r' if self.wants_lf && !self.in_prompt => {}
+                b'\r' | b'\n' if !self.in_prompt && (byte == b'\n') == self.wants_lf => {
                     let command = String::from_utf8(std::mem::take(&mut self.line)).unwrap();
                     let key = if command.starts_with("AT+CMGS=") { "AT+CMGS" } else { &command };
                     let reply = self.reply(key);
@@ -148,8 +153,13 @@ pub(super) fn settings() -> Settings {
         keep_alive: None,
         submit_limit: None,
         hang_up_calls: true,
+        roaming: Roaming::Allow,
+        service_centre: None,
         notes: Arc::clone(Library::compiled_in()),
         profile: None,
+        likely: None,
+        cards: Arc::default(),
+        port_age: Duration::ZERO,
     }
 }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{
-    Cause, Done, Identity, Machine, NotSent, Online, Output, Phase, RESTART_PATIENCE, Recovery, Registration,
+    Cause, Done, Event, Identity, Machine, NotSent, Online, Output, Phase, Recovery, Registration,
     SEARCH_POLL, State, Step, Turn, Uncertain,
 };
 use crate::at::Command;
 use crate::modem::bringup::{BringUp, Progress, SetUp};
 use crate::modem::health;
-use crate::modem::profile::Profile;
+use crate::modem::profile::Library;
 use crate::modem::session::{Order, Purpose, RESYNC_MAX};
 use crate::modem::timers::Timer;
 
@@ -41,26 +41,26 @@ fn radio_off(fun: u8) -> (Recovery, Order) {
 impl Machine {
     /// How long a modem may be without service, at the most, although nothing but the ladder is needed to help it: each strike up
     /// to the first step from outside with the longest wait for an answer and for a resync behind it, a bring-up that is
-    /// refused once, and the pause before the step; then the times of the steps themselves. `answer`: the limit of an answer to a PDU.
+    /// refused once, and the pause before the step; then the times of the steps themselves, of the generic
+    /// note where notes differ. `answer`: the limit of an answer to a PDU.
     #[must_use]
     pub fn longest_climb(answer: Duration) -> Duration {
         let (pauses, strikes) = health::climb();
         let strike = answer + RESYNC_MAX + DOWN_PAUSE;
         let cycle = RADIO_LIMIT * 2 + RADIO_PAUSE;
-        let restart = RADIO_LIMIT + RESTART_PAUSE + RESTART_PATIENCE;
+        let restart = RADIO_LIMIT + RESTART_PAUSE + Library::compiled_in().generic().away();
         pauses + strike * strikes + cycle + restart + DRIVER_STEP_PAUSE
     }
 
     /// Begins a bring-up. `patience`: after a restart; otherwise the profile's, and a modem that was down stays so until it is up.
     pub(super) fn begin(&mut self, now: Instant, patience: Option<Duration>) {
         let again = matches!(self.state, State::Down);
-        let profile = self.settings.first_profile();
         self.timers.clear_all();
         self.session.resync(now, &mut self.timers, true);
         if !again {
             self.status.phase = Phase::Starting;
         }
-        let bringup = BringUp::new(now, &self.settings, patience.unwrap_or_else(|| profile.wake()));
+        let bringup = BringUp::new(now, Arc::clone(&self.note), patience.unwrap_or_else(|| self.note.wake()));
         self.state = State::BringUp(bringup);
         self.reset_done(now);
     }
@@ -81,8 +81,7 @@ impl Machine {
                 self.show_identity();
                 match std::mem::replace(&mut self.state, State::Closed) {
                     State::BringUp(bringup) => {
-                        let (setup, profile, _) = bringup.finish();
-                        self.online(now, &setup, profile);
+                        self.online(now, &bringup.finish());
                     }
                     other => self.state = other,
                 }
@@ -99,17 +98,27 @@ impl Machine {
         if !same_card && known.iccid.is_some() {
             self.incoming = self.incoming.for_other_card();
         }
+        if !same_card {
+            let remembered = fresh.imei.as_ref().and_then(|imei| self.settings.cards.get(imei));
+            let former = remembered.or(known.iccid.as_ref().filter(|_| known.imei == fresh.imei)).cloned();
+            let other = former.zip(fresh.iccid.clone()).filter(|(former, card)| former != card);
+            self.status.former_card = other.as_ref().map(|(former, _)| former.clone());
+            if let Some((former, card)) = other {
+                self.outputs.push_back(Output::Event(Event::OtherCard { former, card }));
+            }
+            self.status.service_centre = None;
+        }
         let kept = |field: &Option<String>| field.clone().filter(|_| same_card && known.imei == fresh.imei);
         self.status.identity =
             Arc::new(Identity { imsi: kept(&known.imsi), revision: kept(&known.revision), ..fresh.clone() });
     }
 
-    pub(super) fn online(&mut self, now: Instant, setup: &SetUp, profile: Arc<Profile>) {
-        self.incoming.begin(setup, profile.list.value);
+    pub(super) fn online(&mut self, now: Instant, setup: &SetUp) {
+        self.incoming.begin(setup, self.note.list.value);
         self.state = State::Online(Online {
-            profile,
             looks: VecDeque::new(),
             looking: None,
+            signal_form: 0,
             rounds: 0,
             search_poll: SEARCH_POLL,
             sends: 0,
@@ -119,7 +128,9 @@ impl Machine {
         });
         self.timers.set(Timer::Grace, now, FIRST_MESSAGE_GRACE);
         self.up = false;
-        self.registered(now, setup.registration);
+        self.status.registration = setup.registration;
+        self.status.service_centre = setup.service_centre.or(self.status.service_centre);
+        self.reconsider(now);
     }
 
     pub(super) fn strike(&mut self, now: Instant, submit: bool) {
@@ -165,7 +176,7 @@ impl Machine {
                 self.state = State::Recovering(Recovery::Waiting(step));
                 return;
             }
-            Recovery::Restarting | Recovery::Waiting(_) => return self.begin(now, Some(RESTART_PATIENCE)),
+            Recovery::Restarting | Recovery::Waiting(_) => return self.begin(now, Some(self.note.away())),
         };
         self.order_step(now, next, order);
     }

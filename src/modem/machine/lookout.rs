@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Cause, Event, Machine, NotSent, Output, Phase, Registration, SEARCH_POLL, State, Turn};
+use super::{Cause, Event, Machine, NotSent, Output, Phase, Roaming, SEARCH_POLL, State, Turn};
 use crate::at::command::Domain;
-use crate::at::reply::{self, Cops, Csq};
+use crate::at::reply::{self, Cops, Csq, Radio};
 use crate::at::{Command, Final};
-use crate::modem::bringup::{self, IDLE};
+use crate::modem::bringup;
+use crate::modem::profile::Profile;
 use crate::modem::session::Answer;
 use crate::modem::timers::Timer;
 
@@ -17,10 +18,65 @@ const LOOK_EVERY: u32 = 12;
 const RADIO_ON_EVERY: u32 = 12;
 
 impl Machine {
-    pub(super) fn registered(&mut self, now: Instant, registration: Registration) {
-        self.status.registration = registration;
+    /// A registration told unasked. What nobody asked for is not looked at: while `+CREG` searches, LTE is no answer yet.
+    pub(super) fn registration_changed(&mut self, now: Instant, domain: Domain, code: u8) {
+        if domain != Domain::Circuit && self.status.registration.of(domain).is_none() {
+            return;
+        }
+        // Newer than the answer that is just coming in.
+        if self.session.has_reply()
+            && let State::Online(online) = &mut self.state
+            && online.looking == Some(Command::RegistrationRead(domain))
+        {
+            online.looking = None;
+        }
+        self.registered(now, domain, code);
+    }
+
+    fn registered(&mut self, now: Instant, domain: Domain, code: u8) {
+        self.status.registration.told(domain, code);
+        self.reconsider(now);
+    }
+
+    /// The answer to a look at one registration.
+    fn registration_told(&mut self, now: Instant, domain: Domain, answer: &Answer) {
         let State::Online(online) = &mut self.state else { return };
-        if registration.carries_sms() {
+        let told = bringup::stat(answer, domain);
+        let mut registration = self.status.registration;
+        if let Some(code) = told {
+            registration.told(domain, code);
+        }
+        if domain == Domain::Circuit {
+            if online.keeps_settings && told.is_some() && !bringup::keeps_settings(answer) {
+                // It started anew and nobody heard of it. In whichever store it reads now, it is not the one that was selected.
+                return self.restarted(now);
+            }
+            if registration.needs_others() {
+                online.looks.extend([Domain::Eps, Domain::Packet].map(Command::RegistrationRead));
+            }
+            if registration.is_idle() && online.rounds.is_multiple_of(RADIO_ON_EVERY) {
+                online.looks.push_back(Command::Cfun(1));
+            }
+            if std::mem::take(&mut online.list_due) {
+                self.incoming.look();
+            }
+        }
+        if let Some(code) = told {
+            self.registered(now, domain, code);
+        }
+    }
+
+    /// Whether the network takes messages, and may be used.
+    pub(super) fn is_served(&self) -> bool {
+        let registration = self.status.registration;
+        registration.carries_sms() && !(registration.is_roaming() && self.settings.roaming == Roaming::Refuse)
+    }
+
+    /// The registration may have changed: ready or not.
+    pub(super) fn reconsider(&mut self, now: Instant) {
+        let served = self.is_served();
+        let State::Online(online) = &mut self.state else { return };
+        if served {
             self.status.phase = Phase::Ready;
             if !self.up {
                 online.search_poll = SEARCH_POLL;
@@ -33,7 +89,7 @@ impl Machine {
             if self.up {
                 self.timers.clear(Timer::Idle);
             }
-            self.go_down(Cause::NoNetwork);
+            self.go_down(self.status.hindrance());
         }
     }
 
@@ -42,7 +98,12 @@ impl Machine {
         self.down = None;
         self.outputs.push_back(Output::Event(Event::Up((*self.status.identity).clone())));
         if let State::Online(online) = &mut self.state {
-            online.looks.extend([Command::Csq, Command::CopsRead]);
+            online.looks.push_back(Command::Csq);
+            online.looks.extend(signal_form(&self.note, online.signal_form));
+            online.looks.extend([Command::CopsByName, Command::CopsRead]);
+            if self.status.service_centre.is_none() {
+                online.looks.push_back(Command::CscaRead);
+            }
             if self.status.identity.revision.is_none() {
                 online.looks.extend([Command::Cgmr, Command::Cimi]);
             }
@@ -65,6 +126,10 @@ impl Machine {
         online.looks.push_back(Command::RegistrationRead(Domain::Circuit));
         if self.up {
             online.looks.push_back(Command::Csq);
+            online.looks.extend(signal_form(&self.note, online.signal_form));
+            if self.status.service_centre == Some(false) {
+                online.looks.push_back(Command::CscaRead);
+            }
             online.list_due |= !online.notified || online.rounds.is_multiple_of(LOOK_EVERY);
         }
     }
@@ -84,26 +149,17 @@ impl Machine {
         let identity_line =
             |name| answer.lines.first().and_then(|line| reply::identity(line, name)).map(str::to_owned);
         match command {
-            Command::RegistrationRead(_) => {
-                let registration = bringup::registration(answer);
-                if online.keeps_settings && registration.is_some() && !bringup::keeps_settings(answer) {
-                    // It started anew and nobody heard of it. In whichever store it reads now, it is not the one that was selected.
-                    return self.restarted(now);
-                }
-                if registration == Some(Registration(Some(IDLE)))
-                    && online.rounds.is_multiple_of(RADIO_ON_EVERY)
-                {
-                    online.looks.push_back(Command::Cfun(1));
-                }
-                if std::mem::take(&mut online.list_due) {
-                    self.incoming.look();
-                }
-                if let Some(registration) = registration {
-                    self.registered(now, registration);
-                }
-            }
+            Command::RegistrationRead(domain) => self.registration_told(now, domain, answer),
+            Command::CscaRead => self.status.service_centre = bringup::has_service_centre(answer),
             Command::Csq => {
                 self.status.signal = answer.info().and_then(|info| Csq::parse(&info)).and_then(|csq| csq.dbm);
+            }
+            Command::Signal(_) if answer.result == Final::Ok => {
+                self.status.radio = answer.info().and_then(|info| Radio::parse(&info)).unwrap_or_default();
+            }
+            Command::Signal(_) => {
+                online.signal_form = online.signal_form.saturating_add(1);
+                online.looks.extend(signal_form(&self.note, online.signal_form));
             }
             Command::CopsRead => {
                 let operator =
@@ -117,4 +173,9 @@ impl Machine {
             _ => {}
         }
     }
+}
+
+/// The command of this form, if the note has it.
+fn signal_form(note: &Profile, at: usize) -> Option<Command> {
+    note.signal.value.get(at).map(|form| Command::Signal(form.form()))
 }

@@ -168,6 +168,56 @@ fn a_right_pin_opens_the_card_and_the_last_try_is_kept() {
 }
 
 #[test]
+fn a_card_that_is_locked_anew_is_opened_by_the_next_machine_not_by_this_one() {
+    let mut bench = Bench::with(pin_settings(PinPermission::AnyCard));
+    let ready = "\r\n+CPIN: READY\r\n\r\nOK\r\n";
+    bench.script("AT+CPIN?", &[WANTS_PIN, ready, WANTS_PIN]);
+    bench.script("AT+CPIN=\"1234\"", &["\r\nOK\r\n"]);
+    bench.run(10 * SECOND);
+    assert_eq!(bench.machine.status().phase, Phase::Ready);
+    bench.say("\r\nRDY\r\n");
+    bench.run(10 * SECOND);
+    assert!(
+        matches!(bench.machine.status().phase, Phase::Down(Cause::PinWanted(_))),
+        "whoever remembers decides"
+    );
+    assert_eq!(bench.heard("AT+CPIN=\"1234\""), 1);
+}
+
+#[test]
+fn another_card_than_the_modem_had_is_announced_once() {
+    let imei = crate::units::Imei::parse("490154203237518").unwrap();
+    let iccid = |text: &str| crate::units::Iccid::parse(text).unwrap();
+    let (here, former) = (iccid("89490200001005155450"), iccid("89490200001005155468"));
+    let with = |card: &crate::units::Iccid| {
+        let cards = Arc::new([(imei.clone(), card.clone())].into());
+        Bench::with(Settings { cards, ..settings() })
+    };
+    let announced = |bench: &Bench| {
+        bench
+            .events()
+            .into_iter()
+            .filter(|event| matches!(event, Event::OtherCard { .. }))
+            .collect::<Vec<_>>()
+    };
+    let mut bench = with(&here);
+    bench.run(SECOND);
+    assert_eq!((announced(&bench), &bench.machine.status().former_card), (vec![], &None));
+
+    let mut bench = with(&former);
+    bench.run(SECOND);
+    bench.say("\r\nRDY\r\n");
+    bench.run(5 * SECOND);
+    assert_eq!(announced(&bench), [Event::OtherCard { former: former.clone(), card: here.clone() }]);
+    assert_eq!(bench.machine.status().former_card.as_ref(), Some(&former));
+
+    bench.script("AT+CCID", &["\r\n+CCID: 89490200001005155468\r\n\r\nOK\r\n"]);
+    bench.say("\r\nRDY\r\n");
+    bench.run(5 * SECOND);
+    assert_eq!((announced(&bench).len(), &bench.machine.status().former_card), (1, &None), "it is back");
+}
+
+#[test]
 fn nothing_leaves_before_prompt_and_durable() {
     for durable_first in [false, true] {
         let mut bench = Bench::ready();
@@ -397,7 +447,7 @@ fn unsolicited_lines_may_stand_anywhere() {
     let kinds: Vec<_> = bench.tokens().into_iter().map(|(_, kind)| kind).collect();
     assert_eq!(kinds, [IncomingKind::StatusReport, IncomingKind::Deliver]);
     bench.run(400 * SECOND);
-    assert_eq!(bench.machine.status().registration, Registration(Some(5)));
+    assert_eq!(bench.machine.status().registration.circuit, Some(5));
     assert!(bench.machine.status().counters.noise_lines >= 1);
 }
 
@@ -533,6 +583,25 @@ fn what_was_stored_before_the_start_is_drained_within_the_bound() {
     }
     bench.run(10 * SECOND);
     assert_eq!((bench.tokens().len(), bench.heard("AT+CMGD")), (80, 64));
+}
+
+#[test]
+fn another_card_has_the_bound_but_not_the_slots_of_the_last() {
+    let mut bench = Bench::new();
+    let list: String = (0..80).map(|at| format!("\r\n+CMGL: {at},1,,30\r\n{DELIVER}\r\n")).collect();
+    bench.script("AT+CMGL=4", &[&format!("{list}\r\nOK\r\n")]);
+    bench.run(10 * SECOND);
+    let first = bench.tokens();
+    assert_eq!(first.len(), 64);
+    bench.script("AT+CCID", &["\r\n+CCID: 89490200001005155451\r\n\r\nOK\r\n"]);
+    bench.input(Input::Request(Request { id: RequestId(1), kind: Kind::Reset(Step::Reinitialise) }));
+    bench.run(10 * SECOND);
+    assert_eq!((bench.done(1), bench.tokens().len()), (Some(Ok(Done::Reset)), 64));
+    for (token, _) in first {
+        bench.input(Input::Stored(token));
+    }
+    bench.run(10 * SECOND);
+    assert_eq!((bench.tokens().len(), bench.heard("AT+CMGD")), (128, 0));
 }
 
 #[test]

@@ -6,12 +6,14 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+mod check;
 pub mod note;
-
-pub use note::{Acknowledge, Delivery, Device, Match, Profile, Usb, VendorCommand};
-pub use refusal::{Refusal, UsbPort};
-
 mod refusal;
+
+pub use note::{
+    Acknowledge, ClassTriple, Delivery, Device, LineEnd, Match, Profile, Usb, UsbId, VendorCommand,
+};
+pub use refusal::{Refusal, UsbPort};
 
 /// The notes that are compiled in; the first is the one for everybody.
 const NOTES: [&str; 41] = [
@@ -67,6 +69,12 @@ impl Profile {
         toml::from_str(note)
     }
 
+    /// Vendor and product of every USB device it speaks of, modem or not.
+    pub fn identities(&self) -> impl Iterator<Item = (&UsbId, &UsbId)> {
+        let others = self.storage.iter().chain(&self.not_a_modem).map(|one| (&one.vendor, &one.product));
+        self.usb.iter().map(|usb| (&usb.vendor, &usb.product)).chain(others)
+    }
+
     /// How often an idle modem is asked.
     #[must_use]
     pub fn keep_alive(&self) -> Duration {
@@ -79,10 +87,69 @@ impl Profile {
         Duration::from_secs(u64::from(self.away_s.value))
     }
 
-    /// How long it may stay silent after its port appeared.
+    /// Quiet time after its port appeared and before the first byte.
+    #[must_use]
+    pub fn settle(&self) -> Duration {
+        Duration::from_secs(u64::from(self.settle_s.value))
+    }
+
+    /// Whether the line says that the message files of the card are readable.
+    #[must_use]
+    pub fn is_ready_line(&self, line: &str) -> bool {
+        self.ready.value.iter().any(|start| line.starts_with(start.as_str()))
+    }
+
+    /// Whether the line is chatter that may come at any moment and means nothing to us.
+    #[must_use]
+    pub fn is_noise_line(&self, line: &str) -> bool {
+        self.noise.value.iter().any(|start| line.starts_with(start.as_str()))
+    }
+
+    /// How long it may stay silent after that.
     #[must_use]
     pub fn wake(&self) -> Duration {
         Duration::from_secs(u64::from(self.wake_s.value))
+    }
+}
+
+/// What a port is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It takes AT commands.
+    At,
+    /// It must not be opened.
+    Avoid,
+    /// The note does not say.
+    Unknown,
+}
+
+/// What the notes say of a USB device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Identity<'a> {
+    /// A modem.
+    Modem(&'a Profile, &'a Usb),
+    /// A modem before its mode switch.
+    Storage(&'a Device),
+    /// No modem, or none that may be spoken to.
+    NoModem(&'a Profile, &'a Device),
+    /// Nothing.
+    Unknown,
+}
+
+impl Usb {
+    /// What the port with this `bInterfaceNumber` and class triple is for; what is to be avoided wins, as in the udev rules.
+    #[must_use]
+    pub fn role(&self, interface: u8, class: &str) -> Role {
+        let among = |numbers: &[u8], classes: &[ClassTriple]| {
+            numbers.contains(&interface) || classes.iter().any(|one| one.as_str() == class)
+        };
+        if among(&self.avoid, &self.avoid_class) {
+            Role::Avoid
+        } else if among(&self.at, &self.at_class) {
+            Role::At
+        } else {
+            Role::Unknown
+        }
     }
 }
 
@@ -140,6 +207,29 @@ impl Library {
         self.all().find(|note| note.name == name).map(Arc::clone)
     }
 
+    /// What the notes say of the USB device with this vendor and product, each four hex digits in lower case.
+    #[must_use]
+    pub fn identity(&self, vendor: &str, product: &str) -> Identity<'_> {
+        let is = |v: &UsbId, p: &UsbId| v.as_str() == vendor && p.as_str() == product;
+        let found = self.all().find_map(|note| {
+            if let Some(usb) = note.usb.iter().find(|usb| is(&usb.vendor, &usb.product)) {
+                return Some(Identity::Modem(note, usb));
+            }
+            if let Some(one) = note.storage.iter().find(|one| is(&one.vendor, &one.product)) {
+                return Some(Identity::Storage(one));
+            }
+            let one = note.not_a_modem.iter().find(|one| is(&one.vendor, &one.product))?;
+            Some(Identity::NoModem(note, one))
+        });
+        found.unwrap_or(Identity::Unknown)
+    }
+
+    /// Whether any modem of the notes has this USB vendor.
+    #[must_use]
+    pub fn has_vendor(&self, vendor: &str) -> bool {
+        self.all().flat_map(|note| &note.usb).any(|usb| usb.vendor.as_str() == vendor)
+    }
+
     /// The one for a modem that says this of itself: the note with the longest matching model, else manufacturer.
     #[must_use]
     pub fn find(&self, manufacturer: Option<&str>, model: Option<&str>) -> Arc<Profile> {
@@ -172,15 +262,6 @@ mod tests {
     fn every_note_parses_and_tells_its_sources() {
         for note in Library::compiled_in().all() {
             let name = &note.name;
-            assert!(note.usb.iter().all(|usb| !usb.source.is_empty() && !usb.what.contains('\n')), "{name}");
-            assert!(note.usb.iter().all(|usb| !(usb.at.is_empty() && usb.at_class.is_empty())), "{name}");
-            assert!(
-                note.usb.iter().all(|usb| usb.avoid.iter().all(|avoid| !usb.at.contains(avoid))),
-                "{name}"
-            );
-            assert!(!note.stores.value.is_empty() && !note.iccid.value.is_empty(), "{name}");
-            assert!((1..=3).contains(&note.store_places.value), "{name}");
-            assert!(note.keep_alive() >= Duration::from_secs(1), "{name}");
             assert!(note.fault.iter().all(|fault| !fault.remedy.is_empty()), "{name}");
         }
         assert_eq!(Library::compiled_in().all().count(), NOTES.len());
@@ -206,9 +287,7 @@ mod tests {
     fn no_usb_identity_stands_in_two_notes() {
         let mut seen = std::collections::HashMap::new();
         for note in Library::compiled_in().all() {
-            let usb = note.usb.iter().map(|usb| (&usb.vendor, &usb.product));
-            let others = note.storage.iter().chain(&note.not_a_modem).map(|one| (&one.vendor, &one.product));
-            for id in usb.chain(others) {
+            for id in note.identities() {
                 assert_eq!(seen.insert(id, &note.name), None, "{id:?} in {}", note.name);
             }
         }

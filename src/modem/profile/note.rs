@@ -5,33 +5,35 @@
 
 use serde::Deserialize;
 
-use crate::at::command::{CcidForm, StoreName};
+use super::check;
+use crate::at::command::{self, CcidForm, StoreName};
 
 /// What is known about a family of modems.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Profile {
     /// Its name, as in the file's.
+    #[serde(deserialize_with = "check::name")]
     pub name: String,
     /// What it is, for people.
     pub description: String,
     /// By what its modems are recognised; any of them suffices.
-    #[serde(default, rename = "match")]
+    #[serde(default, rename = "match", deserialize_with = "check::matches")]
     pub matches: Vec<Match>,
     /// Its USB identities after any mode switch.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "check::usb")]
     pub usb: Vec<Usb>,
     /// What it is before the mode switch: a storage device that will come back as one of `usb`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "check::devices")]
     pub storage: Vec<Device>,
     /// Devices that look like it and are no modems, or none that may be spoken to.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "check::devices")]
     pub not_a_modem: Vec<Device>,
     /// Quiet time after its port appeared and before the first byte, seconds.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "check::seconds::<_, 0, 600>")]
     pub settle_s: Fact<u32>,
     /// How long it may stay silent after that, seconds.
-    #[serde(default = "default_wake")]
+    #[serde(default = "default_wake", deserialize_with = "check::seconds::<_, 0, 600>")]
     pub wake_s: Fact<u32>,
     /// The first `AT` after an idle time is lost, so silence after it is no fault.
     #[serde(default)]
@@ -40,43 +42,43 @@ pub struct Profile {
     #[serde(default)]
     pub line_end: Fact<LineEnd>,
     /// Commands whose answer lacks its final result: the information line is the end.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "check::prefixes")]
     pub final_missing: Fact<Vec<String>>,
     /// Pause after an accepted SIM PIN, seconds.
-    #[serde(default = "default_pin_pause")]
+    #[serde(default = "default_pin_pause", deserialize_with = "check::seconds::<_, 0, 600>")]
     pub pin_pause_s: Fact<u32>,
     /// How long the card may be busy after the start or the PIN, seconds.
-    #[serde(default = "default_busy")]
+    #[serde(default = "default_busy", deserialize_with = "check::seconds::<_, 0, 600>")]
     pub busy_s: Fact<u32>,
     /// Lines that say that the message files of the card are readable; a busy card is asked again at once.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "check::prefixes")]
     pub ready: Fact<Vec<String>>,
     /// How new messages are told.
     #[serde(default)]
     pub delivery: Fact<Delivery>,
     /// Modes of `+CNMI` in the order of preference.
-    #[serde(default = "default_cnmi_modes")]
+    #[serde(default = "default_cnmi_modes", deserialize_with = "check::choices::<_, 1, 3>")]
     pub cnmi_modes: Fact<Vec<u8>>,
     /// `<ds>` of `+CNMI` in the order of preference; the delivery's own order if empty.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "check::choices::<_, 0, 2>")]
     pub cnmi_reports: Fact<Vec<u8>>,
     /// Stores for received messages, in the order of preference.
-    #[serde(default = "default_stores")]
+    #[serde(default = "default_stores", deserialize_with = "check::stores")]
     pub stores: Fact<Vec<Store>>,
     /// How many stores `+CPMS` takes, 1 to 3: the number tried first, then fewer.
-    #[serde(default = "default_places")]
+    #[serde(default = "default_places", deserialize_with = "check::places")]
     pub store_places: Fact<u8>,
     /// Stores to be selected one after the other before the one to stay with.
     #[serde(default)]
     pub store_toggle: Fact<Vec<Store>>,
     /// Forms of the command for the ICCID, tried in order.
-    #[serde(default = "default_iccid")]
+    #[serde(default = "default_iccid", deserialize_with = "check::iccid")]
     pub iccid: Fact<Vec<IccidForm>>,
     /// Whether `+CMMS` may be used.
     #[serde(default)]
     pub cmms: Fact<bool>,
     /// `<service>` of `+CGSMS` in the order of preference; empty leaves the modem's own choice.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "check::choices::<_, 0, 3>")]
     pub bearer: Fact<Vec<u8>>,
     /// When a direct delivery is acknowledged.
     #[serde(default)]
@@ -85,13 +87,13 @@ pub struct Profile {
     #[serde(default = "default_true")]
     pub list: Fact<bool>,
     /// How often an idle modem is asked, seconds.
-    #[serde(default = "default_keep_alive")]
+    #[serde(default = "default_keep_alive", deserialize_with = "check::seconds::<_, 5, 86400>")]
     pub keep_alive_s: Fact<u32>,
     /// Commands that silence its chatter, sent once in each bring-up.
     #[serde(default)]
     pub silence: Fact<Vec<VendorCommand>>,
     /// Prefixes of lines that may come at any moment and mean nothing to us.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "check::prefixes")]
     pub noise: Fact<Vec<String>>,
     /// Commands that tell more of the signal than `+CSQ`, tried in order.
     #[serde(default)]
@@ -100,7 +102,7 @@ pub struct Profile {
     #[serde(default)]
     pub reset: Fact<Option<VendorCommand>>,
     /// How long it may be away after a restart or as a storage device, seconds.
-    #[serde(default = "default_away")]
+    #[serde(default = "default_away", deserialize_with = "check::seconds::<_, 1, 3600>")]
     pub away_s: Fact<u32>,
     /// What goes wrong with it, for people.
     #[serde(default)]
@@ -109,7 +111,7 @@ pub struct Profile {
 
 /// A value and where it is from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table with `value` and `source`")]
 pub struct Fact<T> {
     /// The value.
     pub value: T,
@@ -292,6 +294,18 @@ pub enum SignalForm {
     Hcsq,
     /// `+QCSQ`: Quectel.
     Qcsq,
+}
+
+impl SignalForm {
+    /// As the command has it.
+    #[must_use]
+    pub fn form(self) -> command::SignalForm {
+        match self {
+            Self::Cesq => command::SignalForm::Cesq,
+            Self::Hcsq => command::SignalForm::Hcsq,
+            Self::Qcsq => command::SignalForm::Qcsq,
+        }
+    }
 }
 
 /// Four hex digits of a USB vendor or product, in lower case as udev shows them.

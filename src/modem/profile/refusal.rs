@@ -1,7 +1,7 @@
 //! Which USB ports must not be opened, by the firmware notes: what looks like a modem and is none, and the ports of a modem that
 //! hang, reset or lead it into a download state when they are spoken to.
 
-use super::{Library, Profile};
+use super::{Identity, Library, Profile, Role, Usb};
 
 /// A tty's place on USB, as sysfs tells it: hex digits in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct UsbPort {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The whole device is none of ours.
-    #[error("{what} ({vendor}:{product}) is not spoken to")]
+    #[error("{what} ({vendor}:{product}) is not spoken to; {remedy}")]
     NotAModem {
         /// What it is, by the note.
         what: String,
@@ -28,6 +28,8 @@ pub enum Refusal {
         vendor: String,
         /// Product id.
         product: String,
+        /// What helps.
+        remedy: String,
     },
     /// This interface of a modem.
     #[error(
@@ -49,38 +51,39 @@ impl Library {
     /// Why `port` must not be opened, if a note says so.
     #[must_use]
     pub fn refusal(&self, port: &UsbPort) -> Option<Refusal> {
-        self.all().find_map(|note| not_a_modem(note, port).or_else(|| avoided(note, port)))
+        match self.identity(&port.vendor, &port.product) {
+            Identity::NoModem(note, device) => Some(Refusal::NotAModem {
+                what: device.what.clone(),
+                vendor: port.vendor.clone(),
+                product: port.product.clone(),
+                remedy: note.remedy(),
+            }),
+            Identity::Modem(note, usb) if usb.role(port.interface, &port.class) == Role::Avoid => {
+                Some(avoided(note, usb, port))
+            }
+            Identity::Modem(..) | Identity::Storage(_) | Identity::Unknown => None,
+        }
     }
 }
 
-fn not_a_modem(note: &Profile, port: &UsbPort) -> Option<Refusal> {
-    let device = note
-        .not_a_modem
-        .iter()
-        .find(|d| d.vendor.as_str() == port.vendor && d.product.as_str() == port.product)?;
-    Some(Refusal::NotAModem {
-        what: device.what.clone(),
-        vendor: port.vendor.clone(),
-        product: port.product.clone(),
-    })
+impl Profile {
+    /// What helps with a device that is no modem: the remedy of the note's first fault, if it has any.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        let nothing = "leave it to the program that it is for";
+        self.fault.first().map_or(nothing, |fault| &fault.remedy).to_owned()
+    }
 }
 
-fn avoided(note: &Profile, port: &UsbPort) -> Option<Refusal> {
-    let usb = note
-        .usb
-        .iter()
-        .find(|usb| usb.vendor.as_str() == port.vendor && usb.product.as_str() == port.product)?;
-    let avoided = usb.avoid.contains(&port.interface)
-        || usb.avoid_class.iter().any(|class| class.as_str() == port.class);
+fn avoided(note: &Profile, usb: &Usb, port: &UsbPort) -> Refusal {
     let numbers = usb.at.iter().map(|number| format!("{number:02x}"));
     let classes = usb.at_class.iter().map(|class| format!("of class {}", class.as_str()));
-    let use_instead = numbers.chain(classes).collect::<Vec<_>>().join(" or ");
-    avoided.then(|| Refusal::Interface {
+    Refusal::Interface {
         what: usb.what.clone(),
         interface: port.interface,
         note: note.name.clone(),
-        use_instead,
-    })
+        use_instead: numbers.chain(classes).collect::<Vec<_>>().join(" or "),
+    }
 }
 
 #[cfg(test)]

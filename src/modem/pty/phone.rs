@@ -87,6 +87,7 @@ impl Phone {
             "AT+CREG?" => "+CREG: 1,1\r\n\r\nOK".to_owned(),
             "AT+CSQ" => "+CSQ: 20,99\r\n\r\nOK".to_owned(),
             "AT+COPS?" => "+COPS: 0,0,\"Net\",7\r\n\r\nOK".to_owned(),
+            "AT+CIMI" => "262011234567890\r\n\r\nOK".to_owned(),
             "AT+CNMI=?" => "+CNMI: (0-2),(0-2),(0,2),(0-2),(0,1)\r\n\r\nOK".to_owned(),
             "\u{1b}" => "OK".to_owned(),
             _ if heard.starts_with("AT+CPIN=") => self.unlock(heard),

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::alarm::AlarmKind;
+use crate::modem::left_alone::tests::Sysfs;
 use crate::modem::machine::Step;
 use crate::modem::pty::{ICCID, IMEI, Peer, Phone};
 
@@ -32,9 +33,10 @@ impl Rig {
         let root = tempfile::tempdir().unwrap();
         let stop = CancellationToken::new();
         let settings = FleetSettings {
-            notes: Arc::clone(Library::compiled_in()),
             directory: root.path().join("ports"),
             fixed: Vec::new(),
+            sysfs: root.path().join("sys"),
+            notes: watch::channel(Arc::clone(Library::compiled_in())).1,
             default,
             ports: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -202,6 +204,23 @@ async fn a_drained_modem_is_paused() {
 }
 
 #[tokio::test]
+async fn a_port_that_must_not_be_opened_is_refused_and_its_device_left_alone() {
+    let rig = Rig::new();
+    let phone = Phone::new();
+    let tty = phone.path().canonicalize().unwrap();
+    let sysfs = Sysfs::at(rig.root.path().join("sys"));
+    sysfs.plug("1-1", "1546:01a8", &[(tty.file_name().unwrap().to_str().unwrap(), 0)]);
+    sysfs.plug("1-2", "12d1:1446", &[]);
+    rig.link("a-at1", phone.path());
+    let fleet = rig.until_all(&[State::Unusable]).await;
+    assert!(fleet.modems[0].cause.as_ref().unwrap().contains("u-blox GNSS receiver"));
+    let fleet = rig.until("told", |fleet| fleet.left_alone.len() == 2).await;
+    assert_eq!(fleet.left_alone[1].id, "12d1:1446");
+    assert!(fleet.left_alone[1].cause.contains("usb_modeswitch"), "{fleet:?}");
+    rig.end().await;
+}
+
+#[tokio::test]
 async fn a_right_pin_opens_the_card() {
     let rig = Rig::with(PortSettings { pin: Some("1234".into()), ..PortSettings::default() });
     let _modem = plug(&rig, "a-at1", Phone::new().locked("1234"));
@@ -235,6 +254,40 @@ async fn a_wrong_pin_is_tried_once_over_all_drivers() {
     let finding = rig.fleet.fleet().borrow().findings().remove(0);
     assert_eq!(finding.progress, Progress::Stuck(AlarmKind::SimLocked));
     assert_eq!(finding.modem.unwrap().as_str(), IMEI, "told by a driver that ended at once");
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn the_pin_is_tried_on_a_swapped_card_only_after_a_person_has_confirmed_it() {
+    let rig = Rig::with(PortSettings { pin: Some("1234".into()), ..PortSettings::default() });
+    let first = plug(&rig, "a-at1", Phone::of(IMEI, OTHER_ICCID));
+    rig.until_all(&[State::Ready]).await;
+    let memory = PinMemory::new(rig.root.path().join("pin-tries"), Secret::from("key"));
+    while memory.cards().await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    rig.unlink("a-at1");
+    rig.until_all(&[State::Away]).await;
+    first.abort();
+
+    let mut phone = Phone::new().locked("1234");
+    rig.link("a-at1", phone.path());
+    let asked =
+        |fleet: &Arc<Fleet>| fleet.findings().iter().any(|f| f.cause.contains("confirm-sim 490154203237518"));
+    tokio::select! {
+        _ = rig.until("asked", asked) => {}
+        heard = phone.serve_until("never") => unreachable!("{heard}"),
+    }
+    assert!(phone.pins_tried.is_empty());
+    let finding = rig.fleet.fleet().borrow().findings().remove(0);
+    assert_eq!(finding.progress, Progress::Stuck(AlarmKind::SimSwapped));
+    assert_eq!(rig.fleet.confirm_sim("x").await, Err(CommandError::NoSuchModem("x".to_owned())));
+    rig.fleet.confirm_sim(IMEI).await.unwrap();
+    tokio::select! {
+        _ = rig.until_all(&[State::Ready]) => {}
+        heard = phone.serve_until("never") => unreachable!("{heard}"),
+    }
+    assert_eq!(phone.pins_tried, ["1234"]);
     rig.end().await;
 }
 

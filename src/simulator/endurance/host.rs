@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::at::command::Pin;
 use crate::modem::history::History;
-use crate::modem::machine::{Cause, Input, Machine, Output, Phase, PinPermission, Settings, Step};
+use crate::modem::machine::{Cause, Input, Machine, Output, Phase, PinPermission, Roaming, Settings, Step};
 use crate::modem::profile::{Library, Profile};
 use crate::units::Iccid;
 
@@ -60,6 +60,11 @@ impl Host {
             keep_alive: None,
             submit_limit: None,
             hang_up_calls: true,
+            roaming: Roaming::Allow,
+            service_centre: None,
+            cards: Arc::default(),
+            likely: None,
+            port_age: Duration::ZERO,
             notes: Arc::clone(Library::compiled_in()),
             profile: self.profile.clone(),
         };
