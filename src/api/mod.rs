@@ -39,6 +39,7 @@ mod problem;
 mod records;
 mod tokens;
 mod validate;
+mod waiting;
 
 #[cfg(test)]
 mod tests;

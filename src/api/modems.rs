@@ -1,7 +1,6 @@
 //! `/v1/modems`: what the supervisor sees, with what each SIM has spent of its budget; what was on the wire of one modem; and the
 //! operator's wishes to hold one back.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -15,12 +14,12 @@ use super::caller::{Caller, Role};
 use super::listen::Peer;
 use super::problem::Problem;
 use super::records::utc;
+use super::waiting::Spendings;
 use super::{Api, problem};
-use crate::clock;
 
 use crate::modem::supervisor::{CommandError, Hold, LeftAlone, Modem};
 use crate::provider::ChannelId;
-use crate::route::budget::{Full, Spent, Standing, Windows, standings};
+use crate::route::budget::{Full, Standing, Windows, standings};
 use crate::store::{Operations, StoreError};
 
 /// A modem with what is known of its SIM besides.
@@ -55,22 +54,19 @@ pub(super) async fn list(
 
 async fn listed(api: &Api) -> Result<Response, StoreError> {
     let fleet = Arc::clone(&api.parts.fleet.borrow());
-    let now = Windows::at(clock::wall());
-    let spent: HashMap<ChannelId, Spent> =
-        api.parts.store.spent().await?.into_iter().map(|record| (record.channel, record.spent)).collect();
+    let spent = Spendings::read(&api.parts.store).await?;
     let mut listing =
         Listing { modems: Vec::with_capacity(fleet.modems.len()), left_alone: &fleet.left_alone };
     for modem in &fleet.modems {
         let sim = modem.iccid.as_ref();
         let standings = sim.map(|sim| {
             let channel = ChannelId::of_sim(sim);
-            let spent = spent.get(&channel).copied().unwrap_or_default();
-            standings(&api.parts.budgets.of(&channel.0), &spent, now).collect::<Vec<_>>()
+            standings(&api.parts.budgets.of(&channel.0), &spent.of(&channel), spent.now).collect::<Vec<_>>()
         });
         listing.modems.push(Listed {
             modem,
             name: sim.and_then(|sim| api.parts.sim_names.get(sim.as_str())).map(String::as_str),
-            budget: standings.filter(|all| !all.is_empty()).map(|all| note(&all, now)),
+            budget: standings.filter(|all| !all.is_empty()).map(|all| note(&all, spent.now)),
         });
     }
     Ok(problem::json(StatusCode::OK, "application/json", &listing))

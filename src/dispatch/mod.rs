@@ -95,6 +95,8 @@ pub struct Dispatcher {
     turns: JoinSet<Turned>,
     pending: Turn,
     pending_keepers: Vec<(u64, oneshot::Sender<()>)>,
+    /// The channels of what ended in the pending turn.
+    pending_ended_on: Vec<ChannelId>,
     any: Option<(Appetite, Demand)>,
     urgent: Option<(Lane, Demand)>,
     announcements: JoinSet<Option<watch::Receiver<Arc<[Channel]>>>>,
@@ -141,6 +143,8 @@ enum Way {
 #[derive(Default)]
 struct Line {
     in_flight: u32,
+    /// Attempts that ended, of which the store does not know yet.
+    unwritten: u32,
     last_begun: Option<Instant>,
 }
 
@@ -169,6 +173,7 @@ enum Stage {
 struct Turned {
     turn: Turn,
     keepers: Vec<(u64, oneshot::Sender<()>)>,
+    ended_on: Vec<ChannelId>,
     result: Result<Vec<Begun>, StoreError>,
 }
 
@@ -191,6 +196,7 @@ impl Dispatcher {
             turns: JoinSet::new(),
             pending: Turn::default(),
             pending_keepers: Vec::new(),
+            pending_ended_on: Vec::new(),
             any: None,
             urgent: None,
             announcements: JoinSet::new(),
@@ -396,10 +402,11 @@ impl Dispatcher {
         }
         let turn = std::mem::take(&mut self.pending);
         let keepers = std::mem::take(&mut self.pending_keepers);
+        let ended_on = std::mem::take(&mut self.pending_ended_on);
         let store = self.store.clone();
         self.turns.spawn(async move {
             let result = store.turn(turn.clone()).await;
-            Turned { turn, keepers, result }
+            Turned { turn, keepers, ended_on, result }
         });
     }
 
@@ -416,6 +423,11 @@ impl Dispatcher {
                         let _ = keeper.send(());
                     }
                 }
+                for channel in turned.ended_on {
+                    if let Some(line) = self.lines.get_mut(&channel) {
+                        line.unwritten = line.unwritten.saturating_sub(1);
+                    }
+                }
             }
             Err(error) => {
                 tracing::error!(%error, "an outcome could not be stored yet; nothing is sent until it is");
@@ -424,6 +436,7 @@ impl Dispatcher {
                 }
                 let newer = std::mem::replace(&mut self.pending.ended, turned.turn.ended);
                 self.pending.ended.extend(newer);
+                self.pending_ended_on.extend(turned.ended_on);
                 self.paused_until = Some(clock::monotonic() + STORE_PAUSE);
             }
         }
@@ -484,6 +497,8 @@ impl Dispatcher {
             at: now,
             next,
         });
+        self.lines.entry(channel.clone()).or_default().unwritten += 1;
+        self.pending_ended_on.push(channel.clone());
         if next == Next::Continue {
             message.open.retain(|&open| open != seq);
             message.bound = Some(channel);
@@ -603,7 +618,11 @@ impl Dispatcher {
         if !self.drains.is_empty() {
             return;
         }
-        let idle = self.ready.iter().filter(|channel| channel.draining && self.in_flight(&channel.id) == 0);
+        let rests = |line: &Line| line.in_flight == 0 && line.unwritten == 0;
+        let idle = self
+            .ready
+            .iter()
+            .filter(|channel| channel.draining && self.lines.get(&channel.id).is_none_or(rests));
         let idle = idle.filter_map(|channel| {
             let entry = self.providers.get(channel.source)?;
             Some((Arc::clone(&entry.provider), channel.id.clone()))
@@ -627,7 +646,7 @@ impl Dispatcher {
         let store = self.store.clone();
         self.turns.spawn(async move {
             let result = store.release(leases, due).await.map(|()| Vec::new());
-            Turned { turn: Turn::default(), keepers: Vec::new(), result }
+            Turned { turn: Turn::default(), keepers: Vec::new(), ended_on: Vec::new(), result }
         });
     }
 

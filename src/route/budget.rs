@@ -206,6 +206,22 @@ pub fn standings(limits: &Limits, spent: &Spent, now: Windows) -> impl Iterator<
     .filter_map(|(window, limit, spent)| limit.map(|limit| Standing { window, spent, limit }))
 }
 
+/// Of these limits the longest that keeps `needed` segments of a new message from beginning; `known` is asked whether the SIM sent
+/// to its recipient this month.
+pub fn lacking(
+    standings: impl Iterator<Item = Standing>,
+    urgent: bool,
+    needed: u32,
+    known: impl Fn() -> bool,
+) -> Option<Standing> {
+    let fits = |standing: &Standing| match standing.window {
+        Full::Minute => urgent || standing.left() > 0,
+        Full::Day | Full::Month => standing.left() >= needed,
+        Full::Recipients => standing.left() > 0 || known(),
+    };
+    standings.filter(|standing| !fits(standing)).last()
+}
+
 /// The account of one SIM.
 #[derive(Debug, Clone, Default)]
 pub struct Account {
@@ -243,18 +259,8 @@ impl Account {
     pub fn may_begin(&self, ask: &Ask, promised: u32, now: Windows) -> Result<(), Full> {
         let needed = ask.segments.saturating_add(promised);
         let known = || now.month == self.spent.windows.month && self.recipients.contains_key(&ask.recipient);
-        let mut full = Ok(());
-        for standing in standings(&self.limits, &self.spent, now) {
-            let fits = match standing.window {
-                Full::Minute => ask.urgent || standing.left() > 0,
-                Full::Day | Full::Month => standing.left() >= needed,
-                Full::Recipients => standing.left() > 0 || known(),
-            };
-            if !fits {
-                full = Err(standing.window);
-            }
-        }
-        full
+        let standings = standings(&self.limits, &self.spent, now);
+        lacking(standings, ask.urgent, needed, known).map_or(Ok(()), |standing| Err(standing.window))
     }
 
     /// Whether the next segment of a message that began here may follow: only the minute holds it.
