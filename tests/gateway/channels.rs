@@ -62,6 +62,14 @@ fn budgets_follow_their_sim_over_a_restart() {
         let modem = listed(&place, port, "over its budget", full);
         assert_eq!(modem["state"], "ready", "{modem}");
     }
+    let queued: Vec<Value> =
+        ids.iter().map(|id| daemon.message(id)).filter(|message| message["state"] != "submitted").collect();
+    let shown = |message: &Value| {
+        message["waits"].as_str().is_some_and(|cause| cause.contains("has budget for it before 20"))
+    };
+    assert!(queued.len() == 5 && queued.iter().all(shown), "{queued:?}");
+    let answer = daemon.client().get("/v1/health/ready").expect("an answer");
+    assert!(answer.status == 503 && answer.body.contains("no-budget"), "{}", answer.body);
     let named = listed(&place, "modem1", "named", |modem| modem["name"] == "shelf 2");
     assert!(named["budget"].as_str().expect("a note").starts_with("month 2 of 2: "), "{named}");
     let metrics = daemon.client().get("/metrics").expect("metrics").body;
@@ -119,7 +127,9 @@ fn a_drained_modem_finishes_what_began_and_stays_paused_over_a_restart() {
     let record = daemon.message(&long[0]);
     assert!(matches!(record["state"].as_str(), Some("submitted" | "delivered")), "{record}");
     assert_eq!(record["attempts"].as_array().map(Vec::len), Some(5), "{record}");
-    assert_eq!(daemon.message(&next[0])["state"], "queued");
+    let waiting = daemon.message(&next[0]);
+    assert_eq!(waiting["state"], "queued");
+    assert!(waiting["waits"].as_str().is_some_and(|cause| cause.contains("no modem takes")), "{waiting}");
     assert_eq!(daemon.stop(), Some(0));
 
     let daemon = Daemon::start(&place, &config);

@@ -21,8 +21,9 @@ use super::*;
 use crate::provider::ChannelId;
 use crate::queue::admission::Rules;
 use crate::queue::message::Lane;
+use crate::route::budget::Limits;
 use crate::store::seal::Keyring;
-use crate::store::{self, Filter, MessageRecord, Operations};
+use crate::store::{self, Filter, Held, MessageRecord, Operations};
 use crate::validate::{self, Validate};
 
 /// A served store in a directory of its own.
@@ -51,6 +52,9 @@ impl Answer {
 
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 pub(super) const PHONE: &str = "+491701234567";
+const IMEI: &str = "490154203237518";
+/// What each SIM may send.
+const PER_DAY: u32 = 2;
 
 impl House {
     /// Everybody who runs the tests gets this role; root and the own user would be admin otherwise.
@@ -81,14 +85,13 @@ impl House {
             }),
             hold: Box::new(|name, _| {
                 Box::pin(async move {
-                    if name == "modem0" {
-                        Ok("490154203237518".to_owned())
-                    } else {
-                        Err(CommandError::NoSuchModem(name))
-                    }
+                    if name == "modem0" { Ok(IMEI.to_owned()) } else { Err(CommandError::NoSuchModem(name)) }
                 })
             }),
-            budgets: Budgets::default(),
+            budgets: Budgets {
+                general: Limits { per_day: Some(PER_DAY), ..Limits::default() },
+                ..Budgets::default()
+            },
             sim_names: BTreeMap::new(),
             confirm_sim: Box::new(|name| {
                 let known = name == "modem0";
