@@ -43,11 +43,17 @@ fn channel() -> ChannelId {
 }
 
 fn want(most: usize) -> Want {
-    Want { most, lanes: Lane::Bulk, channels: vec![channel()], lease: Duration::from_secs(60) }
+    Want {
+        most,
+        lanes: Lane::Bulk,
+        channels: vec![channel()],
+        begun_only: false,
+        lease: Duration::from_secs(60),
+    }
 }
 
 fn begin(l: &Leased) -> Begin {
-    Begin { id: l.id, epoch: l.epoch, seq: 1, channel: channel(), at: clock::wall() }
+    Begin { id: l.id, epoch: l.epoch, seq: 1, channel: channel(), whom: None, at: clock::wall() }
 }
 
 fn submitted(l: &Leased) -> End {
@@ -58,6 +64,7 @@ fn submitted(l: &Leased) -> End {
         result: AttemptState::Submitted,
         reference: Some(MessageRef(1)),
         cause: None,
+        whom: None,
         at: clock::wall(),
         next: Next::Rest(State::Submitted),
     }

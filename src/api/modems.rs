@@ -1,35 +1,150 @@
-//! `/v1/modems`: what the supervisor sees, as it sees it; what was on the wire of one modem; its talk with the network.
+//! `/v1/modems`: what the supervisor sees, with what each SIM has spent of its budget; what was on the wire of one modem; its
+//! talk with the network; and the operator's wishes to hold one back.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::caller::{Caller, Role};
 use super::listen::Peer;
 use super::problem::{Problem, malformed};
+use super::records::utc;
+use super::waiting::Spendings;
 use super::{Api, problem};
 use crate::at::command::UssdCode;
 use crate::modem::exchange::{Failure, NotSent};
-use crate::modem::supervisor::CommandError;
+use crate::modem::supervisor::{CommandError, Hold, LeftAlone, Modem};
 use crate::modem::ussd::UssdFault;
+use crate::provider::ChannelId;
+use crate::route::budget::{Full, Standing, Windows, standings};
+use crate::store::{Operations, StoreError};
 
 const USSD: &str = "/v1/modems/{modem}/ussd";
+
+/// A modem with what is known of its SIM besides.
+#[derive(Serialize)]
+struct Listed<'a> {
+    #[serde(flatten)]
+    modem: &'a Modem,
+    /// What people call the SIM.
+    name: Option<&'a str>,
+    /// What the SIM has spent of its limits, for people; null without limits.
+    budget: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Listing<'a> {
+    modems: Vec<Listed<'a>>,
+    left_alone: &'a [LeftAlone],
+}
 
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     ConnectInfo(Peer(caller)): ConnectInfo<Peer>,
 ) -> Response {
     let response = if caller.may(Role::Send) {
-        let fleet = Arc::clone(&api.parts.fleet.borrow());
-        problem::json(StatusCode::OK, "application/json", &*fleet)
+        listed(&api).await.unwrap_or_else(|error| Problem::from(&error).response())
     } else {
         problem::FORBIDDEN.response()
     };
     api.answered("/v1/modems", response)
+}
+
+async fn listed(api: &Api) -> Result<Response, StoreError> {
+    let fleet = Arc::clone(&api.parts.fleet.borrow());
+    let spent = Spendings::read(&api.parts.store).await?;
+    let mut listing =
+        Listing { modems: Vec::with_capacity(fleet.modems.len()), left_alone: &fleet.left_alone };
+    for modem in &fleet.modems {
+        let sim = modem.iccid.as_ref();
+        let standings = sim.map(|sim| {
+            let channel = ChannelId::of_sim(sim);
+            standings(&api.parts.budgets.of(&channel.0), &spent.of(&channel), spent.now).collect::<Vec<_>>()
+        });
+        listing.modems.push(Listed {
+            modem,
+            name: sim.and_then(|sim| api.parts.sim_names.get(sim.as_str())).map(String::as_str),
+            budget: standings.filter(|all| !all.is_empty()).map(|all| note(&all, spent.now)),
+        });
+    }
+    Ok(problem::json(StatusCode::OK, "application/json", &listing))
+}
+
+/// `minute 3 of 20, day 500 of 500: full until 2026-12-01T00:00:00.000Z`.
+fn note(standings: &[Standing], now: Windows) -> String {
+    let mut note = String::new();
+    for standing in standings {
+        let comma = if note.is_empty() { "" } else { ", " };
+        // Writing to a string cannot fail.
+        let _ = write!(note, "{comma}{} {} of {}", word(standing.window), standing.spent, standing.limit);
+    }
+    if let Some(full) = standings.iter().rev().find(|standing| standing.left() == 0) {
+        let what = if full.window == Full::Recipients { "no new recipient" } else { "full" };
+        let _ = write!(note, ": {what} until {}", utc(full.window.until(now)));
+    }
+    note
+}
+
+/// The window as people and metrics call it.
+pub(super) fn word(window: Full) -> &'static str {
+    match window {
+        Full::Minute => "minute",
+        Full::Day => "day",
+        Full::Month => "month",
+        Full::Recipients => "recipients",
+    }
+}
+
+pub(super) async fn pause(
+    State(api): State<Arc<Api>>,
+    ConnectInfo(Peer(caller)): ConnectInfo<Peer>,
+    Path(modem): Path<String>,
+) -> Response {
+    api.answered("/v1/modems/{modem}/pause", hold(&api, &caller, modem, Some(Hold::Paused)).await)
+}
+
+pub(super) async fn drain(
+    State(api): State<Arc<Api>>,
+    ConnectInfo(Peer(caller)): ConnectInfo<Peer>,
+    Path(modem): Path<String>,
+) -> Response {
+    api.answered("/v1/modems/{modem}/drain", hold(&api, &caller, modem, Some(Hold::Draining)).await)
+}
+
+pub(super) async fn resume(
+    State(api): State<Arc<Api>>,
+    ConnectInfo(Peer(caller)): ConnectInfo<Peer>,
+    Path(modem): Path<String>,
+) -> Response {
+    api.answered("/v1/modems/{modem}/resume", hold(&api, &caller, modem, None).await)
+}
+
+/// In force at once, and remembered for the next start; an error of the store says that it is not remembered.
+async fn hold(api: &Api, caller: &Caller, modem: String, hold: Option<Hold>) -> Response {
+    if !caller.may(Role::Admin) {
+        return problem::FORBIDDEN.response();
+    }
+    let name = match (api.parts.hold)(modem, hold).await {
+        Ok(name) => name,
+        Err(error) => return refusal(&error).response(),
+    };
+    tracing::info!(
+        modem = name,
+        ?hold,
+        caller = &*caller.name,
+        "an operator holds a modem back or lets it go"
+    );
+    let finishing = hold.map(|hold| hold == Hold::Draining);
+    match api.parts.store.hold(name.clone(), finishing).await {
+        Ok(()) => problem::json(StatusCode::OK, "application/json", &json!({"modem": name, "hold": hold})),
+        Err(error) => Problem::from(&error).response(),
+    }
 }
 
 /// The last lines on the wire, masked; for an administrator, as they name cards and subscribers by half.

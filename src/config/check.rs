@@ -7,12 +7,14 @@ use toml::de::{DeTable, DeValue};
 
 use super::finding::{Fault, Finding, Findings};
 use super::raw::{self, Limits, Notes, Section, whole};
-use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Store, UserName, Validate};
+use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Sim, Store, UserName, Validate};
 use crate::at::command::{Address, CMGS_SLOW, UssdCode};
 use crate::modem::balance::{Amount, BalanceCheck, Pattern};
 use crate::otp::template::{Template, TemplateError};
 use crate::pdu::Policy;
+use crate::route::budget;
 use crate::secret::Secret;
+use crate::units::Iccid;
 
 const SECOND: (Duration, &str) = (Duration::from_secs(1), "1s");
 const HOUR: (Duration, &str) = (Duration::from_secs(3_600), "1h");
@@ -47,13 +49,15 @@ pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
         notes.fault(error.span().as_ref(), "", Fault::Syntax(error.message().to_owned()));
     }
     let root = Section::root(&notes, tree.get_ref());
+    let modem = modem(root.section("modem"));
     let mut config = Config {
         store: store(root.section("store")),
         key: key(root.section("key")),
         api: api(root.section("api")),
         callers: callers(root.sections("caller")),
         log: log(root.section("log")),
-        modem: modem(root.section("modem")),
+        sims: sims(root.sections("sim"), modem.budget),
+        modem,
         admission: admission(root.section("admission")),
         sms: sms(root.section("sms")),
         validate: validate(root.section("validate")),
@@ -248,6 +252,9 @@ fn modem(at: Section<'_, '_>) -> Modem {
         }
         port.done();
     }
+    let own = at.section("budget");
+    budget(&own, &mut modem.budget);
+    own.done();
     at.done();
     modem
 }
@@ -292,6 +299,33 @@ fn balance(at: &Section<'_, '_>) -> Option<BalanceCheck> {
     }
 }
 
+/// More than a SIM sends in a month at a message a second.
+const UNLIMITED: u64 = 10_000_000;
+
+fn budget(at: &Section<'_, '_>, into: &mut budget::Limits) {
+    limit(at, "per-minute", &mut into.per_minute);
+    limit(at, "per-day", &mut into.per_day);
+    limit(at, "per-month", &mut into.per_month);
+    limit(at, "recipients-per-month", &mut into.recipients);
+}
+
+/// A number, or "none" where another budget is not to apply.
+fn limit(at: &Section<'_, '_>, key: &'static str, into: &mut Option<u32>) {
+    let Some(value) = at.value(key) else { return };
+    match value.get_ref() {
+        DeValue::String(word) if word == "none" => *into = None,
+        DeValue::String(word) => {
+            let remedy = "write a number without quotes, or \"none\"";
+            at.fault(key, Some(value), Fault::Text { value: word.clone().into_owned(), remedy });
+        }
+        _ => {
+            let mut number = 1;
+            at.number(key, 1, UNLIMITED, &mut number);
+            *into = Some(number);
+        }
+    }
+}
+
 fn amount(at: &Section<'_, '_>, key: &'static str) -> Option<Amount> {
     let value = at.value(key)?;
     let units: Option<f64> = match value.get_ref() {
@@ -311,6 +345,41 @@ fn amount(at: &Section<'_, '_>, key: &'static str) -> Option<Amount> {
         );
     }
     units.map(Amount::from)
+}
+
+fn sims(tables: Vec<Section<'_, '_>>, general: budget::Limits) -> Vec<Sim> {
+    let mut sims: Vec<Sim> = Vec::with_capacity(tables.len());
+    for at in tables {
+        let mut own = general;
+        budget(&at, &mut own);
+        let name = at.text("name");
+        if let Some(iccid) = iccid(&at) {
+            if sims.iter().any(|sim| sim.iccid == iccid) {
+                at.fault("iccid", at.value("iccid"), Fault::Twice(iccid.to_string()));
+            } else {
+                sims.push(Sim { iccid, name, budget: own });
+            }
+        }
+        at.done();
+    }
+    sims
+}
+
+fn iccid(at: &Section<'_, '_>) -> Option<Iccid> {
+    if at.value("iccid").is_none() {
+        at.fault(
+            "iccid",
+            None,
+            Fault::Missing("write iccid = \"8949...\", as `smsotpctl modem list` has it"),
+        );
+    }
+    let text = at.text("iccid")?;
+    let iccid = Iccid::parse(&text);
+    if iccid.is_none() {
+        let remedy = "write the 18 to 22 digits that `smsotpctl modem list` has";
+        at.fault("iccid", at.value("iccid"), Fault::Text { value: text, remedy });
+    }
+    iccid
 }
 
 fn service_centre(at: &Section<'_, '_>) -> Option<Address> {

@@ -20,7 +20,9 @@ use crate::modem::exchange::Roaming;
 use crate::modem::profile::Library;
 use crate::pdu::Language;
 use crate::pdu::segment::{Allowed, Policy, Transliteration};
+use crate::route::budget::Limits;
 use crate::secret::Secret;
+use crate::units::Iccid;
 
 mod check;
 pub mod diff;
@@ -52,6 +54,8 @@ pub struct Config {
     pub log: Log,
     /// `[modem]`
     pub modem: Modem,
+    /// `[[sim]]`, in the order of the file.
+    pub sims: Vec<Sim>,
     /// `[admission]`
     pub admission: Admission,
     /// `[sms]`
@@ -192,6 +196,19 @@ pub struct Modem {
     pub site_hook: Option<PathBuf>,
     /// `[[modem.port]]`: ports that udev does not link.
     pub ports: Vec<PathBuf>,
+    /// `[modem.budget]`: what each SIM may send.
+    pub budget: Limits,
+}
+
+/// One SIM, wherever it sits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sim {
+    /// Which.
+    pub iccid: Iccid,
+    /// What people call it.
+    pub name: Option<String>,
+    /// What it may send: its own limits, `[modem.budget]` where it has none.
+    pub budget: Limits,
 }
 
 /// What is let into the queue.
@@ -278,6 +295,7 @@ impl Default for Modem {
             service_centre: None,
             site_hook: None,
             ports: Vec::new(),
+            budget: Limits::default(),
         }
     }
 }

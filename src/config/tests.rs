@@ -75,6 +75,16 @@ site-hook = "/h"
 path = "/dev/ttyS0"
 [[modem.port]]
 path = "/dev/ttyS1"
+[modem.budget]
+per-minute = 20
+per-day = 500
+recipients-per-month = 9
+[[sim]]
+iccid = "89490200001005155450F"
+name = "shelf 2"
+per-day = 50
+per-month = 700
+recipients-per-month = "none"
 [admission]
 default-country = "49"
 allow = ["+49", "72267"]
@@ -135,7 +145,18 @@ hash-permits = 1
             service_centre: Address::new("+491710760000"),
             site_hook: Some("/h".into()),
             ports: vec!["/dev/ttyS0".into(), "/dev/ttyS1".into()],
+            budget: Limits { per_minute: Some(20), per_day: Some(500), per_month: None, recipients: Some(9) },
         },
+        sims: vec![Sim {
+            iccid: Iccid::parse("89490200001005155450").unwrap(),
+            name: Some("shelf 2".to_owned()),
+            budget: Limits {
+                per_minute: Some(20),
+                per_day: Some(50),
+                per_month: Some(700),
+                recipients: None,
+            },
+        }],
         admission: Admission {
             default_country: Some("49".to_owned()),
             allow: vec!["+49".to_owned(), "72267".to_owned()],
@@ -160,6 +181,22 @@ hash-permits = 1
         warnings: Findings::default(),
     };
     assert_eq!(config, expect);
+}
+
+#[test]
+fn budgets_are_numbers_of_known_cards() {
+    let text = "[modem.budget]\nper-day = 0\nper-month = \"much\"\n[[sim]]\nname = \"x\"\n[[sim]]\niccid = \"1\"\n\
+        [[sim]]\niccid = \"89490200001005155450\"\n[[sim]]\niccid = \"89490200001005155450\"\nper-hour = 1\n";
+    let told: Vec<_> = findings(text).into_iter().map(|(line, key, _)| (line, key)).collect();
+    let expect = [
+        (2, "modem.budget.per-day"),
+        (3, "modem.budget.per-month"),
+        (4, "sim.iccid"),
+        (7, "sim.iccid"),
+        (11, "sim.iccid"),
+        (12, "sim.per-hour"),
+    ];
+    assert_eq!(told, expect.map(|(line, key)| (line, key.to_owned())));
 }
 
 #[test]

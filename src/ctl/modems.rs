@@ -1,4 +1,4 @@
-//! `modem`: what the supervisor sees, what was on a modem's wire, and what its network says.
+//! `modem`: what the supervisor sees, what was on a modem's wire, what its network says, and holding one back from sending.
 
 use std::path::PathBuf;
 
@@ -27,6 +27,21 @@ pub(super) enum Modem {
         #[arg(long, conflicts_with = "code")]
         cancel: bool,
     },
+    /// Hold a modem back: it sends nothing until `resume`, over restarts too
+    Pause {
+        /// Its port or IMEI, as `modem list` has it
+        modem: String,
+    },
+    /// Let a modem finish what began on its SIM and then hold it back as `pause` does
+    Drain {
+        /// Its port or IMEI, as `modem list` has it
+        modem: String,
+    },
+    /// Let a modem send again; one that was left alone after resets in vain is tried at once
+    Resume {
+        /// Its port or IMEI, as `modem list` has it
+        modem: String,
+    },
     /// The SIM that is now in the modem belongs there: the PIN that is set may be tried on it
     ConfirmSim {
         /// Its IMEI or port, as `modem list` has it
@@ -45,13 +60,15 @@ pub(super) enum Modem {
 pub(super) const COLUMNS: &[Column] = &[
     ("PORT", "/port"),
     ("STATE", "/state"),
-    ("PAUSED", "/paused"),
+    ("HOLD", "/hold"),
+    ("NAME", "/name"),
     ("MAKE", "/make"),
     ("IMEI", "/imei"),
     ("ICCID", "/iccid"),
     ("OPERATOR", "/operator"),
     ("SIGNAL dBm", "/signal"),
     ("BALANCE", "/balance"),
+    ("BUDGET", "/budget"),
     ("CAUSE", "/cause"),
     ("REMARKS", "/remarks"),
 ];
@@ -78,6 +95,11 @@ pub(super) fn run(client: &Client, output: Output, command: Modem) -> Result<(),
             };
             Ok(output.show(&answer, words)?)
         }
+        Modem::Pause { modem } => hold(client, output, &modem, "pause", "paused"),
+        Modem::Drain { modem } => {
+            hold(client, output, &modem, "drain", "draining; `modem list` shows when it is paused")
+        }
+        Modem::Resume { modem } => hold(client, output, &modem, "resume", "sends again"),
         Modem::Trace { modem, save } => {
             let answer = client.get(&format!("/v1/modems/{}/trace", path_segment(&modem)), &[])?;
             let Some(file) = save else {
@@ -100,6 +122,12 @@ fn words(answer: &Value) -> String {
         );
     }
     lines.join("\n")
+}
+
+fn hold(client: &Client, output: Output, modem: &str, order: &str, told: &str) -> Result<(), Failure> {
+    let path = format!("/v1/modems/{}/{order}", path_segment(modem));
+    let answer = client.post_json(&path, &Value::Null)?;
+    Ok(output.show(&answer, |_| format!("{}: {told}", render::one_line(modem)))?)
 }
 
 /// The answer as a recording: it holds nothing but what the daemon has masked.

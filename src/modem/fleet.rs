@@ -59,8 +59,8 @@ pub struct Modem {
     /// What a person should know of it although it works.
     #[serde(default)]
     pub remarks: Vec<String>,
-    /// An operator holds it back: it stays in service for what comes in, and sends nothing.
-    pub paused: bool,
+    /// An operator holds it back; it stays in service for what comes in.
+    pub hold: Option<Hold>,
     /// The modem.
     pub imei: Option<Imei>,
     /// The SIM.
@@ -89,6 +89,16 @@ pub struct Modem {
     pub counters: Counters,
     /// Times its driver was started anew since the link came.
     pub restarts: u32,
+}
+
+/// How an operator holds a modem back from sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hold {
+    /// What began on its SIM is finished, nothing new begins; then it is paused.
+    Draining,
+    /// It sends nothing.
+    Paused,
 }
 
 /// What becomes of a port.
@@ -128,6 +138,8 @@ pub struct Link {
     pub iccid: Option<Iccid>,
     /// Whether it takes submits now.
     pub ready: bool,
+    /// It takes only what began on its SIM.
+    pub draining: bool,
 }
 
 /// Why an operator's command was not carried out.
@@ -157,14 +169,11 @@ pub enum CommandError {
 #[derive(Debug)]
 pub(super) enum Command {
     /// Its port is opened at once, if it waits.
-    Again {
-        modem: String,
-    },
-    Pause {
-        modem: String,
-        paused: bool,
-        reply: oneshot::Sender<Result<(), CommandError>>,
-    },
+    Again { modem: String },
+    /// The answer is the name by which the modem is known: its IMEI, or its port.
+    Hold { modem: String, hold: Option<Hold>, reply: oneshot::Sender<Result<String, CommandError>> },
+    /// Nothing that began on this modem is left.
+    Drained { modem: String },
 }
 
 /// The way to the fleet; cheap to clone.
@@ -189,20 +198,22 @@ impl FleetHandle {
         self.links.clone()
     }
 
-    /// Holds a modem back from sending, by IMEI or port name, until [`resume`](Self::resume) or the end of the daemon.
+    /// Holds a modem back from sending, by IMEI or port name, or with `None` lets it send again. Gives the name by which the
+    /// hold is kept, for [`FleetSettings::held`](super::supervisor::FleetSettings::held): its IMEI, or its port.
     ///
     /// # Errors
     /// There is none of that name.
-    pub async fn pause(&self, modem: &str) -> Result<(), CommandError> {
-        self.set_paused(modem, true).await
+    pub async fn hold(&self, modem: &str, hold: Option<Hold>) -> Result<String, CommandError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Hold { modem: modem.to_owned(), hold, reply };
+        self.commands.send(command).await.map_err(|_| CommandError::Closing)?;
+        answer.await.unwrap_or(Err(CommandError::Closing))
     }
 
-    /// Lets it send again.
-    ///
-    /// # Errors
-    /// There is none of that name.
-    pub async fn resume(&self, modem: &str) -> Result<(), CommandError> {
-        self.set_paused(modem, false).await
+    /// Tells that what began on a draining modem is finished.
+    pub fn drained(&self, modem: &str) {
+        // It is told again while the modem drains, so a full queue costs a moment only.
+        let _ = self.commands.try_send(Command::Drained { modem: modem.to_owned() });
     }
 
     /// Carries out a step of the health ladder now. A submit in flight ends as the machine sees fit.
@@ -268,19 +279,12 @@ impl FleetHandle {
         let modem = modem.to_owned();
         Err(if known { CommandError::NotInService(modem) } else { CommandError::NoSuchModem(modem) })
     }
-
-    async fn set_paused(&self, modem: &str, paused: bool) -> Result<(), CommandError> {
-        let (reply, answer) = oneshot::channel();
-        let command = Command::Pause { modem: modem.to_owned(), paused, reply };
-        self.commands.send(command).await.map_err(|_| CommandError::Closing)?;
-        answer.await.unwrap_or(Err(CommandError::Closing))
-    }
 }
 
 impl Link {
     /// What of it is announced when it changes.
-    pub(super) fn key(&self) -> (u64, Option<&Imei>, Option<&Iccid>, bool) {
-        (self.driver.serial(), self.imei.as_ref(), self.iccid.as_ref(), self.ready)
+    pub(super) fn key(&self) -> (u64, Option<&Imei>, Option<&Iccid>, bool, bool) {
+        (self.driver.serial(), self.imei.as_ref(), self.iccid.as_ref(), self.ready, self.draining)
     }
 
     fn is(&self, modem: &str) -> bool {
@@ -298,7 +302,7 @@ impl Modem {
             cause: None,
             progress: Progress::Unknown,
             remarks: Vec::new(),
-            paused: false,
+            hold: None,
             imei: None,
             iccid: None,
             imsi: None,

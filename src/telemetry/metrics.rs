@@ -38,6 +38,12 @@ struct Standing {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Limit {
+    channel: String,
+    window: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StandingAlarm {
     kind: String,
     severity: &'static str,
@@ -75,6 +81,7 @@ pub struct Metrics {
     messages: Family<Standing, Gauge>,
     alarms: Family<StandingAlarm, Gauge>,
     balances: Family<OfModem, Gauge<f64, AtomicU64>>,
+    budget_left: Family<Limit, Gauge>,
     channels_ready: Gauge,
     channels: Gauge,
     started: Gauge,
@@ -98,6 +105,7 @@ impl Default for Metrics {
             messages: Family::default(),
             alarms: Family::default(),
             balances: Family::default(),
+            budget_left: Family::default(),
             channels_ready: Gauge::default(),
             channels: Gauge::default(),
             started: Gauge::default(),
@@ -130,6 +138,7 @@ impl Metrics {
         r.register("alarm", "Open alarms", self.alarms.clone());
         let balance = "Money on the SIM, in its own currency, by the IMEI of its modem";
         r.register("modem_balance", balance, self.balances.clone());
+        r.register("budget_left", "What a SIM may still send in a window", self.budget_left.clone());
         r.register("channels", "Channels there are", self.channels.clone());
         r.register("channels_ready", "Channels that take messages", self.channels_ready.clone());
         r.register("start_time_seconds", "When the daemon started, since the epoch", self.started.clone());
@@ -153,6 +162,14 @@ impl Metrics {
             self.messages
                 .get_or_create(&Standing { lane: count.lane.as_str(), state: count.state.as_str() })
                 .set(i64::try_from(count.messages).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// What limited SIMs may still send, by channel and window; what is not named has no limit.
+    pub fn budgets(&self, left: impl Iterator<Item = (String, &'static str, u32)>) {
+        self.budget_left.clear();
+        for (channel, window, left) in left {
+            self.budget_left.get_or_create(&Limit { channel, window }).set(i64::from(left));
         }
     }
 

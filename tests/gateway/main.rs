@@ -9,6 +9,7 @@
 
 mod activation;
 mod alarms;
+mod channels;
 mod faults;
 mod hotplug;
 mod http;

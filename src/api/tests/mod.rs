@@ -23,8 +23,9 @@ use crate::modem::ussd::UssdFault;
 use crate::provider::ChannelId;
 use crate::queue::admission::Rules;
 use crate::queue::message::Lane;
+use crate::route::budget::Limits;
 use crate::store::seal::Keyring;
-use crate::store::{self, Filter, MessageRecord, Operations};
+use crate::store::{self, Filter, Held, MessageRecord, Operations};
 use crate::validate::{self, Validate};
 
 /// A served store in a directory of its own.
@@ -53,6 +54,9 @@ impl Answer {
 
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 pub(super) const PHONE: &str = "+491701234567";
+const IMEI: &str = "490154203237518";
+/// What each SIM may send.
+const PER_DAY: u32 = 2;
 
 impl House {
     /// Everybody who runs the tests gets this role; root and the own user would be admin otherwise.
@@ -94,6 +98,16 @@ impl House {
                     }
                 })
             }),
+            hold: Box::new(|name, _| {
+                Box::pin(async move {
+                    if name == "modem0" { Ok(IMEI.to_owned()) } else { Err(CommandError::NoSuchModem(name)) }
+                })
+            }),
+            budgets: Budgets {
+                general: Limits { per_day: Some(PER_DAY), ..Limits::default() },
+                ..Budgets::default()
+            },
+            sim_names: BTreeMap::new(),
             confirm_sim: Box::new(|name| {
                 let known = name == "modem0";
                 Box::pin(async move { if known { Ok(()) } else { Err(CommandError::NoCard(name)) } })
@@ -202,7 +216,7 @@ async fn health_tells_what_is_missing() {
     let answer = house.get("/v1/health/ready").await;
     assert_eq!((answer.status, &answer.json()["reasons"][0]["code"]), (503, &json!("no-channel")));
     let id = ChannelId("gsm:89490200001005155450".into());
-    let channel = Channel { id, ready: true, slots: 1 };
+    let channel = Channel { id, ready: true, draining: false, slots: 1 };
     house.channels.send_replace(Arc::from([channel]));
     let answer = house.get("/v1/health/ready").await;
     assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("ready")));

@@ -40,6 +40,7 @@ impl Rig {
             notes: watch::channel(Arc::clone(Library::compiled_in())).1,
             default,
             ports: BTreeMap::new(),
+            held: BTreeMap::new(),
             pins: Some(PinMemory::new(root.path().join("pin-tries"), Secret::from("key"))),
             site_hook: None,
             stop_limit: Duration::from_millis(200),
@@ -206,7 +207,7 @@ async fn two_ladders_in_vain_park_a_modem_until_someone_helps() {
     assert!(rig.fleet.fleet().borrow().modems[0].cause.as_ref().unwrap().contains("left alone for 10 min"));
     let finding = rig.fleet.fleet().borrow().findings().remove(0);
     assert_eq!(finding.progress, Progress::Stuck(AlarmKind::ModemStuck));
-    rig.fleet.resume("a-at1").await.unwrap();
+    rig.fleet.hold("a-at1", None).await.unwrap();
     rig.until_all(&[State::Starting]).await;
     rig.end().await;
 }
@@ -216,13 +217,30 @@ async fn an_operator_pauses_by_imei_or_port() {
     let rig = Rig::new();
     let _modem = plug(&rig, "a-at1", Phone::new());
     rig.until_all(&[State::Ready]).await;
-    rig.fleet.pause(IMEI).await.unwrap();
+    assert_eq!(rig.fleet.hold("a-at1", Some(Hold::Paused)).await.unwrap(), IMEI);
     let mut links = rig.fleet.links();
     links.wait_for(|links| links.iter().all(|link| !link.ready)).await.unwrap();
-    assert!(rig.fleet.fleet().borrow().modems[0].paused);
-    rig.fleet.resume("a-at1").await.unwrap();
+    assert_eq!(rig.fleet.fleet().borrow().modems[0].hold, Some(Hold::Paused));
+    rig.fleet.hold(IMEI, None).await.unwrap();
     links.wait_for(|links| links.iter().any(|link| link.ready)).await.unwrap();
-    assert_eq!(rig.fleet.pause("x").await, Err(CommandError::NoSuchModem("x".to_owned())));
+    let unknown = rig.fleet.hold("x", Some(Hold::Paused)).await;
+    assert_eq!(unknown, Err(CommandError::NoSuchModem("x".to_owned())));
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_drained_modem_is_paused() {
+    let rig = Rig::new();
+    let _modem = plug(&rig, "a-at1", Phone::new());
+    rig.until_all(&[State::Ready]).await;
+    rig.fleet.drained("a-at1");
+    rig.fleet.hold(IMEI, Some(Hold::Draining)).await.unwrap();
+    let mut links = rig.fleet.links();
+    let finishing = |links: &Arc<[Link]>| links.iter().all(|link| link.ready && link.draining);
+    links.wait_for(finishing).await.unwrap();
+    rig.fleet.drained("a-at1");
+    links.wait_for(|links| links.iter().all(|link| !link.ready)).await.unwrap();
+    assert_eq!(rig.fleet.fleet().borrow().modems[0].hold, Some(Hold::Paused));
     rig.end().await;
 }
 
