@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::driver::DriverHandle;
 use super::machine::{Cause, Counters, Done, Failure, Phase, Status, Step};
 use super::pin_memory::PinMemory;
-use super::trace::Trace;
+use super::trace::{Trace, Traces};
 use crate::alarm::{AlarmKind, Finding, Progress, Stage};
 use crate::at::command::Domain;
 use crate::at::reply::{Radio, Stat};
@@ -170,6 +170,7 @@ pub struct FleetHandle {
     pub(super) links: watch::Receiver<Arc<[Link]>>,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) pins: Option<PinMemory>,
+    pub(super) traces: Arc<Traces>,
 }
 
 impl FleetHandle {
@@ -228,12 +229,19 @@ impl FleetHandle {
         self.commands.send(Command::Again { modem: found.port }).await.map_err(|_| CommandError::Closing)
     }
 
-    /// The wire trace of a modem in service.
+    /// The wire trace of a modem, by IMEI or port name: in service, or what is kept of it when it is not.
     ///
     /// # Errors
-    /// There is none of that name, or it is not open.
+    /// There is none of that name.
     pub fn trace(&self, modem: &str) -> Result<Arc<Trace>, CommandError> {
-        self.link(modem).map(|link| Arc::clone(link.driver.trace()))
+        let serving = self.link(modem).ok().map(|link| link.driver.port().to_string());
+        let port = serving.or_else(|| {
+            let fleet = self.fleet.borrow();
+            fleet.modems.iter().find(|one| one.is(modem)).map(|one| one.port.clone())
+        });
+        // A port that left the picture may still have its ring.
+        let kept = self.traces.of(port.as_deref().unwrap_or(modem));
+        kept.ok_or_else(|| CommandError::NoSuchModem(modem.to_owned()))
     }
 
     fn link(&self, modem: &str) -> Result<Link, CommandError> {

@@ -28,6 +28,7 @@ pub use super::pin_memory::PinMemory;
 use super::profile::Library;
 use super::serve::{Report, Serve, Stage, Why};
 pub use super::trace::Trace;
+use super::trace::Traces;
 use super::wake::Wake;
 use crate::alarm::{self, Progress};
 use crate::at::command::Address;
@@ -125,6 +126,7 @@ pub struct Supervisor {
     /// IMEIs, or port names of modems that have told none.
     paused: BTreeSet<String>,
     left_alone: Vec<LeftAlone>,
+    traces: Arc<Traces>,
     fleet: watch::Sender<Arc<Fleet>>,
     links: watch::Sender<Arc<[Link]>>,
     commands: mpsc::Receiver<Command>,
@@ -178,7 +180,7 @@ impl Supervisor {
             site_hook: settings.site_hook.clone(),
             stop_limit: settings.stop_limit,
         });
-        let pins = settings.pins.clone();
+        let (pins, traces) = (settings.pins.clone(), Arc::<Traces>::default());
         let supervisor = Self {
             settings,
             outside,
@@ -188,6 +190,7 @@ impl Supervisor {
             next_id: 1,
             paused: BTreeSet::new(),
             left_alone: Vec::new(),
+            traces: Arc::clone(&traces),
             fleet: fleet_in,
             links: links_in,
             commands,
@@ -197,7 +200,7 @@ impl Supervisor {
             wake: Arc::default(),
             stop,
         };
-        (supervisor, FleetHandle { fleet, links, commands: commands_in, pins }, received)
+        (supervisor, FleetHandle { fleet, links, commands: commands_in, pins, traces }, received)
     }
 
     /// Serves all ports until `stop`, then until all are closed.
@@ -309,7 +312,7 @@ impl Supervisor {
             wake: Arc::clone(&self.wake),
             wanted,
             stop: stop.clone(),
-            trace: Arc::new(Trace::default()),
+            trace: self.traces.open(&name),
             history,
         };
         self.tasks.spawn(async move {

@@ -104,6 +104,32 @@ async fn modems_come_go_and_come_again() {
 }
 
 #[tokio::test]
+async fn what_was_on_the_wire_is_kept_while_the_modem_is_away_or_not_opened() {
+    let rig = Rig::new();
+    let modem = plug(&rig, "a-at1", Phone::new());
+    rig.until_all(&[State::Ready]).await;
+    rig.unlink("a-at1");
+    rig.until_all(&[State::Away]).await;
+    modem.abort();
+    let lines = |name: &str| {
+        let trace = rig.fleet.trace(name).unwrap();
+        trace.lines().iter().map(|event| event.line.to_string()).collect::<Vec<_>>()
+    };
+    let before = lines(IMEI);
+    assert!(before.iter().any(|line| line == "AT+CPIN?"), "{before:?}");
+    assert_eq!(before.last().map(String::as_str), Some("port closed"));
+    let _again = plug(&rig, "a-at1", Phone::new());
+    rig.until_all(&[State::Ready]).await;
+    assert_eq!(lines("a-at1").iter().filter(|line| *line == "port opened").count(), 2, "one ring for both");
+
+    rig.link("b-at1", Path::new("/dev/null"));
+    let fleet = rig.until("refused", |fleet| fleet.modems.get(1).is_some_and(|m| m.cause.is_some())).await;
+    assert_eq!(lines("b-at1"), [fleet.modems[1].cause.clone().unwrap()], "why it is not open, told once");
+    assert_eq!(rig.fleet.trace("c-at1").unwrap_err(), CommandError::NoSuchModem("c-at1".to_owned()));
+    rig.end().await;
+}
+
+#[tokio::test]
 async fn the_directory_goes_with_its_last_link_and_comes_again() {
     let rig = Rig::new();
     for _ in 0..2 {
