@@ -12,7 +12,7 @@ pub(super) mod recovery;
 pub(super) mod report;
 pub(super) mod tokens;
 pub(super) mod turn;
-mod upgrade;
+pub(super) mod upgrade;
 pub(super) mod writer;
 
 use std::fs::OpenOptions;
