@@ -20,6 +20,7 @@ use crate::modem::profile::Library;
 use crate::pdu::Language;
 use crate::pdu::segment::{Allowed, Policy, Transliteration};
 use crate::secret::Secret;
+use crate::units::Dbm;
 
 mod check;
 pub mod diff;
@@ -185,6 +186,8 @@ pub struct Modem {
     pub roaming: Roaming,
     /// Number of the service centre, for cards that know none.
     pub service_centre: Option<Address>,
+    /// A signal below this is a weak one.
+    pub weak_signal: Dbm,
     /// The program that helps a modem which nothing else helped, with port and IMEI as its arguments.
     pub site_hook: Option<PathBuf>,
     /// `[[modem.port]]`: ports that udev does not link.
@@ -272,6 +275,7 @@ impl Default for Modem {
             hang_up_calls: false,
             roaming: Roaming::Allow,
             service_centre: None,
+            weak_signal: Dbm(-105),
             site_hook: None,
             ports: Vec::new(),
         }

@@ -28,6 +28,7 @@ use crate::store::seal::KeyError;
 use crate::store::{Operations, Recovered, StoreError};
 use crate::telemetry::alarms;
 use crate::telemetry::metrics::{Metrics, put};
+use crate::units::Dbm;
 use crate::validate::Validate;
 
 /// What comes in waits here for the inbox; behind it the modems keep their messages.
@@ -99,6 +100,7 @@ pub struct App {
     server: api::Server,
     live: Arc<Live>,
     keep: Duration,
+    weak_signal: Dbm,
     notes: watch::Sender<Arc<Library>>,
 }
 
@@ -186,6 +188,7 @@ impl App {
             server,
             live,
             keep,
+            weak_signal: config.modem.weak_signal,
             notes,
         })
     }
@@ -205,6 +208,7 @@ impl App {
             server,
             live,
             keep,
+            weak_signal,
             notes,
         } = self;
         let (keep, kept) = watch::channel(keep);
@@ -220,7 +224,12 @@ impl App {
             }),
             intake: tokio::spawn(intake.run()),
             inbox: tokio::spawn(inbox::run(store.clone(), inbound, tally, metrics)),
-            alarms: tokio::spawn(alarms::run(store.clone(), fleet, Fleet::findings, stops.dispatch.clone())),
+            alarms: tokio::spawn(alarms::run(
+                store.clone(),
+                fleet,
+                move |fleet: &Fleet| fleet.findings(weak_signal),
+                stops.dispatch.clone(),
+            )),
             janitor: tokio::spawn(janitor(store.clone(), kept, stops.dispatch.clone())),
             store,
             stops,

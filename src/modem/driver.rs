@@ -412,6 +412,7 @@ fn unknown() -> Status {
         former_card: None,
         service_centre: None,
         signal: None,
+        stores_full: None,
         radio: Radio::default(),
         counters: Counters::default(),
     }

@@ -352,6 +352,9 @@ pub struct Status {
     pub operator: Option<Arc<str>>,
     /// The last signal; `None` when not known.
     pub signal: Option<Dbm>,
+    /// Whether a store was full of what stays when it was last listed: drafts, no PDUs, what cannot be deleted; `None` while none
+    /// was listed.
+    pub stores_full: Option<bool>,
     /// What its note's own command told of LTE.
     pub radio: Radio,
     /// Sums since the machine was made.

@@ -9,10 +9,13 @@ use super::driver::DriverHandle;
 use super::machine::{Cause, Counters, Done, Failure, Phase, Status, Step};
 use super::pin_memory::PinMemory;
 use super::trace::{Trace, Traces};
-use crate::alarm::{AlarmKind, Finding, Progress, Stage};
+use crate::alarm::{AlarmKind, Finding, Progress, Sign, Stage};
 use crate::at::command::Domain;
 use crate::at::reply::{Radio, Stat};
 use crate::units::{Dbm, Iccid, Imei};
+
+/// A weak signal is well again when it is so many dB above the bound: it always wavers by a few.
+const SIGNAL_MARGIN: i16 = 4;
 
 /// All modems, by the name of their port.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +76,9 @@ pub struct Modem {
     pub operator: Option<String>,
     /// Last signal.
     pub signal: Option<Dbm>,
+    /// Whether a store of the modem is full of messages that stay there, if that is known.
+    #[serde(default)]
+    pub stores_full: Option<bool>,
     /// LTE: power of the reference signals.
     pub rsrp: Option<Dbm>,
     /// LTE: their quality, dB.
@@ -290,6 +296,7 @@ impl Modem {
             profile: None,
             operator: None,
             signal: None,
+            stores_full: None,
             rsrp: None,
             rsrq: None,
             sinr: None,
@@ -317,7 +324,7 @@ impl Modem {
         self.make = Some(make).filter(|make| !make.is_empty());
         self.profile = Some(identity.profile.clone()).filter(|profile| !profile.is_empty());
         self.operator = status.operator.as_deref().map(str::to_owned);
-        self.signal = status.signal;
+        (self.signal, self.stores_full) = (status.signal, status.stores_full);
         let Radio { rsrp, rsrq, sinr } = status.radio;
         (self.rsrp, self.rsrq, self.sinr) = (rsrp, rsrq, sinr);
         let serving = status.registration.serving().and_then(|(domain, _)| status.registration.of(domain));
@@ -327,17 +334,31 @@ impl Modem {
 }
 
 impl Fleet {
-    /// What is seen at each port that is there.
+    /// What is seen at each port that is there; a signal below `weak` is a weak one.
     #[must_use]
-    pub fn findings(&self) -> Vec<Finding> {
+    pub fn findings(&self, weak: Dbm) -> Vec<Finding> {
         let finding = |modem: &Modem| Finding {
             port: modem.port.clone(),
             modem: modem.imei.clone(),
             progress: modem.progress,
             cause: modem.cause.clone().unwrap_or_default(),
+            signs: signs(modem, weak),
         };
         self.modems.iter().filter(|modem| modem.state != State::Away).map(finding).collect()
     }
+}
+
+/// What is the matter with a modem that works. Who moved the aerial wants to know that it is better now, not that it is just so.
+fn signs(modem: &Modem, weak: Dbm) -> Vec<Sign> {
+    let signal = modem.signal.and_then(|signal| {
+        let well = signal.0 >= weak.0.saturating_add(SIGNAL_MARGIN);
+        Sign::of(AlarmKind::SignalWeak, signal < weak, well, || format!("its signal is below {weak}"))
+    });
+    let stores = modem.stores_full.and_then(|full| {
+        let cause = || "all slots of a store hold drafts, or what cannot be read or deleted".to_owned();
+        Sign::of(AlarmKind::SimStoreFull, full, !full, cause)
+    });
+    signal.into_iter().chain(stores).collect()
 }
 
 /// How far a modem in this phase has come.
@@ -420,5 +441,24 @@ fn cause(cause: &Cause) -> String {
         }
         Cause::Recovering(step) => format!("recovering: {step:?}"),
         Cause::Restarted => "the modem started anew by itself; check its power".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_weak_below_the_bound_and_well_a_margin_above_it() {
+        let mut modem = Modem::unopened("a".to_owned(), "/dev/ttyUSB0".to_owned());
+        assert_eq!(signs(&modem, Dbm(-105)), [], "nothing is known");
+        for (signal, stands) in [(-107, Some(true)), (-105, None), (-103, None), (-101, Some(false))] {
+            modem.signal = Some(Dbm(signal));
+            let told = signs(&modem, Dbm(-105)).first().map(|sign| sign.cause.is_some());
+            assert_eq!(told, stands, "{signal}");
+        }
+        modem.stores_full = Some(true);
+        let kinds: Vec<_> = signs(&modem, Dbm(-90)).iter().map(|sign| sign.kind).collect();
+        assert_eq!(kinds, [AlarmKind::SignalWeak, AlarmKind::SimStoreFull]);
     }
 }

@@ -14,6 +14,7 @@ use crate::modem::pty::{ICCID, IMEI, Peer, Phone};
 
 /// A test that waits longer for the fleet has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
+const WEAK: crate::units::Dbm = crate::units::Dbm(-105);
 const OTHER_IMEI: &str = "356938035643809";
 const OTHER_ICCID: &str = "89490200001005155468";
 
@@ -189,7 +190,7 @@ async fn two_ladders_in_vain_park_a_modem_until_someone_helps() {
         rig.until("helped in vain", told).await;
     }
     assert!(rig.fleet.fleet().borrow().modems[0].cause.as_ref().unwrap().contains("left alone for 10 min"));
-    let finding = rig.fleet.fleet().borrow().findings().remove(0);
+    let finding = rig.fleet.fleet().borrow().findings(WEAK).remove(0);
     assert_eq!(finding.progress, Progress::Stuck(AlarmKind::ModemStuck));
     rig.fleet.resume("a-at1").await.unwrap();
     rig.until_all(&[State::Starting]).await;
@@ -259,7 +260,7 @@ async fn a_wrong_pin_is_tried_once_over_all_drivers() {
         heard = phone.serve_until("never") => unreachable!("{heard}"),
     }
     assert_eq!(phone.pins_tried, ["1111"]);
-    let finding = rig.fleet.fleet().borrow().findings().remove(0);
+    let finding = rig.fleet.fleet().borrow().findings(WEAK).remove(0);
     assert_eq!(finding.progress, Progress::Stuck(AlarmKind::SimLocked));
     assert_eq!(finding.modem.unwrap().as_str(), IMEI, "told by a driver that ended at once");
     rig.end().await;
@@ -280,14 +281,15 @@ async fn the_pin_is_tried_on_a_swapped_card_only_after_a_person_has_confirmed_it
 
     let mut phone = Phone::new().locked("1234");
     rig.link("a-at1", phone.path());
-    let asked =
-        |fleet: &Arc<Fleet>| fleet.findings().iter().any(|f| f.cause.contains("confirm-sim 490154203237518"));
+    let asked = |fleet: &Arc<Fleet>| {
+        fleet.findings(WEAK).iter().any(|f| f.cause.contains("confirm-sim 490154203237518"))
+    };
     tokio::select! {
         _ = rig.until("asked", asked) => {}
         heard = phone.serve_until("never") => unreachable!("{heard}"),
     }
     assert!(phone.pins_tried.is_empty());
-    let finding = rig.fleet.fleet().borrow().findings().remove(0);
+    let finding = rig.fleet.fleet().borrow().findings(WEAK).remove(0);
     assert_eq!(finding.progress, Progress::Stuck(AlarmKind::SimSwapped));
     assert_eq!(rig.fleet.confirm_sim("x").await, Err(CommandError::NoSuchModem("x".to_owned())));
     rig.fleet.confirm_sim(IMEI).await.unwrap();
@@ -312,7 +314,7 @@ async fn findings_say_what_is_in_the_way_of_a_port() {
         Progress::Stuck(AlarmKind::PortLocked),
         Progress::Stuck(AlarmKind::PortUnusable),
     ];
-    let told = |fleet: &Arc<Fleet>| fleet.findings().iter().map(|finding| finding.progress).eq(all);
+    let told = |fleet: &Arc<Fleet>| fleet.findings(WEAK).iter().map(|finding| finding.progress).eq(all);
     rig.until("told", told).await;
     modem.abort();
     rig.end().await;
