@@ -315,7 +315,7 @@ async fn texts_of_the_first_version_are_kept() {
     )
     .unwrap();
     drop(old);
-    let record = open(&path, &key).unwrap().inbox(9).await.unwrap().remove(0);
+    let record = open(&path, &key).unwrap().inbox(None, 9).await.unwrap().remove(0);
     assert_eq!((record.body, record.parts, record.missing), (Secret::from("hello"), 1, 0));
 }
 

@@ -82,7 +82,7 @@ pub struct Parts {
     pub refresh: Box<dyn Fn(&Metrics) + Send + Sync>,
     /// The supervisor's snapshot.
     pub fleet: watch::Receiver<Arc<Fleet>>,
-    /// The wire trace of a modem in service, by port name or IMEI.
+    /// The wire trace of a modem, in service or not, by port name or IMEI.
     pub trace: TraceOf,
     /// A step of a USSD dialogue, or its end.
     pub ussd: Ussd,

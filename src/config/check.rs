@@ -14,7 +14,7 @@ use crate::otp::template::{Template, TemplateError};
 use crate::pdu::Policy;
 use crate::route::budget;
 use crate::secret::Secret;
-use crate::units::Iccid;
+use crate::units::{Dbm, Iccid};
 
 const SECOND: (Duration, &str) = (Duration::from_secs(1), "1s");
 const HOUR: (Duration, &str) = (Duration::from_secs(3_600), "1h");
@@ -246,6 +246,9 @@ fn modem(at: Section<'_, '_>) -> Modem {
     modem.roaming = at.word("roaming").unwrap_or(modem.roaming);
     modem.service_centre = service_centre(&at);
     modem.site_hook = at.optional_absolute("site-hook");
+    if let Some(weak) = weak_signal(&at) {
+        modem.weak_signal = weak;
+    }
     for port in at.sections("port") {
         if let Some(path) = port_path(&port, &modem.ports) {
             modem.ports.push(path);
@@ -391,6 +394,25 @@ fn service_centre(at: &Section<'_, '_>) -> Option<Address> {
         at.fault("service-centre", at.value("service-centre"), Fault::Text { value: text, remedy });
     }
     address
+}
+
+/// What `+CSQ` can tell; TS 27.007 8.5.
+fn weak_signal(at: &Section<'_, '_>) -> Option<Dbm> {
+    let value = at.value("weak-signal")?;
+    let bound = match value.get_ref() {
+        DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().parse().ok(),
+        _ => None,
+    };
+    let bound = bound.filter(|dbm| (-113..=-51).contains(dbm)).map(Dbm);
+    if bound.is_none() {
+        let shown = match value.get_ref() {
+            DeValue::Integer(integer) => integer.to_string(),
+            _ => raw::kind(value).to_owned(),
+        };
+        let remedy = "write dBm without quotes, -113 to -51";
+        at.fault("weak-signal", Some(value), Fault::Text { value: shown, remedy });
+    }
+    bound
 }
 
 fn pin(at: &Section<'_, '_>) -> Option<Secret> {

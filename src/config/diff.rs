@@ -119,6 +119,7 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         ),
         restart("modem.roaming", text(word_of(modem.roaming))),
         restart("modem.service-centre", optional(modem.service_centre.as_ref().map(Address::as_str))),
+        restart("modem.weak-signal", number(modem.weak_signal.0)),
         restart("modem.site-hook", optional(modem.site_hook.as_ref().map(|path| path.display()))),
         restart("modem.port", list(ports)),
         restart("modem.budget.per-minute", limit(modem.budget.per_minute)),

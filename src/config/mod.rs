@@ -22,7 +22,7 @@ use crate::pdu::Language;
 use crate::pdu::segment::{Allowed, Policy, Transliteration};
 use crate::route::budget::Limits;
 use crate::secret::Secret;
-use crate::units::Iccid;
+use crate::units::{Dbm, Iccid};
 
 mod check;
 pub mod diff;
@@ -192,6 +192,8 @@ pub struct Modem {
     pub roaming: Roaming,
     /// Number of the service centre, for cards that know none.
     pub service_centre: Option<Address>,
+    /// A signal below this is a weak one.
+    pub weak_signal: Dbm,
     /// The program that helps a modem which nothing else helped, with port and IMEI as its arguments.
     pub site_hook: Option<PathBuf>,
     /// `[[modem.port]]`: ports that udev does not link.
@@ -293,6 +295,7 @@ impl Default for Modem {
             balance: None,
             roaming: Roaming::Allow,
             service_centre: None,
+            weak_signal: Dbm(-105),
             site_hook: None,
             ports: Vec::new(),
             budget: Limits::default(),

@@ -70,6 +70,7 @@ balance-every = "12h"
 balance-threshold = 2.50
 roaming = "refuse"
 service-centre = "+491710760000"
+weak-signal = -99
 site-hook = "/h"
 [[modem.port]]
 path = "/dev/ttyS0"
@@ -143,6 +144,7 @@ hash-permits = 1
             }),
             roaming: Roaming::Refuse,
             service_centre: Address::new("+491710760000"),
+            weak_signal: Dbm(-99),
             site_hook: Some("/h".into()),
             ports: vec!["/dev/ttyS0".into(), "/dev/ttyS1".into()],
             budget: Limits { per_minute: Some(20), per_day: Some(500), per_month: None, recipients: Some(9) },
@@ -415,4 +417,15 @@ fn a_file_that_is_not_there_is_a_finding_only_if_it_was_named() {
     let findings = Config::load(Path::new("/nonexistent/smsotpd.toml")).unwrap_err();
     assert!(matches!(findings.0.as_slice(), [Finding { line: None, fault: Fault::Unreadable(_), .. }]));
     assert!(Config::load_or_default(Some(Path::new("/nonexistent/smsotpd.toml"))).is_err());
+}
+
+#[test]
+fn a_weak_signal_is_what_a_modem_can_tell() {
+    for (value, told) in [("-113", true), ("-51", true), ("-114", false), ("0", false), ("\"-99\"", false)] {
+        let checked = Config::parse(&format!("[modem]\nweak-signal = {value}\n"), "f");
+        assert_eq!(checked.is_ok(), told, "{value}");
+        if let Err(findings) = checked {
+            assert!(findings.to_string().contains("-113 to -51"), "{findings}");
+        }
+    }
 }

@@ -47,7 +47,7 @@ pub(super) enum Modem {
         /// Its IMEI or port, as `modem list` has it
         modem: String,
     },
-    /// The last lines on a modem's wire; user data, numbers and PINs are masked
+    /// The last lines on a modem's wire, also of one that is away or not in service; user data, numbers and PINs are masked
     Trace {
         /// Its port or IMEI, as `modem list` has it
         modem: String,

@@ -29,6 +29,7 @@ use crate::store::seal::KeyError;
 use crate::store::{Operations, Recovered, StoreError};
 use crate::telemetry::alarms;
 use crate::telemetry::metrics::{Metrics, put};
+use crate::units::Dbm;
 use crate::validate::Validate;
 
 /// What comes in waits here for the inbox; behind it the modems keep their messages.
@@ -100,6 +101,7 @@ pub struct App {
     server: api::Server,
     live: Arc<Live>,
     keep: Duration,
+    weak_signal: Dbm,
     notes: watch::Sender<Arc<Library>>,
 }
 
@@ -204,6 +206,7 @@ impl App {
             server,
             live,
             keep,
+            weak_signal: config.modem.weak_signal,
             notes,
         })
     }
@@ -223,6 +226,7 @@ impl App {
             server,
             live,
             keep,
+            weak_signal,
             notes,
         } = self;
         let (keep, kept) = watch::channel(keep);
@@ -238,7 +242,12 @@ impl App {
             }),
             intake: tokio::spawn(intake.run()),
             inbox: tokio::spawn(inbox::run(store.clone(), inbound, tally, metrics)),
-            alarms: tokio::spawn(alarms::run(store.clone(), fleet, Fleet::findings, stops.dispatch.clone())),
+            alarms: tokio::spawn(alarms::run(
+                store.clone(),
+                fleet,
+                move |fleet: &Fleet| fleet.findings(weak_signal),
+                stops.dispatch.clone(),
+            )),
             janitor: tokio::spawn(janitor(store.clone(), kept, stops.dispatch.clone())),
             store,
             stops,

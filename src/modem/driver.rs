@@ -421,6 +421,7 @@ fn unknown() -> Status {
         service_centre: None,
         signal: None,
         balance: Balance::Unwatched,
+        stores_full: None,
         radio: Radio::default(),
         counters: Counters::default(),
     }

@@ -371,6 +371,9 @@ pub struct Status {
     pub signal: Option<Dbm>,
     /// The money on the card.
     pub balance: Balance,
+    /// Whether a store was full of what stays when it was last listed: drafts, no PDUs, what cannot be deleted; `None` while none
+    /// was listed.
+    pub stores_full: Option<bool>,
     /// What its note's own command told of LTE.
     pub radio: Radio,
     /// Sums since the machine was made.

@@ -9,12 +9,15 @@ use super::balance::{Amount, Balance};
 use super::driver::DriverHandle;
 use super::machine::{Cause, Counters, Done, Failure, Phase, Status, Step};
 use super::pin_memory::PinMemory;
-use super::trace::Trace;
+use super::trace::{Trace, Traces};
 use super::ussd::{UssdAnswer, UssdFault};
-use crate::alarm::{AlarmKind, Finding, Progress, Stage};
+use crate::alarm::{AlarmKind, Finding, Progress, Sign, Stage};
 use crate::at::command::{Domain, UssdCode};
 use crate::at::reply::{Radio, Stat};
 use crate::units::{Dbm, Iccid, Imei};
+
+/// A weak signal is well again when it is so many dB above the bound: it always wavers by a few.
+const SIGNAL_MARGIN: i16 = 4;
 
 /// All modems, by the name of their port.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +80,12 @@ pub struct Modem {
     pub signal: Option<Dbm>,
     /// The money on the SIM, if it is watched and was told.
     pub balance: Option<Amount>,
+    /// Whether it is enough.
+    #[serde(skip)]
+    pub(super) money: Balance,
+    /// Whether a store of the modem is full of messages that stay there, if that is known.
+    #[serde(default)]
+    pub stores_full: Option<bool>,
     /// LTE: power of the reference signals.
     pub rsrp: Option<Dbm>,
     /// LTE: their quality, dB.
@@ -183,6 +192,7 @@ pub struct FleetHandle {
     pub(super) links: watch::Receiver<Arc<[Link]>>,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) pins: Option<PinMemory>,
+    pub(super) traces: Arc<Traces>,
 }
 
 impl FleetHandle {
@@ -263,12 +273,19 @@ impl FleetHandle {
         self.commands.send(Command::Again { modem: found.port }).await.map_err(|_| CommandError::Closing)
     }
 
-    /// The wire trace of a modem in service.
+    /// The wire trace of a modem, by IMEI or port name: in service, or what is kept of it when it is not.
     ///
     /// # Errors
-    /// There is none of that name, or it is not open.
+    /// There is none of that name.
     pub fn trace(&self, modem: &str) -> Result<Arc<Trace>, CommandError> {
-        self.link(modem).map(|link| Arc::clone(link.driver.trace()))
+        let serving = self.link(modem).ok().map(|link| link.driver.port().to_string());
+        let port = serving.or_else(|| {
+            let fleet = self.fleet.borrow();
+            fleet.modems.iter().find(|one| one.is(modem)).map(|one| one.port.clone())
+        });
+        // A port that left the picture may still have its ring.
+        let kept = self.traces.of(port.as_deref().unwrap_or(modem));
+        kept.ok_or_else(|| CommandError::NoSuchModem(modem.to_owned()))
     }
 
     fn link(&self, modem: &str) -> Result<Link, CommandError> {
@@ -311,6 +328,8 @@ impl Modem {
             operator: None,
             signal: None,
             balance: None,
+            money: Balance::Unknown,
+            stores_full: None,
             rsrp: None,
             rsrq: None,
             sinr: None,
@@ -328,7 +347,7 @@ impl Modem {
     pub(super) fn show(&mut self, status: &Status) {
         let identity = &status.identity;
         (self.state, self.cause) = state(status);
-        self.progress = progress(status);
+        self.progress = progress(&status.phase);
         self.remarks = remarks(status);
         self.imei = identity.imei.clone().or(self.imei.take());
         self.iccid.clone_from(&identity.iccid);
@@ -338,8 +357,8 @@ impl Modem {
         self.make = Some(make).filter(|make| !make.is_empty());
         self.profile = Some(identity.profile.clone()).filter(|profile| !profile.is_empty());
         self.operator = status.operator.as_deref().map(str::to_owned);
-        self.signal = status.signal;
-        self.balance = status.balance.amount();
+        (self.signal, self.stores_full) = (status.signal, status.stores_full);
+        (self.balance, self.money) = (status.balance.amount(), status.balance);
         let Radio { rsrp, rsrq, sinr } = status.radio;
         (self.rsrp, self.rsrq, self.sinr) = (rsrp, rsrq, sinr);
         let serving = status.registration.serving().and_then(|(domain, _)| status.registration.of(domain));
@@ -355,28 +374,45 @@ impl Fleet {
         self.modems.iter().filter(|modem| modem.state != State::Spare).filter_map(told)
     }
 
-    /// What is seen at each port that is there.
+    /// What is seen at each port that is there; a signal below `weak` is a weak one.
     #[must_use]
-    pub fn findings(&self) -> Vec<Finding> {
+    pub fn findings(&self, weak: Dbm) -> Vec<Finding> {
         let finding = |modem: &Modem| Finding {
             port: modem.port.clone(),
             modem: modem.imei.clone(),
             progress: modem.progress,
             cause: modem.cause.clone().unwrap_or_default(),
+            signs: signs(modem, weak),
         };
         self.modems.iter().filter(|modem| modem.state != State::Away).map(finding).collect()
     }
 }
 
-/// How far a modem has come.
-fn progress(status: &Status) -> Progress {
-    let kind = match &status.phase {
+/// What is the matter with a modem that works. Who moved the aerial wants to know that it is better now, not that it is just so.
+fn signs(modem: &Modem, weak: Dbm) -> Vec<Sign> {
+    let signal = modem.signal.and_then(|signal| {
+        let well = signal.0 >= weak.0.saturating_add(SIGNAL_MARGIN);
+        Sign::of(AlarmKind::SignalWeak, signal < weak, well, || format!("its signal is below {weak}"))
+    });
+    let stores = modem.stores_full.and_then(|full| {
+        let cause = || "all slots of a store hold drafts, or what cannot be read or deleted".to_owned();
+        Sign::of(AlarmKind::SimStoreFull, full, !full, cause)
+    });
+    let money = match modem.money {
+        Balance::Low { threshold, .. } => Sign::of(AlarmKind::BalanceLow, true, false, || {
+            format!("the balance of its SIM is below {threshold}")
+        }),
+        Balance::Enough(_) | Balance::Unwatched => Sign::of(AlarmKind::BalanceLow, false, true, String::new),
+        Balance::Unknown => None,
+    };
+    signal.into_iter().chain(stores).chain(money).collect()
+}
+
+/// How far a modem in this phase has come.
+fn progress(phase: &Phase) -> Progress {
+    let kind = match phase {
         Phase::Starting => return Progress::Reached(Stage::Open),
-        Phase::Ready => match status.balance {
-            Balance::Low { .. } => AlarmKind::BalanceLow,
-            Balance::Unknown => return Progress::Reached(Stage::Registered),
-            Balance::Enough(_) | Balance::Unwatched => return Progress::Reached(Stage::Funded),
-        },
+        Phase::Ready => return Progress::Reached(Stage::Registered),
         Phase::Searching | Phase::Down(Cause::NoNetwork | Cause::Denied | Cause::Roaming) => {
             AlarmKind::NotRegistered
         }
@@ -455,5 +491,24 @@ fn cause(cause: &Cause) -> String {
         }
         Cause::Recovering(step) => format!("recovering: {step:?}"),
         Cause::Restarted => "the modem started anew by itself; check its power".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_weak_below_the_bound_and_well_a_margin_above_it() {
+        let mut modem = Modem::unopened("a".to_owned(), "/dev/ttyUSB0".to_owned());
+        assert_eq!(signs(&modem, Dbm(-105)), [], "nothing is known");
+        for (signal, stands) in [(-107, Some(true)), (-105, None), (-103, None), (-101, Some(false))] {
+            modem.signal = Some(Dbm(signal));
+            let told = signs(&modem, Dbm(-105)).first().map(|sign| sign.cause.is_some());
+            assert_eq!(told, stands, "{signal}");
+        }
+        modem.stores_full = Some(true);
+        let kinds: Vec<_> = signs(&modem, Dbm(-90)).iter().map(|sign| sign.kind).collect();
+        assert_eq!(kinds, [AlarmKind::SignalWeak, AlarmKind::SimStoreFull]);
     }
 }

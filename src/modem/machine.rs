@@ -179,6 +179,7 @@ impl Machine {
             service_centre: None,
             signal: None,
             balance: if settings.balance.is_some() { Balance::Unknown } else { Balance::Unwatched },
+            stores_full: None,
             radio: Radio::default(),
             counters: Counters::default(),
         };
@@ -413,6 +414,7 @@ impl Machine {
             Purpose::Incoming => {
                 self.health.answered();
                 let selected = self.incoming.answered(&mut turn!(self, now), answer);
+                self.status.stores_full = self.incoming.is_full().or(self.status.stores_full);
                 // A selected store is half of a job: its other half is not left waiting behind messages out.
                 if let State::Online(online) = &mut self.state
                     && selected

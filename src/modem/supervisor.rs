@@ -29,6 +29,7 @@ pub use super::pin_memory::PinMemory;
 use super::profile::Library;
 use super::serve::{Report, Serve, Stage, Why};
 pub use super::trace::Trace;
+use super::trace::Traces;
 use super::wake::Wake;
 use crate::alarm::{self, Progress};
 use crate::at::command::Address;
@@ -133,6 +134,7 @@ pub struct Supervisor {
     /// By IMEI, or by the port of a modem that has told none.
     held: BTreeMap<String, Hold>,
     left_alone: Vec<LeftAlone>,
+    traces: Arc<Traces>,
     fleet: watch::Sender<Arc<Fleet>>,
     links: watch::Sender<Arc<[Link]>>,
     commands: mpsc::Receiver<Command>,
@@ -186,7 +188,7 @@ impl Supervisor {
             site_hook: settings.site_hook.clone(),
             stop_limit: settings.stop_limit,
         });
-        let pins = settings.pins.clone();
+        let (pins, traces) = (settings.pins.clone(), Arc::<Traces>::default());
         let supervisor = Self {
             held: settings.held.clone(),
             settings,
@@ -197,6 +199,7 @@ impl Supervisor {
             tasks: JoinSet::new(),
             next_id: 1,
             left_alone: Vec::new(),
+            traces: Arc::clone(&traces),
             fleet: fleet_in,
             links: links_in,
             commands,
@@ -206,7 +209,7 @@ impl Supervisor {
             wake: Arc::default(),
             stop,
         };
-        (supervisor, FleetHandle { fleet, links, commands: commands_in, pins }, received)
+        (supervisor, FleetHandle { fleet, links, commands: commands_in, pins, traces }, received)
     }
 
     /// Serves all ports until `stop`, then until all are closed.
@@ -346,7 +349,7 @@ impl Supervisor {
             wake: Arc::clone(&self.wake),
             wanted,
             stop: stop.clone(),
-            trace: Arc::new(Trace::default()),
+            trace: self.traces.open(&name),
             history,
         };
         self.tasks.spawn(async move {

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::sqlite::read::Readers;
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
-use super::sqlite::{self, Tx, accept, alarms, inbox, lease, recovery, report, spent, tokens, turn};
+use super::sqlite::{self, Tx, accept, alarms, inbox, lease, recovery, report, spent, tokens, turn, upgrade};
 use super::{
     ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
     InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, SpentRecord,
@@ -133,6 +133,7 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Shared {
+    path: PathBuf,
     jobs: SyncSender<Job>,
     accepts: Arc<Semaphore>,
     others: Arc<Semaphore>,
@@ -158,8 +159,9 @@ impl Store {
         let writer = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())
-            .map_err(|source| OpenError::Io { path, source })?;
+            .map_err(|source| OpenError::Io { path: path.clone(), source })?;
         let shared = Shared {
+            path,
             jobs,
             accepts: Arc::new(Semaphore::new(ACCEPTS)),
             others: Arc::new(Semaphore::new(OTHERS)),
@@ -264,6 +266,14 @@ impl Store {
                 return Ok(());
             }
         }
+    }
+
+    /// Removes the copies of upgrades made before `old`: they hold what is purged here, and who needed the way back has gone it.
+    async fn remove_copies(&self, old: UnixMs) -> Result<(), StoreError> {
+        let path = self.shared.path.clone();
+        let removed = tokio::task::spawn_blocking(move || upgrade::remove_outlived(&path, old)).await;
+        let removed = removed.unwrap_or_else(|join| Err(io::Error::other(join)));
+        removed.map_err(|error| StoreError::Engine(format!("copies of the store: {error}")))
     }
 
     async fn purge(&self, before: UnixMs) -> Result<(), StoreError> {
@@ -385,8 +395,8 @@ impl Operations for Store {
         self.write(3, move |tx| inbox::incoming(tx, &incoming)).await
     }
 
-    async fn inbox(&self, most: usize) -> Result<Vec<InboxRecord>, StoreError> {
-        self.shared.readers.ask(move |view| view.inbox(most)).await
+    async fn inbox(&self, before: Option<InboxId>, most: usize) -> Result<Vec<InboxRecord>, StoreError> {
+        self.shared.readers.ask(move |view| view.inbox(before, most)).await
     }
 
     async fn received(&self, id: InboxId) -> Result<Option<InboxRecord>, StoreError> {
@@ -474,6 +484,6 @@ impl Operations for Store {
         while self.write(PIECE, move |tx| alarms::purge(tx, over)).await? {}
         while self.write(PIECE, move |tx| spent::purge(tx, now)).await? {}
         while self.write(PIECE, move |tx| inbox::expire(tx, now)).await? {}
-        Ok(())
+        self.remove_copies(old).await
     }
 }

@@ -593,8 +593,13 @@ pub trait Operations {
     /// the rules of [`crate::pdu::reassemble`]: the last one makes the text, and what is too much by then is given out with gaps.
     fn incoming(&self, incoming: Incoming) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Texts from phones, newest first, at most so many.
-    fn inbox(&self, most: usize) -> impl Future<Output = Result<Vec<InboxRecord>, StoreError>> + Send;
+    /// Texts from phones, newest first, at most so many; with `before` those that follow that one. None follow one that is gone, as
+    /// the oldest go first.
+    fn inbox(
+        &self,
+        before: Option<InboxId>,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<InboxRecord>, StoreError>> + Send;
 
     /// One text from a phone.
     fn received(&self, id: InboxId) -> impl Future<Output = Result<Option<InboxRecord>, StoreError>> + Send;
@@ -674,6 +679,6 @@ pub trait Operations {
     fn recover(&self, now: UnixMs) -> impl Future<Output = Result<Recovered, StoreError>> + Send;
 
     /// Janitor: expires overdue messages, lapses leases, purges finished and received messages older than `keep`, dead challenges, alarms
-    /// cleared [`ALARM_KEPT`] ago and recipients of earlier months, gives out texts whose missing parts will not come.
+    /// cleared [`ALARM_KEPT`] ago and recipients of earlier months, removes copies of the store older than `keep`, gives out texts whose missing parts will not come.
     fn sweep(&self, now: UnixMs, keep: Duration) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

@@ -13,7 +13,7 @@ pub(super) mod report;
 pub(super) mod spent;
 pub(super) mod tokens;
 pub(super) mod turn;
-mod upgrade;
+pub(super) mod upgrade;
 pub(super) mod writer;
 
 use std::fs::OpenOptions;

@@ -186,6 +186,11 @@ impl<'a> Seen<'a> {
 
     /// Whether something seen shows that it is over. What was said of a port before its modem was known is the modem's from then on.
     fn is_over(&self, (subject, kind): &Condition) -> bool {
+        let finding = self.modems.get(subject.as_str()).or_else(|| self.ports.get(subject.as_str()));
+        let mut signs = finding.into_iter().flat_map(|finding| &finding.signs);
+        if let Some(sign) = signs.find(|sign| sign.kind == *kind) {
+            return sign.cause.is_none();
+        }
         let at_port = |finding: &&Finding| {
             kind.is_over(finding.progress) || (finding.modem.is_some() && !kind.is_of_port())
         };
@@ -199,9 +204,13 @@ impl<'a> Seen<'a> {
         let of_ports = of_ports.map(|finding| (finding.port.as_str(), *finding));
         let of_modems = self.modems.iter().map(|(modem, finding)| (*modem, *finding));
         let of_modems = of_modems.filter(|(_, finding)| !is_of_port(finding));
-        of_ports.chain(of_modems).filter_map(|(subject, finding)| match finding.progress {
-            Progress::Stuck(kind) => Some(((subject.to_owned(), kind), finding.cause.clone())),
-            Progress::Unknown | Progress::Reached(_) => None,
+        of_ports.chain(of_modems).flat_map(|(subject, finding)| {
+            let stuck = match finding.progress {
+                Progress::Stuck(kind) => Some((kind, finding.cause.clone())),
+                Progress::Unknown | Progress::Reached(_) => None,
+            };
+            let signs = finding.signs.iter().filter_map(|sign| Some((sign.kind, sign.cause.clone()?)));
+            stuck.into_iter().chain(signs).map(move |(kind, cause)| ((subject.to_owned(), kind), cause))
         })
     }
 }

@@ -586,6 +586,29 @@ fn what_was_stored_before_the_start_is_drained_within_the_bound() {
 }
 
 #[test]
+fn a_store_is_full_of_what_stays_and_not_of_what_is_drained() {
+    let mut bench = Bench::new();
+    bench.script("AT+CPMS=\"ME\",\"ME\",\"ME\"", &["\r\n+CPMS: 2,2,2,2,2,2\r\n\r\nOK\r\n"]);
+    let draft = format!("\r\n+CMGL: 0,2,,30\r\n{DELIVER}\r\n");
+    let text = format!("\r\n+CMGL: 1,1,,30\r\n{DELIVER}\r\n");
+    let no_pdu = "\r\n+CMGL: 2,1,,1\r\n0001\r\n";
+    bench.script("AT+CMGL=4", &[&format!("{draft}{text}\r\nOK\r\n"), "\r\nOK\r\n"]);
+    assert_eq!(bench.machine.status().stores_full, None);
+    bench.run(10 * SECOND);
+    assert_eq!((bench.machine.status().stores_full, bench.tokens().len()), (Some(false), 1));
+
+    let mut look = |list: &str| {
+        bench.script("AT+CMGL=4", &[&format!("{list}\r\nOK\r\n"), "\r\nOK\r\n"]);
+        bench.say("\r\n^SMMEMFULL: \"ME\"\r\n");
+        bench.run(10 * SECOND);
+        bench.machine.status().stores_full
+    };
+    assert_eq!(look(&format!("{draft}{no_pdu}")), Some(true), "a draft, and what is no message");
+    assert_eq!(look(&format!("{draft}{no_pdu}")), Some(true), "which is left alone by now");
+    assert_eq!(look(&draft), Some(false), "somebody made room");
+}
+
+#[test]
 fn another_card_has_the_bound_but_not_the_slots_of_the_last() {
     let mut bench = Bench::new();
     let list: String = (0..80).map(|at| format!("\r\n+CMGL: {at},1,,30\r\n{DELIVER}\r\n")).collect();

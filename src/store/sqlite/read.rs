@@ -115,9 +115,21 @@ impl View<'_> {
         Ok(records)
     }
 
-    pub(in crate::store) fn inbox(&self, most: usize) -> Result<Vec<InboxRecord>, StoreError> {
-        let mut list = self.conn.prepare_cached(&format!("{INCOMING} ORDER BY received DESC LIMIT ?1"))?;
-        let mut rows = list.query([i64::try_from(most.min(LISTED)).unwrap_or(0)])?;
+    pub(in crate::store) fn inbox(
+        &self,
+        before: Option<InboxId>,
+        most: usize,
+    ) -> Result<Vec<InboxRecord>, StoreError> {
+        // Ids are random, so the place of a text is its time first.
+        let condition = match before {
+            Some(_) => "(received, id) < (SELECT received, id FROM incoming WHERE id = ?1)",
+            None => "?1 IS NULL",
+        };
+        let mut list = self.conn.prepare_cached(&format!(
+            "{INCOMING} WHERE {condition} ORDER BY received DESC, id DESC LIMIT ?2"
+        ))?;
+        let before = before.as_ref().map(InboxId::as_bytes);
+        let mut rows = list.query(params![before, i64::try_from(most.min(LISTED)).unwrap_or(0)])?;
         let mut records = Vec::new();
         while let Some(row) = rows.next()? {
             records.push(self.inbox_of(row)?);
