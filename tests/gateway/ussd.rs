@@ -38,6 +38,8 @@ fn a_person_talks_with_the_network_and_messages_go_on() {
     let simulator = Simulator::start(
         &[place.ports().join("modem0")],
         &[
+            "--events",
+            "phone",
             "--seed",
             "31",
             "--ussd",
