@@ -126,6 +126,13 @@ impl BringUp {
         matches!(self.stage, Stage::Wake { .. }) && now < self.wake_until
     }
 
+    /// The line came into step, so `AT` was answered.
+    pub(super) fn in_step(&mut self) {
+        if matches!(self.stage, Stage::Wake { .. }) {
+            self.stage = self.following();
+        }
+    }
+
     pub(super) fn identity(&self) -> &Identity {
         &self.identity
     }

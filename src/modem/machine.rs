@@ -344,6 +344,9 @@ impl Machine {
                 self.incoming.unsure();
                 self.status.counters.resyncs = self.status.counters.resyncs.saturating_add(1);
                 self.outgoing.in_step();
+                if let State::BringUp(bringup) = &mut self.state {
+                    bringup.in_step();
+                }
                 self.poked(now);
             }
             Heard::Silent => self.silent(now),

@@ -31,6 +31,9 @@ const SETTLE: Duration = Duration::from_millis(200);
 /// A slow modem gives the results that it still owes at the pace at which it was asked: the time limit of most commands, then
 /// [`QUIET`] and every [`PROBE_LIMIT`] a probe. So wait longer than those for each.
 const OWED_PATIENCE: Duration = Duration::from_secs(6);
+/// The same where all that may be owed is the answer to a first `AT`, which was followed by the probe after [`WAKE_LIMIT`] and
+/// [`QUIET`].
+const POKE_PATIENCE: Duration = Duration::from_secs(1);
 /// `AT` is answered within 300 ms by manuals.
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
 /// Probes before the modem counts as silent.
@@ -64,9 +67,9 @@ impl From<Command> for Order {
     }
 }
 
-/// The first `AT` of a bring-up: a modem that is awake answers within 300 ms, one that hangs in a prompt needs the ESC
-/// of the resync.
-const WAKE_LIMIT: Duration = Duration::from_secs(1);
+/// The first `AT` of a bring-up: a modem that is awake answers within 300 ms; one that hangs in a prompt needs the ESC of the resync,
+/// and one that dozes is awake by then and hears the probe.
+const WAKE_LIMIT: Duration = Duration::from_millis(400);
 /// Vendor commands are local switches.
 const VENDOR_LIMIT: Duration = Duration::from_secs(5);
 
@@ -114,6 +117,12 @@ impl Order {
 
     fn is_cmgs(&self) -> bool {
         matches!(self, Self::Known(Command::Cmgs { .. }))
+    }
+
+    /// Whether it leads to what the modem is, and so to its note.
+    fn is_introduction(&self) -> bool {
+        use Command::{At, Ate0, Cgmi, Cgmm, Cgsn, Cmee};
+        matches!(self, Self::Known(At | Ate0 | Cmee | Cgsn | Cgmi | Cgmm))
     }
 
     /// Whether its missing answer may mean that the modem waits for a PDU.
@@ -232,6 +241,10 @@ pub(super) struct Session {
     direct: Option<Urc>,
     /// Results of commands and probes given up, which may still come.
     owed: u8,
+    /// How long to wait for each of them.
+    patience: Duration,
+    /// A probe that ended in LF was answered, if only by an error: what had no LF stood before it in the same line.
+    wants_lf: bool,
     /// How long the answer to a PDU may take.
     submit_limit: Duration,
     note: Arc<Profile>,
@@ -247,6 +260,8 @@ impl Session {
             state: State::Idle,
             direct: None,
             owed: 0,
+            patience: Duration::ZERO,
+            wants_lf: false,
             submit_limit,
             note,
             writes: Vec::new(),
@@ -276,7 +291,8 @@ impl Session {
     /// Sends a command. Only when idle.
     pub(super) fn send(&mut self, now: Instant, timers: &mut Timers, purpose: Purpose, order: Order) {
         debug_assert!(self.is_idle(), "one command in flight");
-        let bytes = self.ended(order.encode());
+        let lf = self.wants_lf && order.is_introduction();
+        let bytes = self.ended(order.encode(), lf);
         self.stale = self.lines.is_within_line();
         timers.set(Timer::Link, now, order.limit());
         self.state = State::Awaiting(Awaiting {
@@ -291,9 +307,9 @@ impl Session {
         self.writes.push(bytes.into());
     }
 
-    /// A command line as this modem wants it to end.
-    fn ended(&self, mut line: Vec<u8>) -> Vec<u8> {
-        if self.note.line_end.value == LineEnd::CrLf {
+    /// A command line as this modem wants it to end, or with LF anyhow.
+    fn ended(&self, mut line: Vec<u8>, lf: bool) -> Vec<u8> {
+        if lf || self.note.line_end.value == LineEnd::CrLf {
             line.push(b'\n');
         }
         line
@@ -344,8 +360,15 @@ impl Session {
         if let State::Awaiting(awaiting) = &self.state
             && awaiting.prompt != Prompt::Open
         {
-            self.owed = self.owed.saturating_add(1);
+            let poke = awaiting.order == Order::Known(Command::At);
+            self.owe(if poke { POKE_PATIENCE } else { OWED_PATIENCE });
         }
+    }
+
+    /// One more result may come without being waited for.
+    fn owe(&mut self, patience: Duration) {
+        self.patience = if self.owed == 0 { patience } else { self.patience.max(patience) };
+        self.owed = self.owed.saturating_add(1);
     }
 
     /// Forgets all that is under way: the modem started anew, or nothing can be waited for.
@@ -442,8 +465,11 @@ impl Session {
     }
 
     fn probe(&mut self, now: Instant, timers: &mut Timers, probes: u8) {
-        self.writes.push(self.ended(Command::At.encode()).into());
-        self.owed = self.owed.saturating_add(1);
+        // Who answers only to LF cannot say so: every other probe has one. To all others it is a blank line; V.250 5.2.1.
+        let lf = self.wants_lf || is_with_lf(probes);
+        self.writes.push(self.ended(Command::At.encode(), lf).into());
+        // The first one owes nothing that is not waited for.
+        self.owe(if probes > 1 { OWED_PATIENCE } else { POKE_PATIENCE });
         self.state = State::Resync(Resync::Probing { probes, late: false });
         timers.set(Timer::Link, now, PROBE_LIMIT);
     }
@@ -492,7 +518,12 @@ impl Session {
             State::Idle if is_echo_of_any(line) => None,
             State::Idle => Some(self.unsolicited(line)),
             State::Resync(resync) => {
-                let wait = drop_in_resync(resync, &mut self.owed, line, now);
+                if let Resync::Probing { probes, .. } = resync
+                    && command_final(line).is_some()
+                {
+                    self.wants_lf |= is_with_lf(*probes);
+                }
+                let wait = drop_in_resync(resync, &mut self.owed, self.patience, line, now);
                 if let Some(wait) = wait {
                     timers.set(Timer::Link, now, wait);
                 }
@@ -606,13 +637,24 @@ impl Awaiting {
     }
 }
 
+/// Whether this probe ends in LF whatever is known.
+fn is_with_lf(probes: u8) -> bool {
+    probes.is_multiple_of(2)
+}
+
 /// During a resync answers are dropped; returns the new wait, if the line changes it.
-fn drop_in_resync(resync: &mut Resync, owed: &mut u8, line: &str, now: Instant) -> Option<Duration> {
+fn drop_in_resync(
+    resync: &mut Resync,
+    owed: &mut u8,
+    patience: Duration,
+    line: &str,
+    now: Instant,
+) -> Option<Duration> {
     let result = command_final(line);
     if result.is_some() {
         *owed = owed.saturating_sub(1);
     }
-    let settle = if *owed > 0 { OWED_PATIENCE } else { SETTLE };
+    let settle = if *owed > 0 { patience } else { SETTLE };
     match resync {
         Resync::Quiet { since } => {
             let left = QUIET_MAX.saturating_sub(now.saturating_duration_since(*since));

@@ -228,6 +228,10 @@ impl Rig {
             What::AtSent(line) if line == "+CMS ERROR: 321" => {}
             What::AtSent(line) if line.contains("ERROR") || line == "COMMAND NOT SUPPORT" => {
                 let refused = self.commands.last().cloned().unwrap_or_default();
+                // Probes that the modem heard as one line tell how its lines end.
+                if refused.replace("AT", "").is_empty() {
+                    return;
+                }
                 *self.refused.entry(refused).or_default() += 1;
             }
             _ => {}
