@@ -56,6 +56,8 @@ pub struct Machine {
     /// Whether the last `Up` or `Down` told was an `Up`, and the cause of the last `Down`.
     up: bool,
     down: Option<Cause>,
+    /// How long the last rest of a modem that needs a person was.
+    down_pause: Duration,
     pin_use: PinUse,
     /// The operator's reset that waits for the line, or is under way.
     reset: Option<Reset>,
@@ -192,6 +194,7 @@ impl Machine {
             status,
             up: false,
             down: None,
+            down_pause: Duration::ZERO,
             pin_use: PinUse::Unused,
             reset: None,
             outputs: VecDeque::new(),

@@ -9,8 +9,8 @@ use smsotpd::simulator::{Card, EchoOff, ErrorEvery, Instead, Scenario, Speaks, U
 
 use crate::rig::{HOUR, Rig, SECOND, settings};
 
-/// Writes an hour, at most, to a modem that cannot be helped: one every two seconds.
-const WRITES_AN_HOUR: u32 = 1800;
+/// Writes an hour, at most, to a modem that cannot be helped: one every four seconds.
+const WRITES_AN_HOUR: u32 = 900;
 const PIN: &str = "4711";
 
 fn well() -> Scenario {
@@ -94,7 +94,8 @@ fn a_card_that_is_not_there_or_does_not_work_is_named() {
     stays_down(of(Card::Absent), |cause| *cause == Cause::NoSim);
     let code = |wanted| move |cause: &Cause| matches!(cause, Cause::Refused(Final::Cme(e)) if e.code() == Some(wanted));
     stays_down(of(Card::Failing), code(13));
-    stays_down(of(Card::Busy), code(14));
+    let rig = stays_down(of(Card::Busy), code(14));
+    assert!(rig.busy <= 12 * 20, "asked {} times in twelve hours", rig.busy);
 }
 
 #[test]
