@@ -275,6 +275,8 @@ pub enum Noise {
 pub enum Cause {
     /// It does not answer.
     Silent,
+    /// Something else than a modem speaks behind the port.
+    NoModem(Foreign),
     /// A command that is needed was refused.
     Refused(Final),
     /// No SIM, or a broken one.
@@ -297,6 +299,19 @@ pub enum Cause {
     Recovering(Step),
     /// The modem started anew by itself.
     Restarted,
+}
+
+/// What is plainly no modem, or none at this port or speed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    /// All that is said to the port comes back, and nothing else: a loop.
+    Echo,
+    /// Sentences of NMEA 0183: a GNSS receiver, or that port of a modem.
+    Receiver,
+    /// Octets that are no text: a diagnostic port, or a modem at another speed.
+    Garbage,
+    /// A login, a shell or a boot loader.
+    Console,
 }
 
 /// The steps of the health ladder, mild to hard.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::driver::DriverHandle;
-use super::machine::{Cause, Counters, Done, Failure, Phase, Status, Step};
+use super::machine::{Cause, Counters, Done, Failure, Foreign, Phase, Status, Step};
 use super::pin_memory::PinMemory;
 use super::trace::Trace;
 use crate::alarm::{AlarmKind, Finding, Progress, Stage};
@@ -340,7 +340,7 @@ fn progress(phase: &Phase) -> Progress {
         Phase::Searching | Phase::Down(Cause::NoNetwork | Cause::Denied | Cause::Roaming) => {
             AlarmKind::NotRegistered
         }
-        Phase::Down(Cause::Silent | Cause::Refused(_)) => AlarmKind::ModemUnusable,
+        Phase::Down(Cause::Silent | Cause::NoModem(_) | Cause::Refused(_)) => AlarmKind::ModemUnusable,
         Phase::Down(Cause::NoSim) => AlarmKind::SimMissing,
         Phase::Down(Cause::PinWrong(_) | Cause::PinLastTry(_) | Cause::Locked) => AlarmKind::SimLocked,
         // Whether its PIN may be tried is being found out.
@@ -358,6 +358,7 @@ fn state(status: &Status) -> (State, Option<String>) {
         Phase::Searching => (State::Searching, Some(cause(&status.hindrance()))),
         Phase::Ready => (State::Ready, None),
         Phase::Recovering(step) => (State::Recovering, Some(cause(&Cause::Recovering(*step)))),
+        Phase::Down(why @ Cause::NoModem(_)) => (State::Unusable, Some(cause(why))),
         Phase::Down(why) => (State::Down, Some(cause(why))),
         Phase::Closed => (State::Closed, None),
     }
@@ -391,7 +392,10 @@ fn remarks(status: &Status) -> Vec<String> {
 /// Cause and, where a person must act, remedy.
 fn cause(cause: &Cause) -> String {
     match cause {
-        Cause::Silent => "the modem does not answer".to_owned(),
+        Cause::Silent => {
+            "the modem does not answer; check its power and cable, and that this is its AT port".to_owned()
+        }
+        Cause::NoModem(what) => foreign(*what).to_owned(),
         Cause::Refused(result) => format!("the modem refused a command of its set-up: {result:?}"),
         Cause::NoSim => "no SIM, or it cannot be read; check that it sits well".to_owned(),
         Cause::PinWanted(_) => {
@@ -412,5 +416,25 @@ fn cause(cause: &Cause) -> String {
         }
         Cause::Recovering(step) => format!("recovering: {step:?}"),
         Cause::Restarted => "the modem started anew by itself; check its power".to_owned(),
+    }
+}
+
+/// What speaks there in place of a modem, and the remedy.
+fn foreign(what: Foreign) -> &'static str {
+    match what {
+        Foreign::Echo => {
+            "all that is said to the port comes back, and no answer: a loop-back plug or crossed lines, no modem; check the cable, \
+             or name another port"
+        }
+        Foreign::Receiver => {
+            "a GNSS receiver speaks here (NMEA sentences), no modem; if it is part of one, name its AT port"
+        }
+        Foreign::Garbage => {
+            "what comes from the port is no text: a diagnostic port, so name the AT port of the modem; or, on a serial line, \
+             another speed, so set `baud`"
+        }
+        Foreign::Console => {
+            "a console speaks here (a login, a shell or a boot loader), no modem; name another port"
+        }
     }
 }

@@ -20,11 +20,12 @@ use crate::modem::outgoing::Outgoing;
 use crate::modem::profile::Profile;
 use crate::modem::session::{Answer, Heard, Order, Purpose, Session};
 use crate::modem::timers::{Timer, Timers};
+use hearing::Hearing;
 
 pub use crate::modem::exchange::{
-    Cause, Counters, Done, Event, Failure, Identity, IncomingKind, Input, Kind, Noise, NotSent, Output,
-    Phase, PinPermission, Registration, Request, RequestId, Roaming, Settings, Status, Step, TPDU_MAX, Token,
-    Uncertain,
+    Cause, Counters, Done, Event, Failure, Foreign, Identity, IncomingKind, Input, Kind, Noise, NotSent,
+    Output, Phase, PinPermission, Registration, Request, RequestId, Roaming, Settings, Status, Step,
+    TPDU_MAX, Token, Uncertain,
 };
 
 /// Messages out, at most, while something on its way in waits for the line.
@@ -48,6 +49,8 @@ pub struct Machine {
     note: Arc<Profile>,
     /// When the last octets came.
     heard_at: Instant,
+    /// What came from a port that has not answered a command yet; `None` once it has.
+    hearing: Option<Hearing>,
     outgoing: Outgoing,
     incoming: Incoming,
     health: Health,
@@ -187,6 +190,7 @@ impl Machine {
             timers,
             note,
             heard_at: now,
+            hearing: Some(Hearing::default()),
             outgoing: Outgoing::new(),
             incoming: Incoming::new(),
             health: Health::default(),
@@ -213,6 +217,9 @@ impl Machine {
         match input {
             Input::Bytes(bytes) => {
                 self.heard_at = now;
+                if let Some(hearing) = &mut self.hearing {
+                    hearing.hear(bytes);
+                }
                 self.session.push(bytes);
                 self.listen(now);
             }
@@ -341,9 +348,13 @@ impl Machine {
                     self.count_noise();
                 }
             }
-            Heard::Answer(purpose, answer) => self.answered(now, purpose, &answer),
+            Heard::Answer(purpose, answer) => {
+                self.hearing = None;
+                self.answered(now, purpose, &answer);
+            }
             Heard::TimedOut(purpose) => self.timed_out(now, purpose),
             Heard::InStep => {
+                self.hearing = None;
                 self.incoming.unsure();
                 self.status.counters.resyncs = self.status.counters.resyncs.saturating_add(1);
                 self.outgoing.in_step();
@@ -448,6 +459,9 @@ impl Machine {
             }
             State::BringUp(_) | State::Online(_) => {
                 self.poked(now);
+                if let Some(foreign) = self.hearing.as_mut().and_then(Hearing::verdict) {
+                    return self.lie_down(now, Cause::NoModem(foreign));
+                }
                 // Not ready until it answers again: the next look at the registration tells.
                 self.status.registration = Registration::default();
                 if matches!(self.state, State::Online(_)) {
@@ -599,6 +613,7 @@ impl Machine {
     }
 }
 
+mod hearing;
 mod ladder;
 mod lookout;
 

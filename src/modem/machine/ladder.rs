@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{
-    Cause, Done, Event, Identity, Machine, NotSent, Online, Output, Phase, Recovery, Registration,
+    Cause, Done, Event, Hearing, Identity, Machine, NotSent, Online, Output, Phase, Recovery, Registration,
     SEARCH_POLL, State, Step, Turn, Uncertain,
 };
 use crate::at::Command;
@@ -68,6 +68,9 @@ impl Machine {
             bringup.look_once();
         }
         self.state = State::BringUp(bringup);
+        if let Some(hearing) = &mut self.hearing {
+            *hearing = Hearing::default();
+        }
         self.reset_done(now);
     }
 
@@ -93,7 +96,7 @@ impl Machine {
     }
 
     /// Nothing but a person or time helps: it is looked at again, ever more seldom while it stays so.
-    fn lie_down(&mut self, now: Instant, cause: Cause) {
+    pub(super) fn lie_down(&mut self, now: Instant, cause: Cause) {
         let phase = Phase::Down(cause.clone());
         self.down_pause = if self.status.phase == phase {
             self.down_pause.saturating_mul(2).min(DOWN_PAUSE_MAX)
