@@ -328,6 +328,8 @@ impl Driver {
             }
             Event::Down(cause) => warn!(%port, ?cause, "modem is not ready"),
             Event::OtherCard { former, card } => warn!(%port, %former, %card, "another SIM is in the modem"),
+            Event::Jamming(true) => warn!(%port, "the modem tells that its radio is jammed"),
+            Event::Jamming(false) => info!(%port, "the modem tells that its radio is jammed no more"),
             Event::Noise(noise) => debug!(%port, ?noise, "oddity on the line"),
         }
     }
@@ -413,6 +415,7 @@ fn unknown() -> Status {
         service_centre: None,
         signal: None,
         radio: Radio::default(),
+        jammed: false,
         counters: Counters::default(),
     }
 }

@@ -244,6 +244,8 @@ pub enum Event {
         /// The one that is in it now.
         card: Iccid,
     },
+    /// The modem tells that its radio is jammed (true), or is so no more.
+    Jamming(bool),
     /// A counted oddity of the dialogue.
     Noise(Noise),
 }
@@ -369,6 +371,8 @@ pub struct Status {
     pub signal: Option<Dbm>,
     /// What its note's own command told of LTE.
     pub radio: Radio,
+    /// The modem tells that its radio is jammed.
+    pub jammed: bool,
     /// Sums since the machine was made.
     pub counters: Counters,
 }
@@ -550,6 +554,7 @@ impl fmt::Debug for Event {
             Self::Up(identity) => write!(f, "Up({identity:?})"),
             Self::Down(cause) => write!(f, "Down({cause:?})"),
             Self::OtherCard { former, card } => write!(f, "OtherCard({former:?}, {card:?})"),
+            Self::Jamming(jammed) => write!(f, "Jamming({jammed})"),
             Self::Noise(noise) => write!(f, "Noise({noise:?})"),
         }
     }

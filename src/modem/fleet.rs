@@ -300,6 +300,10 @@ impl Modem {
         let identity = &status.identity;
         (self.state, self.cause) = state(status);
         self.progress = progress(&status.phase);
+        if status.jammed && matches!(status.phase, Phase::Ready | Phase::Searching) {
+            self.cause = Some(JAMMED.to_owned());
+            self.progress = Progress::Stuck(AlarmKind::Jamming);
+        }
         self.remarks = remarks(status);
         self.imei = identity.imei.clone().or(self.imei.take());
         self.iccid.clone_from(&identity.iccid);
@@ -331,6 +335,9 @@ impl Fleet {
         self.modems.iter().filter(|modem| modem.state != State::Away).map(finding).collect()
     }
 }
+
+const JAMMED: &str = "the modem tells that its radio is jammed: somebody disturbs the network on purpose, or something strong nearby does; \
+                      look for its source, or move the aerial";
 
 /// How far a modem in this phase has come.
 fn progress(phase: &Phase) -> Progress {
@@ -436,5 +443,57 @@ fn foreign(what: Foreign) -> &'static str {
         Foreign::Console => {
             "a console speaks here (a login, a shell or a boot loader), no modem; name another port"
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::modem::exchange::Registration;
+
+    fn shown(phase: Phase, jammed: bool) -> Modem {
+        let mut modem = Modem::unopened("a".to_owned(), "/dev/ttyUSB0".to_owned());
+        modem.show(&Status {
+            phase,
+            identity: Arc::default(),
+            former_card: None,
+            registration: Registration::default(),
+            service_centre: None,
+            operator: None,
+            signal: None,
+            radio: Radio::default(),
+            jammed,
+            counters: Counters::default(),
+        });
+        modem
+    }
+
+    #[test]
+    fn what_is_no_modem_is_unusable_and_says_what_to_do() {
+        let all = [
+            (Foreign::Echo, "check the cable"),
+            (Foreign::Receiver, "GNSS"),
+            (Foreign::Garbage, "`baud`"),
+            (Foreign::Console, "name another port"),
+        ];
+        for (what, remedy) in all {
+            let modem = shown(Phase::Down(Cause::NoModem(what)), false);
+            assert_eq!(modem.state, State::Unusable);
+            assert_eq!(modem.progress, Progress::Stuck(AlarmKind::ModemUnusable));
+            assert!(modem.cause.as_ref().unwrap().contains(remedy), "{:?}", modem.cause);
+        }
+    }
+
+    #[test]
+    fn a_jammed_modem_has_its_alarm_unless_it_has_a_nearer_one() {
+        let searching = shown(Phase::Searching, true);
+        assert_eq!(searching.progress, Progress::Stuck(AlarmKind::Jamming));
+        assert!(searching.cause.unwrap().contains("jammed"));
+        assert_eq!(shown(Phase::Ready, true).progress, Progress::Stuck(AlarmKind::Jamming));
+        let ready = shown(Phase::Ready, false);
+        assert!(AlarmKind::Jamming.is_over(ready.progress) && ready.cause.is_none());
+        assert!(AlarmKind::Jamming.is_over(shown(Phase::Searching, false).progress));
+        let no_sim = shown(Phase::Down(Cause::NoSim), true);
+        assert_eq!(no_sim.progress, Progress::Stuck(AlarmKind::SimMissing));
     }
 }

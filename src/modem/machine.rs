@@ -179,6 +179,7 @@ impl Machine {
             service_centre: None,
             signal: None,
             radio: Radio::default(),
+            jammed: false,
             counters: Counters::default(),
         };
         let mut timers = Timers::default();
@@ -364,6 +365,7 @@ impl Machine {
                 self.poked(now);
             }
             Heard::Silent => self.silent(now),
+            Heard::Jamming(jammed) => self.jamming(jammed),
             Heard::Unsolicited(urc) => self.unsolicited(now, urc),
             Heard::Direct { report, length, pdu } => {
                 self.incoming.direct(&mut turn!(self, now), report, length, &pdu);

@@ -175,6 +175,8 @@ pub(super) enum Heard {
     /// `+CMGS: <mr>` that no command in flight can have.
     LateReference(MessageRef),
     Unsolicited(Urc),
+    /// The radio is jammed, or is so no more, by a line of the note.
+    Jamming(bool),
     /// The second line of `+CMT` (true: `+CDS`), and the length of the TPDU that the first one told.
     Direct {
         report: bool,
@@ -575,6 +577,9 @@ impl Session {
         if let Some(reference) = reference(line) {
             return Heard::LateReference(reference);
         }
+        if let Some(jammed) = self.note.jamming(line) {
+            return Heard::Jamming(jammed);
+        }
         let urc = Urc::parse(line);
         // A line may tell of a start as well as of a card that is readable: the start is more.
         if urc != Some(Urc::Ready(Ready::Started)) && self.note.is_ready_line(line) {
@@ -593,7 +598,9 @@ impl Session {
 
     /// Whether the line means nothing, wherever it stands.
     fn is_chatter(&self, line: &str) -> bool {
-        Urc::parse(line).map_or_else(|| self.note.is_noise_line(line), |urc| urc == Urc::Noise)
+        let noise = |urc| urc == Urc::Noise;
+        self.note.jamming(line).is_some()
+            || Urc::parse(line).map_or_else(|| self.note.is_noise_line(line), noise)
     }
 }
 

@@ -186,7 +186,9 @@ impl Rig {
             }
             Output::Event(Event::Up(_)) => self.ups += 1,
             Output::Event(Event::Down(cause)) => self.downs.push(cause),
-            Output::Event(Event::Settled { .. } | Event::OtherCard { .. } | Event::Noise(_))
+            Output::Event(
+                Event::Settled { .. } | Event::OtherCard { .. } | Event::Jamming(_) | Event::Noise(_),
+            )
             | Output::Status(_) => {}
             Output::Ladder(step) => {
                 self.ladder.push(step);

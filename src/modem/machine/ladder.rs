@@ -62,6 +62,10 @@ impl Machine {
         if !again {
             self.status.phase = Phase::Starting;
         }
+        if patience.is_some() {
+            // Modems start with their detector off, so nobody would say that it is over.
+            self.jamming(false);
+        }
         let patience = patience.unwrap_or_else(|| self.note.wake());
         let mut bringup = BringUp::new(now, Arc::clone(&self.note), patience);
         if again && matches!(self.down, Some(Cause::Refused(_))) {

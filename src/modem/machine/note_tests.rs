@@ -167,6 +167,24 @@ fn chatter_of_the_note_answers_nothing_and_parts_nothing() {
 }
 
 #[test]
+fn jamming_is_told_once_and_ends_as_the_note_says_or_with_a_restart() {
+    let keys =
+        "jammed={value=['#JDR: JAMMED'],source='t'}\njammed-over={value=['#JDR: OPERATIVE'],source='t'}";
+    let mut bench = noted(&format!("{keys}\ndelivery={{value='direct',source='t'}}"));
+    bench.run(5 * SECOND);
+    bench.outputs.clear();
+    bench.say(&format!("\r\n+CMT: ,23\r\n#JDR: JAMMED\r\n{DELIVER}\r\n"));
+    assert_eq!(bench.tokens().len(), 1, "it parts no message");
+    bench.say("\r\n#JDR: JAMMED\r\n");
+    assert!(bench.machine.status().jammed);
+    bench.say("\r\n#JDR: OPERATIVE\r\n");
+    assert!(!bench.machine.status().jammed);
+    bench.say("\r\n#JDR: JAMMED\r\n\r\nRDY\r\n");
+    let told: Vec<_> = bench.events().into_iter().filter(|e| matches!(e, Event::Jamming(_))).collect();
+    assert_eq!(told, [true, false, true, false].map(Event::Jamming));
+}
+
+#[test]
 fn what_the_note_knows_of_the_signal_is_asked_once_the_modem_is_ready() {
     let mut bench = noted("signal={value=['qcsq','cesq'],source='t'}");
     bench.script("AT+CESQ", &["\r\n+CESQ: 99,99,255,255,20,80\r\n\r\nOK\r\n"]);
