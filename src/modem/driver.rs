@@ -336,6 +336,8 @@ impl Driver {
                 warn!(%port, "the network's answer to `balance-code` is not what `balance-pattern` says");
             }
             Event::OtherCard { former, card } => warn!(%port, %former, %card, "another SIM is in the modem"),
+            Event::Jamming(true) => warn!(%port, "the modem tells that its radio is jammed"),
+            Event::Jamming(false) => info!(%port, "the modem tells that its radio is jammed no more"),
             Event::Noise(noise) => debug!(%port, ?noise, "oddity on the line"),
         }
     }
@@ -423,6 +425,7 @@ fn unknown() -> Status {
         balance: Balance::Unwatched,
         stores_full: None,
         radio: Radio::default(),
+        jammed: false,
         counters: Counters::default(),
     }
 }

@@ -259,6 +259,8 @@ pub enum Event {
         /// The one that is in it now.
         card: Iccid,
     },
+    /// The modem tells that its radio is jammed (true), or is so no more.
+    Jamming(bool),
     /// A counted oddity of the dialogue.
     Noise(Noise),
 }
@@ -292,6 +294,8 @@ pub enum Noise {
 pub enum Cause {
     /// It does not answer.
     Silent,
+    /// Something else than a modem speaks behind the port.
+    NoModem(Foreign),
     /// A command that is needed was refused.
     Refused(Final),
     /// No SIM, or a broken one.
@@ -314,6 +318,19 @@ pub enum Cause {
     Recovering(Step),
     /// The modem started anew by itself.
     Restarted,
+}
+
+/// What is plainly no modem, or none at this port or speed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    /// All that is said to the port comes back, and nothing else: a loop.
+    Echo,
+    /// Sentences of NMEA 0183: a GNSS receiver, or that port of a modem.
+    Receiver,
+    /// Octets that are no text: a diagnostic port, or a modem at another speed.
+    Garbage,
+    /// A login, a shell or a boot loader.
+    Console,
 }
 
 /// The steps of the health ladder, mild to hard.
@@ -376,6 +393,8 @@ pub struct Status {
     pub stores_full: Option<bool>,
     /// What its note's own command told of LTE.
     pub radio: Radio,
+    /// The modem tells that its radio is jammed.
+    pub jammed: bool,
     /// Sums since the machine was made.
     pub counters: Counters,
 }
@@ -559,6 +578,7 @@ impl fmt::Debug for Event {
             Self::Up(identity) => write!(f, "Up({identity:?})"),
             Self::Down(cause) => write!(f, "Down({cause:?})"),
             Self::OtherCard { former, card } => write!(f, "OtherCard({former:?}, {card:?})"),
+            Self::Jamming(jammed) => write!(f, "Jamming({jammed})"),
             Self::Noise(noise) => write!(f, "Noise({noise:?})"),
         }
     }

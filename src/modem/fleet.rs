@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::balance::{Amount, Balance};
 use super::driver::DriverHandle;
-use super::machine::{Cause, Counters, Done, Failure, Phase, Status, Step};
+use super::machine::{Cause, Counters, Done, Failure, Foreign, Phase, Status, Step};
 use super::pin_memory::PinMemory;
 use super::trace::{Trace, Traces};
 use super::ussd::{UssdAnswer, UssdFault};
@@ -348,6 +348,10 @@ impl Modem {
         let identity = &status.identity;
         (self.state, self.cause) = state(status);
         self.progress = progress(&status.phase);
+        if status.jammed && matches!(status.phase, Phase::Ready | Phase::Searching) {
+            self.cause = Some(JAMMED.to_owned());
+            self.progress = Progress::Stuck(AlarmKind::Jamming);
+        }
         self.remarks = remarks(status);
         self.imei = identity.imei.clone().or(self.imei.take());
         self.iccid.clone_from(&identity.iccid);
@@ -388,6 +392,9 @@ impl Fleet {
     }
 }
 
+const JAMMED: &str = "the modem tells that its radio is jammed: somebody disturbs the network on purpose, or something strong nearby does; \
+                      look for its source, or move the aerial";
+
 /// What is the matter with a modem that works. Who moved the aerial wants to know that it is better now, not that it is just so.
 fn signs(modem: &Modem, weak: Dbm) -> Vec<Sign> {
     let signal = modem.signal.and_then(|signal| {
@@ -416,7 +423,7 @@ fn progress(phase: &Phase) -> Progress {
         Phase::Searching | Phase::Down(Cause::NoNetwork | Cause::Denied | Cause::Roaming) => {
             AlarmKind::NotRegistered
         }
-        Phase::Down(Cause::Silent | Cause::Refused(_)) => AlarmKind::ModemUnusable,
+        Phase::Down(Cause::Silent | Cause::NoModem(_) | Cause::Refused(_)) => AlarmKind::ModemUnusable,
         Phase::Down(Cause::NoSim) => AlarmKind::SimMissing,
         Phase::Down(Cause::PinWrong(_) | Cause::PinLastTry(_) | Cause::Locked) => AlarmKind::SimLocked,
         // Whether its PIN may be tried is being found out.
@@ -434,6 +441,7 @@ fn state(status: &Status) -> (State, Option<String>) {
         Phase::Searching => (State::Searching, Some(cause(&status.hindrance()))),
         Phase::Ready => (State::Ready, None),
         Phase::Recovering(step) => (State::Recovering, Some(cause(&Cause::Recovering(*step)))),
+        Phase::Down(why @ Cause::NoModem(_)) => (State::Unusable, Some(cause(why))),
         Phase::Down(why) => (State::Down, Some(cause(why))),
         Phase::Closed => (State::Closed, None),
     }
@@ -470,7 +478,10 @@ fn remarks(status: &Status) -> Vec<String> {
 /// Cause and, where a person must act, remedy.
 fn cause(cause: &Cause) -> String {
     match cause {
-        Cause::Silent => "the modem does not answer".to_owned(),
+        Cause::Silent => {
+            "the modem does not answer; check its power and cable, and that this is its AT port".to_owned()
+        }
+        Cause::NoModem(what) => foreign(*what).to_owned(),
         Cause::Refused(result) => format!("the modem refused a command of its set-up: {result:?}"),
         Cause::NoSim => "no SIM, or it cannot be read; check that it sits well".to_owned(),
         Cause::PinWanted(_) => {
@@ -494,9 +505,78 @@ fn cause(cause: &Cause) -> String {
     }
 }
 
+/// What speaks there in place of a modem, and the remedy.
+fn foreign(what: Foreign) -> &'static str {
+    match what {
+        Foreign::Echo => {
+            "all that is said to the port comes back, and no answer: a loop-back plug or crossed lines, no modem; check the cable, \
+             or name another port"
+        }
+        Foreign::Receiver => {
+            "a GNSS receiver speaks here (NMEA sentences), no modem; if it is part of one, name its AT port"
+        }
+        Foreign::Garbage => {
+            "what comes from the port is no text: a diagnostic port, so name the AT port of the modem; or, on a serial line, \
+             another speed, so set `baud`"
+        }
+        Foreign::Console => {
+            "a console speaks here (a login, a shell or a boot loader), no modem; name another port"
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::modem::exchange::Registration;
+
+    fn shown(phase: Phase, jammed: bool) -> Modem {
+        let mut modem = Modem::unopened("a".to_owned(), "/dev/ttyUSB0".to_owned());
+        modem.show(&Status {
+            phase,
+            identity: Arc::default(),
+            former_card: None,
+            registration: Registration::default(),
+            service_centre: None,
+            operator: None,
+            signal: None,
+            balance: Balance::Unwatched,
+            stores_full: None,
+            radio: Radio::default(),
+            jammed,
+            counters: Counters::default(),
+        });
+        modem
+    }
+
+    #[test]
+    fn what_is_no_modem_is_unusable_and_says_what_to_do() {
+        let all = [
+            (Foreign::Echo, "check the cable"),
+            (Foreign::Receiver, "GNSS"),
+            (Foreign::Garbage, "`baud`"),
+            (Foreign::Console, "name another port"),
+        ];
+        for (what, remedy) in all {
+            let modem = shown(Phase::Down(Cause::NoModem(what)), false);
+            assert_eq!(modem.state, State::Unusable);
+            assert_eq!(modem.progress, Progress::Stuck(AlarmKind::ModemUnusable));
+            assert!(modem.cause.as_ref().unwrap().contains(remedy), "{:?}", modem.cause);
+        }
+    }
+
+    #[test]
+    fn a_jammed_modem_has_its_alarm_unless_it_has_a_nearer_one() {
+        let searching = shown(Phase::Searching, true);
+        assert_eq!(searching.progress, Progress::Stuck(AlarmKind::Jamming));
+        assert!(searching.cause.unwrap().contains("jammed"));
+        assert_eq!(shown(Phase::Ready, true).progress, Progress::Stuck(AlarmKind::Jamming));
+        let ready = shown(Phase::Ready, false);
+        assert!(AlarmKind::Jamming.is_over(ready.progress) && ready.cause.is_none());
+        assert!(AlarmKind::Jamming.is_over(shown(Phase::Searching, false).progress));
+        let no_sim = shown(Phase::Down(Cause::NoSim), true);
+        assert_eq!(no_sim.progress, Progress::Stuck(AlarmKind::SimMissing));
+    }
 
     #[test]
     fn a_signal_is_weak_below_the_bound_and_well_a_margin_above_it() {

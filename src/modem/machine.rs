@@ -22,11 +22,12 @@ use crate::modem::profile::Profile;
 use crate::modem::session::{Answer, Heard, Order, Purpose, Session};
 use crate::modem::timers::{Timer, Timers};
 use crate::modem::ussd::{Dialogue, Ended, UssdFault};
+use hearing::Hearing;
 
 pub use crate::modem::exchange::{
-    Cause, Counters, Done, Event, Failure, Identity, IncomingKind, Input, Kind, Noise, NotSent, Output,
-    Phase, PinPermission, Registration, Request, RequestId, Roaming, Settings, Status, Step, TPDU_MAX, Token,
-    Uncertain,
+    Cause, Counters, Done, Event, Failure, Foreign, Identity, IncomingKind, Input, Kind, Noise, NotSent,
+    Output, Phase, PinPermission, Registration, Request, RequestId, Roaming, Settings, Status, Step,
+    TPDU_MAX, Token, Uncertain,
 };
 
 /// Messages out, at most, while something on its way in waits for the line.
@@ -50,6 +51,8 @@ pub struct Machine {
     note: Arc<Profile>,
     /// When the last octets came.
     heard_at: Instant,
+    /// What came from a port that has not answered a command yet; `None` once it has.
+    hearing: Option<Hearing>,
     outgoing: Outgoing,
     incoming: Incoming,
     ussd: Dialogue,
@@ -61,6 +64,8 @@ pub struct Machine {
     /// Whether the last `Up` or `Down` told was an `Up`, and the cause of the last `Down`.
     up: bool,
     down: Option<Cause>,
+    /// How long the last rest of a modem that needs a person was.
+    down_pause: Duration,
     pin_use: PinUse,
     /// The operator's reset that waits for the line, or is under way.
     reset: Option<Reset>,
@@ -181,6 +186,7 @@ impl Machine {
             balance: if settings.balance.is_some() { Balance::Unknown } else { Balance::Unwatched },
             stores_full: None,
             radio: Radio::default(),
+            jammed: false,
             counters: Counters::default(),
         };
         let mut timers = Timers::default();
@@ -193,6 +199,7 @@ impl Machine {
             timers,
             note,
             heard_at: now,
+            hearing: Some(Hearing::default()),
             outgoing: Outgoing::new(),
             incoming: Incoming::new(),
             ussd: Dialogue::default(),
@@ -201,6 +208,7 @@ impl Machine {
             status,
             up: false,
             down: None,
+            down_pause: Duration::ZERO,
             pin_use: PinUse::Unused,
             reset: None,
             outputs: VecDeque::new(),
@@ -219,6 +227,9 @@ impl Machine {
         match input {
             Input::Bytes(bytes) => {
                 self.heard_at = now;
+                if let Some(hearing) = &mut self.hearing {
+                    hearing.hear(bytes);
+                }
                 self.session.push(bytes);
                 self.listen(now);
             }
@@ -359,15 +370,23 @@ impl Machine {
                     self.count_noise();
                 }
             }
-            Heard::Answer(purpose, answer) => self.answered(now, purpose, &answer),
+            Heard::Answer(purpose, answer) => {
+                self.hearing = None;
+                self.answered(now, purpose, &answer);
+            }
             Heard::TimedOut(purpose) => self.timed_out(now, purpose),
             Heard::InStep => {
+                self.hearing = None;
                 self.incoming.unsure();
                 self.status.counters.resyncs = self.status.counters.resyncs.saturating_add(1);
                 self.outgoing.in_step();
+                if let State::BringUp(bringup) = &mut self.state {
+                    bringup.in_step();
+                }
                 self.poked(now);
             }
             Heard::Silent => self.silent(now),
+            Heard::Jamming(jammed) => self.jamming(jammed),
             Heard::Unsolicited(urc) => self.unsolicited(now, urc),
             Heard::Ussd { reply, whole } => self.ussd.heard(&mut turn!(self, now), reply, whole),
             Heard::Direct { report, length, pdu } => {
@@ -474,6 +493,9 @@ impl Machine {
             }
             State::BringUp(_) | State::Online(_) => {
                 self.poked(now);
+                if let Some(foreign) = self.hearing.as_mut().and_then(Hearing::verdict) {
+                    return self.lie_down(now, Cause::NoModem(foreign));
+                }
                 // Not ready until it answers again: the next look at the registration tells.
                 self.status.registration = Registration::default();
                 if matches!(self.state, State::Online(_)) {
@@ -632,6 +654,7 @@ impl Machine {
     }
 }
 
+mod hearing;
 mod ladder;
 mod lookout;
 mod money;

@@ -186,7 +186,9 @@ async fn take_in(mut notices: mpsc::Receiver<Notice>, inbound: &mpsc::Sender<Inb
                 Some(recipient) => (Received::Settled { recipient, reference }, None),
                 None => continue,
             },
-            Event::Up(_) | Event::Down(_) | Event::OtherCard { .. } | Event::Noise(_) => continue,
+            Event::Up(_) | Event::Down(_) | Event::OtherCard { .. } | Event::Jamming(_) | Event::Noise(_) => {
+                continue;
+            }
         };
         let (stored, is_stored) = oneshot::channel();
         let channel = channel_of_driver(&modem);

@@ -108,6 +108,7 @@ impl Phone {
                     self.heard.push(format!("{pdu}^Z"));
                 }
                 b'\r' if self.wants_lf && !self.in_prompt => {}
+                b'\n' if !self.wants_lf && self.line.is_empty() && !self.in_prompt => {}
                 b'\r' | b'\n' if !self.in_prompt && (byte == b'\n') == self.wants_lf => {
                     let command = String::from_utf8(std::mem::take(&mut self.line)).unwrap();
                     let key = if command.starts_with("AT+CMGS=") { "AT+CMGS" } else { &command };

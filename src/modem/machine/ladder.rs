@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{
-    Cause, Done, Event, Identity, Machine, NotSent, Online, Output, Phase, Recovery, Registration,
+    Cause, Done, Event, Hearing, Identity, Machine, NotSent, Online, Output, Phase, Recovery, Registration,
     SEARCH_POLL, State, Step, Turn, Uncertain,
 };
 use crate::at::Command;
@@ -15,8 +15,10 @@ use crate::modem::profile::Library;
 use crate::modem::session::{Order, Purpose, RESYNC_MAX};
 use crate::modem::timers::Timer;
 
-/// A modem that needs a person is looked at again after this.
+/// A modem that needs a person is looked at again after this, doubling up to [`DOWN_PAUSE_MAX`] while nothing changes.
 const DOWN_PAUSE: Duration = Duration::from_secs(60);
+/// A card that was put in is not waited for longer.
+const DOWN_PAUSE_MAX: Duration = Duration::from_secs(300);
 /// After `+CFUN=1,1` the port goes, or the modem is deaf for 5 to 40 s.
 const RESTART_PAUSE: Duration = Duration::from_secs(10);
 /// After the driver's steps: unplugging, plugging in, start of the firmware.
@@ -60,8 +62,19 @@ impl Machine {
         if !again {
             self.status.phase = Phase::Starting;
         }
-        let bringup = BringUp::new(now, Arc::clone(&self.note), patience.unwrap_or_else(|| self.note.wake()));
+        if patience.is_some() {
+            // Modems start with their detector off, so nobody would say that it is over.
+            self.jamming(false);
+        }
+        let patience = patience.unwrap_or_else(|| self.note.wake());
+        let mut bringup = BringUp::new(now, Arc::clone(&self.note), patience);
+        if again && matches!(self.down, Some(Cause::Refused(_))) {
+            bringup.look_once();
+        }
         self.state = State::BringUp(bringup);
+        if let Some(hearing) = &mut self.hearing {
+            *hearing = Hearing::default();
+        }
         self.reset_done(now);
     }
 
@@ -72,10 +85,7 @@ impl Machine {
             Progress::Resync => self.session.resync(now, &mut self.timers, false),
             Progress::Failed(cause) => {
                 self.show_identity(now);
-                self.timers.set(Timer::Pause, now, DOWN_PAUSE);
-                self.status.phase = Phase::Down(cause.clone());
-                self.state = State::Down;
-                self.go_down(cause);
+                self.lie_down(now, cause);
             }
             Progress::Finished => {
                 self.show_identity(now);
@@ -87,6 +97,20 @@ impl Machine {
                 }
             }
         }
+    }
+
+    /// Nothing but a person or time helps: it is looked at again, ever more seldom while it stays so.
+    pub(super) fn lie_down(&mut self, now: Instant, cause: Cause) {
+        let phase = Phase::Down(cause.clone());
+        self.down_pause = if self.status.phase == phase {
+            self.down_pause.saturating_mul(2).min(DOWN_PAUSE_MAX)
+        } else {
+            DOWN_PAUSE
+        };
+        self.timers.set(Timer::Pause, now, self.down_pause);
+        self.status.phase = phase;
+        self.state = State::Down;
+        self.go_down(cause);
     }
 
     /// What the bring-up learned; another card than before has other messages in its slots.

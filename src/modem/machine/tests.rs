@@ -99,6 +99,27 @@ fn a_card_that_stays_busy_brings_the_modem_down_and_is_looked_at_again() {
 }
 
 #[test]
+fn a_card_that_is_always_busy_is_asked_ever_more_seldom() {
+    for (command, busy) in [("AT+CPIN?", "\r\n+CME ERROR: 14\r\n"), ("AT+CMGF=0", "\r\n+CMS ERROR: 314\r\n")]
+    {
+        let mut bench = Bench::new();
+        bench.script(command, &[busy]);
+        bench.run(20 * SECOND);
+        let first = bench.heard(command);
+        assert!((10..=15).contains(&first), "{first} in the first 20 s, in which most cards become ready");
+        bench.run(3580 * SECOND);
+        let first_hour = bench.heard(command);
+        assert!(first_hour <= 40, "{first_hour} in the first hour");
+        bench.run(3600 * SECOND);
+        assert!(bench.heard(command) - first_hour <= 12, "{} in two hours", bench.heard(command));
+        assert!(bench.phone.heard.len() < 600, "{} lines in two hours", bench.phone.heard.len());
+        bench.script(command, &["\r\n+CPIN: READY\r\n\r\nOK\r\n"]);
+        bench.run(310 * SECOND);
+        assert_eq!(bench.machine.status().phase, Phase::Ready, "{command}");
+    }
+}
+
+#[test]
 fn optional_commands_may_all_fail() {
     let mut bench = Bench::new();
     for command in ["ATE0", "AT+CMEE=1", "AT+CGSN", "AT+CGMI", "AT+CGMM", "AT+CCID", "AT+CNMI=?", "AT+CREG=1"]
