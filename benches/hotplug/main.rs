@@ -7,7 +7,12 @@
 //! faster. udev's own time is not in them: it is over when the link is there.
 
 #![allow(unreachable_pub, missing_docs, reason = "a bench has no users of its modules")]
-#![allow(clippy::expect_used, clippy::panic, reason = "a bench that cannot measure stops")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a bench that cannot measure stops, and picks from answers by name"
+)]
 #![allow(clippy::disallowed_methods, reason = "a bench reads the real clock")]
 
 #[path = "../../tests/gateway/http.rs"]

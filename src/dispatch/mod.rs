@@ -233,7 +233,11 @@ impl Dispatcher {
         self.channels_changed();
         while !stop.is_cancelled() {
             self.begin_what_fits();
-            self.flush();
+            if self.flush() {
+                // Lines whose answers come at one moment stay in step for ever if they are served as one crowd: each waits for the work
+                // on all. So what begins goes its way before the next answer is looked at, and they draw apart.
+                tokio::task::yield_now().await;
+            }
             self.demand();
             self.step(&stop).await;
         }
@@ -395,10 +399,10 @@ impl Dispatcher {
         self.flights.insert(flight, under_way);
     }
 
-    /// Sends the pending turn to the store, if there is anything in it and the store is well.
-    fn flush(&mut self) {
+    /// Sends the pending turn to the store, if there is anything in it and the store is well; says whether it did.
+    fn flush(&mut self) -> bool {
         if self.paused_until.is_some() || (self.pending.ended.is_empty() && self.pending.begun.is_empty()) {
-            return;
+            return false;
         }
         let turn = std::mem::take(&mut self.pending);
         let keepers = std::mem::take(&mut self.pending_keepers);
@@ -408,6 +412,7 @@ impl Dispatcher {
             let result = store.turn(turn.clone()).await;
             Turned { turn, keepers, ended_on, result }
         });
+        true
     }
 
     /// A turn came back: attempts may go on, or must be given up; what could not be written is kept for the next turn.
