@@ -9,6 +9,7 @@
 
 mod activation;
 mod alarms;
+mod check;
 mod faults;
 mod http;
 mod inbox;
