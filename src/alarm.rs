@@ -136,6 +136,15 @@ kinds! {
     /// Its stores are full of messages that stay.
     SimStoreFull "sim-store-full" Warning Whole 600
         "delete the messages of the SIM in a phone: no texts and no reports come in while there is no room";
+    /// Nothing leaves, though it could.
+    QueueStuck "queue-stuck" Warning Whole 0
+        "see `smsotpctl message list --state queued` and `smsotpctl modem trace`; if the modems are well, restart smsotpd and tell us";
+    /// The disk of the store is nearly full.
+    StoreFull "store-full" Warning Whole 0
+        "make room on the disk of the database, or shorten `keep` in [store]";
+    /// The store refuses to write: nothing can be accepted, and nothing leaves.
+    StoreUnwritable "store-unwritable" Critical Whole 0
+        "make room on the disk of the database, or mount it for writing; what waits goes on by itself then";
 }
 
 impl AlarmKind {

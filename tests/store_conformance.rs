@@ -114,6 +114,24 @@ fn report(reference: u8, verdict: Verdict) -> Report {
     Report { channel: channel(1), reference: MessageRef(reference), recipient, status: 0, verdict, at }
 }
 
+async fn the_head_of_the_queue_is_told(store: impl Operations) {
+    let now = clock::wall();
+    assert_eq!(store.waiting(now).await.unwrap(), None);
+    let (mut old, mut overdue) = (message(Lane::Bulk, 1), message(Lane::Alert, 2));
+    old.created = now.minus(Duration::from_secs(60));
+    (overdue.created, overdue.deadline) = (now.minus(Duration::from_secs(90)), now);
+    let head = old.created;
+    store.accept(vec![message(Lane::Login, 3), old, overdue]).await.unwrap();
+    assert_eq!(
+        store.waiting(now).await.unwrap(),
+        Some(head),
+        "of all lanes; what is overdue waits for nothing"
+    );
+    assert_eq!(store.waiting(head.minus(Duration::from_secs(1))).await.unwrap(), None, "none is due yet");
+    assert_eq!(leased(&store, want(3)).await.len(), 2);
+    assert_eq!(store.waiting(now).await.unwrap(), None, "what is leased does not wait");
+}
+
 async fn state(store: &impl Operations, id: MessageId) -> State {
     store.message(id).await.unwrap().expect("the message is there").state
 }
@@ -567,6 +585,7 @@ mod sqlite {
         a_whole_text_in_doubt_is_not_taken_apart
         a_result_that_comes_after_recovery_is_a_fact
         leases_lapse
+        the_head_of_the_queue_is_told
         a_key_names_one_message
         acceptance_is_all_or_none
         listings_page_and_filter

@@ -333,6 +333,9 @@ async fn a_full_disk_is_told_and_overcome() {
         assert!(stored < 2000, "the disk never fills");
     };
     assert!(matches!(full, StoreError::Unwritable(_)), "{full:?}");
+    assert!(store.unwritable().expect("told").contains("full"));
+    store.release(Vec::new(), None).await.unwrap();
+    assert!(store.unwritable().is_some(), "nothing was written since");
     let (one, two) = tokio::join!(store.accept(vec![message(3000)]), store.accept(vec![message(3001)]));
     assert!(matches!((one, two), (Err(StoreError::Unwritable(_)), Err(StoreError::Unwritable(_)))));
     let counts = store.counts().await.unwrap();
@@ -341,6 +344,7 @@ async fn a_full_disk_is_told_and_overcome() {
     store.sweep(later, Duration::from_secs(3600)).await.unwrap();
     store.sweep(later.plus(Duration::from_secs(1)), Duration::ZERO).await.unwrap();
     store.accept(vec![message(4000)]).await.expect("there is room again");
+    assert_eq!(store.unwritable(), None);
     assert_eq!(store.lease(want(1)).await.unwrap().len(), 1);
 }
 

@@ -25,6 +25,7 @@ const HOST: &str = "http://smsotpd";
 /// A way to the daemon.
 pub(super) struct Client {
     socket: PathBuf,
+    limit: Duration,
     http: reqwest::Client,
     runtime: Runtime,
 }
@@ -38,12 +39,16 @@ impl Client {
             .map_err(|error| Failure::Local("this process gets no event loop", error))?;
         let http = reqwest::Client::builder()
             .unix_socket(socket.clone())
-            .timeout(ANSWER_LIMIT)
             .connect_timeout(CONNECT_LIMIT)
             .user_agent(concat!("smsotpctl/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| Failure::Local("this process gets no HTTP client", io::Error::other(error)))?;
-        Ok(Self { socket, http, runtime })
+        Ok(Self { socket, limit: ANSWER_LIMIT, http, runtime })
+    }
+
+    /// The same, waiting no longer than `limit`.
+    pub(super) fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// Asks for `path` with these query parameters.
@@ -72,7 +77,8 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{HOST}{path}")).header("accept", "application/json")
+        let request = self.http.request(method, format!("{HOST}{path}"));
+        request.timeout(self.limit).header("accept", "application/json")
     }
 
     fn exchange(&self, request: RequestBuilder) -> Result<Value, Failure> {

@@ -14,6 +14,7 @@ use crate::api::listen::ListenError;
 use crate::api::{self, InForce, Live};
 use crate::clock;
 use crate::config::Config;
+use crate::daemon::vitals::Vitals;
 use crate::daemon::watchdog::Proof;
 use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, notify, settings};
 use crate::dispatch::ledger::Ledger;
@@ -102,6 +103,7 @@ pub struct App {
     live: Arc<Live>,
     keep: Duration,
     weak_signal: Dbm,
+    vitals: Vitals,
     notes: watch::Sender<Arc<Library>>,
 }
 
@@ -127,6 +129,7 @@ pub struct Running {
     intake: JoinHandle<()>,
     inbox: JoinHandle<()>,
     alarms: JoinHandle<()>,
+    vitals: JoinHandle<()>,
     janitor: JoinHandle<()>,
 }
 
@@ -154,6 +157,7 @@ impl App {
         let (inbound_in, inbound) = mpsc::channel(INBOUND_WAITING);
         let (gsm, intake) = Gsm::new(&fleet, notices, inbound_in);
         let channels = gsm.channels();
+        let taking = channels.clone();
         let budgets = settings::budgets(config);
         let ledger = Ledger::load(&store, budgets.clone(), clock::wall()).await?;
         let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)], ledger);
@@ -193,6 +197,8 @@ impl App {
         };
         let server = api::Server::bind(&settings::listen(config)?, passed, parts)?;
         let keep = config.store.keep;
+        let directory = config.store.path.parent().unwrap_or(&config.store.path).to_owned();
+        let vitals = Vitals { store: store.clone(), directory, tally: dispatcher.tally(), channels: taking };
         let fleet = fleet.fleet();
         Ok(Self {
             store,
@@ -206,6 +212,7 @@ impl App {
             server,
             live,
             keep,
+            vitals,
             weak_signal: config.modem.weak_signal,
             notes,
         })
@@ -227,11 +234,13 @@ impl App {
             live,
             keep,
             weak_signal,
+            vitals,
             notes,
         } = self;
         let (keep, kept) = watch::channel(keep);
         let tally = dispatcher.tally();
         let pulse = dispatcher.pulse();
+        let (found, own) = watch::channel(Vec::new());
         Running {
             server: tokio::spawn(server.run(stops.api.clone())),
             dispatcher: tokio::spawn(dispatcher.run(stops.dispatch.clone())),
@@ -242,10 +251,12 @@ impl App {
             }),
             intake: tokio::spawn(intake.run()),
             inbox: tokio::spawn(inbox::run(store.clone(), inbound, tally, metrics)),
+            vitals: tokio::spawn(vitals.watch(found, stops.dispatch.clone())),
             alarms: tokio::spawn(alarms::run(
                 store.clone(),
                 fleet,
                 move |fleet: &Fleet| fleet.findings(weak_signal),
+                own,
                 stops.dispatch.clone(),
             )),
             janitor: tokio::spawn(janitor(store.clone(), kept, stops.dispatch.clone())),
@@ -286,6 +297,7 @@ impl Running {
             _ = &mut self.intake => "intake",
             _ = &mut self.inbox => "inbox",
             _ = &mut self.alarms => "alarms",
+            _ = &mut self.vitals => "vitals",
             _ = &mut self.janitor => "janitor",
         }
     }
@@ -298,6 +310,7 @@ impl Running {
         within("janitor", API_LIMIT, self.janitor).await;
         // Before the modems are closed: that they go with the daemon is no alarm.
         within("alarms", API_LIMIT, self.alarms).await;
+        within("vitals", API_LIMIT, self.vitals).await;
         // Sends in flight may end by themselves; the drivers end those that do not.
         let mut dispatcher = self.dispatcher;
         if tokio::time::timeout(settings::STOP_LIMIT, &mut dispatcher).await.is_err() {

@@ -205,6 +205,12 @@ impl Store {
         }
     }
 
+    /// Why the last write was refused for want of a disk that takes it; `None` once something was written again.
+    #[must_use]
+    pub fn unwritable(&self) -> Option<String> {
+        self.shared.counters.unwritable.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn send(&self, job: Job) -> Result<(), StoreError> {
         use std::sync::mpsc::TrySendError;
         self.shared.jobs.try_send(job).map_err(|error| match error {
@@ -422,6 +428,10 @@ impl Operations for Store {
 
     async fn counts(&self) -> Result<Vec<Count>, StoreError> {
         self.shared.readers.ask(|view: &sqlite::read::View<'_>| view.counts()).await
+    }
+
+    async fn waiting(&self, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
+        self.shared.readers.ask(move |view| view.waiting(now)).await
     }
 
     async fn add_token(&self, token: TokenRecord) -> Result<(), StoreError> {

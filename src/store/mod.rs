@@ -625,6 +625,9 @@ pub trait Operations {
     /// Counts by lane and state.
     fn counts(&self) -> impl Future<Output = Result<Vec<Count>, StoreError>> + Send;
 
+    /// Since when the queued message that has waited longest could have left, if one may leave now.
+    fn waiting(&self, now: UnixMs) -> impl Future<Output = Result<Option<UnixMs>, StoreError>> + Send;
+
     /// Adds a token; `Exists` if the serial is taken.
     fn add_token(&self, token: TokenRecord) -> impl Future<Output = Result<(), StoreError>> + Send;
 

@@ -16,6 +16,8 @@ use crate::clock;
 use crate::store::{AlarmId, AlarmRecord, Alarms, Operations, StoreError};
 use crate::units::Imei;
 
+pub mod own;
+
 /// Between two tries when the store fails.
 const STORE_PAUSE: Duration = Duration::from_secs(10);
 
@@ -219,16 +221,18 @@ fn is_of_port(finding: &Finding) -> bool {
     matches!(finding.progress, Progress::Stuck(kind) if kind.is_of_port())
 }
 
-/// Keeps the store in step with what `findings` makes of `source`, until `stop` or the end of `source`.
+/// Keeps the store in step with what `findings` makes of `source`, and with `own`, until `stop` or the end of either.
 pub async fn run<T>(
     store: impl Operations,
     mut source: watch::Receiver<Arc<T>>,
     findings: impl Fn(&T) -> Vec<Finding>,
+    mut own: watch::Receiver<Vec<Finding>>,
     stop: CancellationToken,
 ) {
     let mut keeper: Option<Watch> = None;
     loop {
-        let seen = findings(&source.borrow_and_update());
+        let mut seen = findings(&source.borrow_and_update());
+        seen.extend(own.borrow_and_update().iter().cloned());
         let step = step(&store, &mut keeper, &seen).await;
         let failed = step.is_err();
         let next = step.unwrap_or_else(|error| {
@@ -238,6 +242,7 @@ pub async fn run<T>(
         tokio::select! {
             () = stop.cancelled() => return,
             changed = source.changed(), if !failed => if changed.is_err() { return },
+            changed = own.changed(), if !failed => if changed.is_err() { return },
             () = until(next) => {}
         }
     }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text;
@@ -85,6 +86,7 @@ pub struct Metrics {
     channels_ready: Gauge,
     channels: Gauge,
     started: Gauge,
+    waited: Gauge,
     registry: Registry,
 }
 
@@ -109,6 +111,7 @@ impl Default for Metrics {
             channels_ready: Gauge::default(),
             channels: Gauge::default(),
             started: Gauge::default(),
+            waited: Gauge::default(),
             registry: Registry::with_prefix("smsotp"),
         };
         metrics.register();
@@ -141,6 +144,8 @@ impl Metrics {
         r.register("budget_left", "What a SIM may still send in a window", self.budget_left.clone());
         r.register("channels", "Channels there are", self.channels.clone());
         r.register("channels_ready", "Channels that take messages", self.channels_ready.clone());
+        let waited = "How long the message that has waited longest could have left";
+        r.register("queue_oldest_seconds", waited, self.waited.clone());
         r.register("start_time_seconds", "When the daemon started, since the epoch", self.started.clone());
     }
 
@@ -153,6 +158,11 @@ impl Metrics {
     pub fn channels(&self, ready: usize, all: usize) {
         self.channels_ready.set(i64::try_from(ready).unwrap_or(i64::MAX));
         self.channels.set(i64::try_from(all).unwrap_or(i64::MAX));
+    }
+
+    /// For how long the message that has waited longest could have left.
+    pub fn waited(&self, waited: Duration) {
+        self.waited.set(i64::try_from(waited.as_secs()).unwrap_or(i64::MAX));
     }
 
     /// Messages now, by lane and state; what is not named is none.
@@ -223,12 +233,14 @@ mod tests {
         metrics.requests.get_or_create(&Request { endpoint: "/v1/messages", status: 202 }).inc();
         metrics.messages(&[Count { lane: Lane::Bulk, state: State::Queued, messages: 3 }]);
         metrics.channels(1, 2);
+        metrics.waited(Duration::from_secs(8));
         put(&metrics.commits, 7);
         let text = metrics.encode().unwrap();
         for line in [
             "smsotp_requests_total{endpoint=\"/v1/messages\",status=\"202\"} 1",
             "smsotp_messages{lane=\"bulk\",state=\"queued\"} 3",
             "smsotp_channels_ready 1",
+            "smsotp_queue_oldest_seconds 8",
             "smsotp_store_commits_total 7",
             "smsotp_incoming_total 0",
             "# EOF",

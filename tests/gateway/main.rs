@@ -10,6 +10,7 @@
 mod activation;
 mod alarms;
 mod channels;
+mod check;
 mod faults;
 mod hotplug;
 mod http;

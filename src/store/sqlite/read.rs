@@ -11,7 +11,7 @@ use super::recovery::PIECE;
 use super::{id_of, lane_of, number_of, open_reader, state_of, time_of};
 use crate::alarm::Severity;
 use crate::provider::ChannelId;
-use crate::queue::message::MessageId;
+use crate::queue::message::{Lane, MessageId};
 use crate::secret::Secret;
 use crate::store::engine::OpenError;
 use crate::store::seal::{Keyring, Place};
@@ -183,6 +183,19 @@ impl View<'_> {
             all.push(Count { lane: lane_of(row, 0)?, state: state_of(row, 1)?, messages });
         }
         Ok(all)
+    }
+
+    pub(in crate::store) fn waiting(&self, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
+        let mut first = self.conn.prepare_cached(
+            "SELECT min(due) FROM message INDEXED BY message_queue
+             WHERE state = 0 AND lane = ?1 AND due <= ?2 AND deadline > ?2",
+        )?;
+        let mut oldest = None;
+        for lane in Lane::ALL {
+            let due: Option<i64> = first.query_row(params![lane as i64, now.0], |row| row.get(0))?;
+            oldest = oldest.into_iter().chain(due).min();
+        }
+        Ok(oldest.map(UnixMs))
     }
 
     pub(in crate::store) fn tokens(&self, user: Option<&str>) -> Result<Vec<TokenRecord>, StoreError> {
