@@ -384,6 +384,10 @@ impl Machine {
                 } else if let Some((step, pause)) = self.health.refused() {
                     self.climb(now, step, pause);
                 }
+                // The registration was last told unasked, and may be out of date or a line from before a restart.
+                if refused && disposition == Some(Disposition::Transient) {
+                    self.look_at_registration();
+                }
             }
             Purpose::Incoming => {
                 self.health.answered();

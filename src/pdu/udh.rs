@@ -130,9 +130,54 @@ impl fmt::Debug for Element<'_> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     /// Without the length octet.
-    raw: Secret,
+    raw: Raw,
     /// Octets of `raw` that are elements: all of them, or none if one does not fit.
     readable: usize,
+}
+
+/// Octets that a header holds in place: concatenation, two languages and one element more. Nearly every header is that
+/// short, and a part of a long text is written and read without asking for memory.
+const IN_PLACE: usize = 15;
+
+/// The octets of a header. Its `Debug` shows none.
+#[derive(Clone)]
+enum Raw {
+    Short([u8; IN_PLACE], u8),
+    Long(Secret),
+}
+
+impl Raw {
+    fn new(octets: &[u8]) -> Self {
+        let mut short = [0; IN_PLACE];
+        match (short.get_mut(..octets.len()), u8::try_from(octets.len())) {
+            (Some(place), Ok(len)) => {
+                place.copy_from_slice(octets);
+                Self::Short(short, len)
+            }
+            _ => Self::Long(Secret::new(octets.to_vec())),
+        }
+    }
+
+    fn octets(&self) -> &[u8] {
+        match self {
+            Self::Short(octets, len) => octets.get(..usize::from(*len)).unwrap_or_default(),
+            Self::Long(octets) => octets.expose(),
+        }
+    }
+}
+
+impl PartialEq for Raw {
+    fn eq(&self, other: &Self) -> bool {
+        self.octets() == other.octets()
+    }
+}
+
+impl Eq for Raw {}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} octets", self.octets().len())
+    }
 }
 
 impl Header {
@@ -140,16 +185,18 @@ impl Header {
     #[must_use]
     pub fn of_part(reference: u8, total: u8, seq: u8, tables: Tables) -> Option<Self> {
         let concat = [IEI_CONCAT_8, 3, reference, total, seq];
-        let concat = if total > 1 { &concat[..] } else { &[] };
-        let national = [(IEI_SINGLE_SHIFT, tables.single), (IEI_LOCKING_SHIFT, tables.locking)];
-        let national = national.into_iter().filter(|&(_, language)| language != 0);
-        let mut raw = Vec::with_capacity(concat.len() + 3 * national.clone().count());
-        raw.extend_from_slice(concat);
-        for (iei, language) in national {
-            raw.extend_from_slice(&[iei, 1, language]);
+        let single = [IEI_SINGLE_SHIFT, 1, tables.single];
+        let locking = [IEI_LOCKING_SHIFT, 1, tables.locking];
+        let said = [(total > 1, &concat[..]), (tables.single != 0, &single), (tables.locking != 0, &locking)];
+        // All three have room.
+        let mut raw = [0; IN_PLACE];
+        let mut readable = 0;
+        for (_, element) in said.into_iter().filter(|(needed, _)| *needed) {
+            raw.get_mut(readable..readable + element.len())?.copy_from_slice(element);
+            readable += element.len();
         }
-        let readable = raw.len();
-        (readable != 0).then(|| Self { raw: Secret::new(raw), readable })
+        let len = u8::try_from(readable).ok().filter(|&len| len != 0)?;
+        Some(Self { raw: Raw::Short(raw, len), readable })
     }
 
     /// Reads the octets behind the length octet. An element that does not fit makes the whole header void
@@ -161,12 +208,12 @@ impl Header {
             rest = behind;
         }
         let readable = if rest.is_empty() { raw.len() } else { 0 };
-        Self { raw: Secret::new(raw.to_vec()), readable }
+        Self { raw: Raw::new(raw), readable }
     }
 
     /// Identifier and data of each element in order; none if the header is void.
     pub fn raw_elements(&self) -> impl Iterator<Item = RawElement<'_>> {
-        let mut rest = self.raw.expose().get(..self.readable).unwrap_or_default();
+        let mut rest = self.raw.octets().get(..self.readable).unwrap_or_default();
         std::iter::from_fn(move || {
             let (element, behind) = split_element(rest)?;
             rest = behind;
@@ -182,7 +229,7 @@ impl Header {
     /// Whether an element does not fit, so that none is read.
     #[must_use]
     pub fn is_void(&self) -> bool {
-        self.readable < self.raw.len()
+        self.readable < self.raw.octets().len()
     }
 
     /// Concatenation; of several the last counts, and one with an impossible sequence number makes a single message.
@@ -223,7 +270,7 @@ impl Header {
 
     /// Its octets without the length octet.
     pub(super) fn raw(&self) -> &[u8] {
-        self.raw.expose()
+        self.raw.octets()
     }
 
     /// With its length octet, as it stands in TP-UD.

@@ -126,3 +126,14 @@ fn a_configured_service_centre_is_given_to_a_card_without_one() {
     assert_eq!(bench.machine.status().phase, Phase::Ready, "a refusal is shown and keeps nothing up");
     assert_eq!(bench.machine.status().service_centre, Some(false));
 }
+
+#[test]
+fn a_message_refused_for_want_of_a_network_is_a_reason_to_look() {
+    let mut bench = Bench::ready();
+    bench.script("AT+CREG?", &["\r\n+CREG: 1,0\r\n\r\nOK\r\n"]);
+    bench.script("AT+CMGS", &["\r\n+CMS ERROR: 331\r\n"]);
+    bench.submit(1);
+    bench.durable(1);
+    bench.run(SECOND);
+    assert_eq!(bench.machine.status().phase, Phase::Searching, "the registration was told long ago");
+}
