@@ -464,7 +464,7 @@ impl Dialogue {
             assert!(self.durable.contains(&id), "{id} left before it was durable");
             assert!(self.open.contains(&id), "{id} left and is not open");
             assert!(self.sent.insert(id), "{id} left twice");
-        } else if let Some(line) = bytes.strip_suffix(b"\r") {
+        } else if let Some(line) = bytes.strip_suffix(b"\r").or_else(|| bytes.strip_suffix(b"\r\n")) {
             assert!(line.starts_with(b"AT") && line.iter().all(|b| (b' '..0x7f).contains(b)), "{line:?}");
         } else {
             assert_eq!(bytes, [0x1b]);

@@ -422,7 +422,7 @@ fn unknown() -> Status {
         former_card: None,
         service_centre: None,
         signal: None,
-        balance: Balance::Unwatched,
+        balance: Balance::Unknown,
         stores_full: None,
         radio: Radio::default(),
         jammed: false,
