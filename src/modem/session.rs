@@ -12,17 +12,22 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-use crate::at::command::{CMGS_ANSWER, Domain};
+use crate::at::command::CMGS_ANSWER;
 use crate::at::lines::LINE_MAX;
-use crate::at::reply::{CmgsReply, Registration, UssdReply};
+use crate::at::reply::{CmgsReply, UssdReply};
 use crate::at::urc::Ready;
-use crate::at::{Chunk, Command, Expect, Final, Info, Lines, Urc, hex};
-use crate::modem::profile::{LineEnd, Profile, VendorCommand};
+use crate::at::{Chunk, Command, Final, Info, Lines, Urc, hex};
+use crate::modem::profile::{LineEnd, Profile};
 use crate::modem::timers::{Timer, Timers};
 use crate::units::MessageRef;
 
-/// Lines of one answer kept: a list of 255 stored messages has twice as many.
-const REPLY_LINES_MAX: usize = 600;
+mod awaiting;
+mod order;
+
+pub(super) use order::Order;
+
+use awaiting::{Awaiting, Prompt, is_hex};
+
 /// Quiet before a probe: the rest of an answer of a hanging modem comes in one piece, if at all.
 const QUIET: Duration = Duration::from_millis(300);
 /// A line that is never quiet is probed anyway after this.
@@ -42,95 +47,12 @@ const PROBES_MAX: u8 = 3;
 /// A resync that ends in silence: the quiet before it and all its probes.
 pub(super) const RESYNC_MAX: Duration =
     Duration::from_secs(QUIET_MAX.as_secs() + PROBES_MAX as u64 * PROBE_LIMIT.as_secs());
-/// Some answer `+CPIN?` without `OK`: after its line that much patience is left.
-const NO_OK_GRACE: Duration = Duration::from_secs(1);
-/// The same where the note says that no `OK` comes: time for the one that comes nevertheless.
-const NO_OK_NOTED: Duration = Duration::from_millis(200);
 /// The `OK` behind `+CMGS` comes with it; without one nothing is lost but the step.
 const OK_GRACE: Duration = Duration::from_secs(5);
 /// Ctrl-Z ends the PDU.
 const CTRL_Z: u8 = 0x1a;
 /// ESC leaves the prompt.
 const ESC: u8 = 0x1b;
-
-/// What can be sent: a typed command, or a vendor's from a firmware note.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Order {
-    Known(Command),
-    Vendor(VendorCommand),
-    /// How often the PIN may still be entered; TS 27.007 8.65.
-    PinTries,
-}
-
-impl From<Command> for Order {
-    fn from(command: Command) -> Self {
-        Self::Known(command)
-    }
-}
-
-/// The first `AT` of a bring-up: a modem that is awake answers within 300 ms; one that hangs in a prompt needs the ESC of the resync,
-/// and one that dozes is awake by then and hears the probe.
-const WAKE_LIMIT: Duration = Duration::from_millis(400);
-/// Vendor commands are local switches.
-const VENDOR_LIMIT: Duration = Duration::from_secs(5);
-
-impl Order {
-    fn encode(&self) -> Vec<u8> {
-        match self {
-            Self::Known(command) => command.encode(),
-            Self::Vendor(_) | Self::PinTries => format!("AT{}\r", self.text()).into_bytes(),
-        }
-    }
-
-    fn limit(&self) -> Duration {
-        match self {
-            Self::Known(Command::At) => WAKE_LIMIT,
-            Self::Known(command) => command.limit(),
-            Self::Vendor(_) | Self::PinTries => VENDOR_LIMIT,
-        }
-    }
-
-    fn expect(&self) -> Expect {
-        match self {
-            Self::Known(command) => command.reply(),
-            Self::Vendor(_) => Expect::None,
-            Self::PinTries => Expect::Prefix("+CPINR"),
-        }
-    }
-
-    /// What stands behind `AT`.
-    fn text(&self) -> String {
-        match self {
-            Self::Known(command) => command.text(),
-            Self::Vendor(vendor) => vendor.as_str().to_owned(),
-            Self::PinTries => "+CPINR=\"SIM PIN\"".to_owned(),
-        }
-    }
-
-    /// How long to wait for the final result behind the line of information, if it may be missing.
-    fn grace(&self, note: &Profile) -> Option<Duration> {
-        let missing = &note.final_missing.value;
-        if !missing.is_empty() && missing.contains(&self.text()) {
-            return Some(NO_OK_NOTED);
-        }
-        (*self == Self::Known(Command::CpinRead)).then_some(NO_OK_GRACE)
-    }
-
-    fn is_cmgs(&self) -> bool {
-        matches!(self, Self::Known(Command::Cmgs { .. }))
-    }
-
-    /// Whether it leads to what the modem is, and so to its note.
-    fn is_introduction(&self) -> bool {
-        use Command::{At, Ate0, Cgmi, Cgmm, Cgsn, Cmee};
-        matches!(self, Self::Known(At | Ate0 | Cmee | Cgsn | Cgmi | Cgmm))
-    }
-
-    /// Whether its missing answer may mean that the modem waits for a PDU.
-    fn may_hang_in_prompt(&self) -> bool {
-        matches!(self, Self::Known(Command::Cmgs { .. } | Command::At))
-    }
-}
 
 /// For whom a command was sent; comes back with its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,33 +114,6 @@ pub(super) enum Heard {
     },
     /// Nothing that anybody expected.
     Noise,
-}
-
-/// Where the prompt of the command in flight stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Prompt {
-    /// The command has none.
-    None,
-    Awaited,
-    /// Not wanted any more: ESC when it comes.
-    Cancelled,
-    Open,
-    /// PDU and Ctrl-Z have left.
-    Answered,
-}
-
-#[derive(Debug)]
-struct Awaiting {
-    order: Order,
-    purpose: Purpose,
-    prompt: Prompt,
-    lines: Vec<String>,
-    /// The final result may be missing; how long to wait for it behind the line.
-    grace: Option<Duration>,
-    /// A list header came; its PDU is due.
-    pdu_due: bool,
-    /// What the modem may echo: the command, then the PDU.
-    echo: Zeroizing<String>,
 }
 
 #[derive(Debug)]
@@ -635,46 +530,6 @@ impl Session {
     }
 }
 
-impl Awaiting {
-    fn is_echo(&self, line: &str) -> bool {
-        let line = line.trim_start_matches(['>', ' ']).trim_end_matches([char::from(CTRL_Z), ' ']);
-        line.eq_ignore_ascii_case(&self.echo) || line.is_empty() || line == "\u{1b}"
-    }
-
-    /// Whether the line belongs to the answer; it is kept then.
-    fn takes(&mut self, line: &str, note: &Profile) -> bool {
-        let wanted = match self.order.expect() {
-            Expect::None => false,
-            Expect::Prefix("+CMGS") => {
-                self.prompt == Prompt::Answered && self.lines.is_empty() && reference(line).is_some()
-            }
-            Expect::Prefix(name) => self.lines.is_empty() && is_reply(line, name),
-            Expect::Bare(name) => {
-                self.lines.is_empty()
-                    && Urc::parse(line).is_none()
-                    && !note.is_noise_line(line)
-                    && !note.is_ready_line(line)
-                    && is_bare(line, name, &self.order)
-            }
-            Expect::List(name) => self.takes_of_list(line, name),
-        };
-        if wanted && self.lines.len() < REPLY_LINES_MAX {
-            self.lines.push(line.to_owned());
-        }
-        wanted
-    }
-
-    fn takes_of_list(&mut self, line: &str, name: &str) -> bool {
-        if Info::parse(line).is_some_and(|info| info.name == name) {
-            self.pdu_due = true;
-            return true;
-        }
-        let pdu = self.pdu_due && is_hex(line);
-        self.pdu_due &= !pdu;
-        pdu
-    }
-}
-
 /// Whether this probe ends in LF whatever is known.
 fn is_with_lf(probes: u8) -> bool {
     probes.is_multiple_of(2)
@@ -727,40 +582,6 @@ fn command_final(line: &str) -> Option<Final> {
 
 fn reference(line: &str) -> Option<MessageRef> {
     Info::parse(line).and_then(|info| CmgsReply::parse(&info)).map(|reply| reply.mr)
-}
-
-/// Whether an information line answers the command of that name; a registration without `<n>` is unsolicited.
-fn is_reply(line: &str, name: &str) -> bool {
-    let Some(info) = Info::parse(line).filter(|info| info.name == name) else { return false };
-    Domain::from_name(name).is_none() || Registration::parse(&info).is_some_and(|read| read.n.is_some())
-}
-
-/// Whether a line may be the bare answer (an identity). Numbers must look like numbers, so that an unknown word of
-/// the modem is never taken for the IMEI.
-fn is_bare(line: &str, name: &str, order: &Order) -> bool {
-    if Info::parse(line)
-        .is_some_and(|info| info.name != name && info.name.starts_with(['+', '^', '#', '*', '%']))
-    {
-        return false;
-    }
-    let digits = line.bytes().filter(u8::is_ascii_digit).count();
-    match order {
-        Order::Known(Command::Cgsn | Command::Cimi) => digits >= IDENTITY_DIGITS_MIN,
-        Order::Known(Command::Ccid(_)) => digits >= ICCID_DIGITS_MIN,
-        _ => true,
-    }
-}
-
-/// An IMSI has at least 6 digits, an IMEI 14; ITU-T E.212, TS 23.003.
-const IDENTITY_DIGITS_MIN: usize = 6;
-/// An ICCID has at least 18 digits; ITU-T E.118.
-const ICCID_DIGITS_MIN: usize = 18;
-/// No PDU is shorter: service centre length, first octet, reference.
-const PDU_DIGITS_MIN: usize = 4;
-
-fn is_hex(line: &str) -> bool {
-    let line = line.trim();
-    line.len() >= PDU_DIGITS_MIN && line.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// With no command in flight: the late echo of one, on a modem that takes its time over `ATE0`.
