@@ -7,7 +7,12 @@
 //! faster. udev's own time is not in them: it is over when the link is there.
 
 #![allow(unreachable_pub, missing_docs, reason = "a bench has no users of its modules")]
-#![allow(clippy::expect_used, clippy::panic, reason = "a bench that cannot measure stops")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a bench that cannot measure stops"
+)]
 #![allow(clippy::disallowed_methods, reason = "a bench reads the real clock")]
 
 #[path = "../../tests/gateway/http.rs"]
@@ -19,11 +24,7 @@ mod machine;
 #[allow(dead_code, reason = "shared with the gateway bench, which measures more")]
 mod probe;
 #[path = "../../tests/gateway/rig.rs"]
-#[allow(
-    dead_code,
-    clippy::indexing_slicing,
-    reason = "shared with the whole-daemon tests, which use more of it"
-)]
+#[allow(dead_code, reason = "shared with the whole-daemon tests, which use more of it")]
 mod rig;
 
 mod plug;
