@@ -11,7 +11,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a bench that cannot measure stops"
+    reason = "a bench that cannot measure stops, and picks from answers by name"
 )]
 #![allow(clippy::disallowed_methods, reason = "a bench reads the real clock")]
 
@@ -24,7 +24,11 @@ mod machine;
 #[allow(dead_code, reason = "shared with the gateway bench, which measures more")]
 mod probe;
 #[path = "../../tests/gateway/rig.rs"]
-#[allow(dead_code, reason = "shared with the whole-daemon tests, which use more of it")]
+#[allow(
+    dead_code,
+    clippy::indexing_slicing,
+    reason = "shared with the whole-daemon tests, which use more of it"
+)]
 mod rig;
 
 mod plug;

@@ -13,7 +13,8 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use crate::at::command::{CMGS_ANSWER, Domain};
-use crate::at::reply::{CmgsReply, Registration};
+use crate::at::lines::LINE_MAX;
+use crate::at::reply::{CmgsReply, Registration, UssdReply};
 use crate::at::urc::Ready;
 use crate::at::{Chunk, Command, Expect, Final, Info, Lines, Urc, hex};
 use crate::modem::profile::{LineEnd, Profile, VendorCommand};
@@ -31,6 +32,9 @@ const SETTLE: Duration = Duration::from_millis(200);
 /// A slow modem gives the results that it still owes at the pace at which it was asked: the time limit of most commands, then
 /// [`QUIET`] and every [`PROBE_LIMIT`] a probe. So wait longer than those for each.
 const OWED_PATIENCE: Duration = Duration::from_secs(6);
+/// The same where all that may be owed is the answer to a first `AT`, which was followed by the probe after [`WAKE_LIMIT`] and
+/// [`QUIET`].
+const POKE_PATIENCE: Duration = Duration::from_secs(1);
 /// `AT` is answered within 300 ms by manuals.
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
 /// Probes before the modem counts as silent.
@@ -64,9 +68,9 @@ impl From<Command> for Order {
     }
 }
 
-/// The first `AT` of a bring-up: a modem that is awake answers within 300 ms, one that hangs in a prompt needs the ESC
-/// of the resync.
-const WAKE_LIMIT: Duration = Duration::from_secs(1);
+/// The first `AT` of a bring-up: a modem that is awake answers within 300 ms; one that hangs in a prompt needs the ESC of the resync,
+/// and one that dozes is awake by then and hears the probe.
+const WAKE_LIMIT: Duration = Duration::from_millis(400);
 /// Vendor commands are local switches.
 const VENDOR_LIMIT: Duration = Duration::from_secs(5);
 
@@ -116,6 +120,12 @@ impl Order {
         matches!(self, Self::Known(Command::Cmgs { .. }))
     }
 
+    /// Whether it leads to what the modem is, and so to its note.
+    fn is_introduction(&self) -> bool {
+        use Command::{At, Ate0, Cgmi, Cgmm, Cgsn, Cmee};
+        matches!(self, Self::Known(At | Ate0 | Cmee | Cgsn | Cgmi | Cgmm))
+    }
+
     /// Whether its missing answer may mean that the modem waits for a PDU.
     fn may_hang_in_prompt(&self) -> bool {
         matches!(self, Self::Known(Command::Cmgs { .. } | Command::At))
@@ -129,6 +139,7 @@ pub(super) enum Purpose {
     Submit,
     Incoming,
     Idle,
+    Ussd,
     /// An `AT` that may be lost, in front of a command that must not be.
     Wake,
     Ladder,
@@ -166,6 +177,13 @@ pub(super) enum Heard {
     /// `+CMGS: <mr>` that no command in flight can have.
     LateReference(MessageRef),
     Unsolicited(Urc),
+    /// `+CUSD`; again with each further line of its text, until it is whole.
+    Ussd {
+        reply: UssdReply,
+        whole: bool,
+    },
+    /// The radio is jammed, or is so no more, by a line of the note.
+    Jamming(bool),
     /// The second line of `+CMT` (true: `+CDS`), and the length of the TPDU that the first one told.
     Direct {
         report: bool,
@@ -230,8 +248,14 @@ pub(super) struct Session {
     state: State,
     /// A `+CMT`, `+CDS` or `+CBM` header came; its second line is due.
     direct: Option<Urc>,
+    /// A `+CUSD` whose text has no end yet.
+    unclosed: Option<String>,
     /// Results of commands and probes given up, which may still come.
     owed: u8,
+    /// How long to wait for each of them.
+    patience: Duration,
+    /// A probe that ended in LF was answered, if only by an error: what had no LF stood before it in the same line.
+    wants_lf: bool,
     /// How long the answer to a PDU may take.
     submit_limit: Duration,
     note: Arc<Profile>,
@@ -246,7 +270,10 @@ impl Session {
             stale: false,
             state: State::Idle,
             direct: None,
+            unclosed: None,
             owed: 0,
+            patience: Duration::ZERO,
+            wants_lf: false,
             submit_limit,
             note,
             writes: Vec::new(),
@@ -276,7 +303,8 @@ impl Session {
     /// Sends a command. Only when idle.
     pub(super) fn send(&mut self, now: Instant, timers: &mut Timers, purpose: Purpose, order: Order) {
         debug_assert!(self.is_idle(), "one command in flight");
-        let bytes = self.ended(order.encode());
+        let lf = self.wants_lf && order.is_introduction();
+        let bytes = self.ended(order.encode(), lf);
         self.stale = self.lines.is_within_line();
         timers.set(Timer::Link, now, order.limit());
         self.state = State::Awaiting(Awaiting {
@@ -291,9 +319,9 @@ impl Session {
         self.writes.push(bytes.into());
     }
 
-    /// A command line as this modem wants it to end.
-    fn ended(&self, mut line: Vec<u8>) -> Vec<u8> {
-        if self.note.line_end.value == LineEnd::CrLf {
+    /// A command line as this modem wants it to end, or with LF anyhow.
+    fn ended(&self, mut line: Vec<u8>, lf: bool) -> Vec<u8> {
+        if lf || self.note.line_end.value == LineEnd::CrLf {
             line.push(b'\n');
         }
         line
@@ -344,8 +372,15 @@ impl Session {
         if let State::Awaiting(awaiting) = &self.state
             && awaiting.prompt != Prompt::Open
         {
-            self.owed = self.owed.saturating_add(1);
+            let poke = awaiting.order == Order::Known(Command::At);
+            self.owe(if poke { POKE_PATIENCE } else { OWED_PATIENCE });
         }
+    }
+
+    /// One more result may come without being waited for.
+    fn owe(&mut self, patience: Duration) {
+        self.patience = if self.owed == 0 { patience } else { self.patience.max(patience) };
+        self.owed = self.owed.saturating_add(1);
     }
 
     /// Forgets all that is under way: the modem started anew, or nothing can be waited for.
@@ -353,6 +388,7 @@ impl Session {
         self.give_up();
         self.state = State::Idle;
         self.direct = None;
+        self.unclosed = None;
         timers.clear(Timer::Link);
     }
 
@@ -365,6 +401,7 @@ impl Session {
     pub(super) fn close(&mut self) {
         self.state = State::Closed;
         self.direct = None;
+        self.unclosed = None;
         self.lines.clear();
         self.writes.clear();
     }
@@ -442,8 +479,11 @@ impl Session {
     }
 
     fn probe(&mut self, now: Instant, timers: &mut Timers, probes: u8) {
-        self.writes.push(self.ended(Command::At.encode()).into());
-        self.owed = self.owed.saturating_add(1);
+        // Who answers only to LF cannot say so: every other probe has one. To all others it is a blank line; V.250 5.2.1.
+        let lf = self.wants_lf || is_with_lf(probes);
+        self.writes.push(self.ended(Command::At.encode(), lf).into());
+        // The first one owes nothing that is not waited for.
+        self.owe(if probes > 1 { OWED_PATIENCE } else { POKE_PATIENCE });
         self.state = State::Resync(Resync::Probing { probes, late: false });
         timers.set(Timer::Link, now, PROBE_LIMIT);
     }
@@ -489,10 +529,15 @@ impl Session {
         }
         match &mut self.state {
             State::Closed => None,
-            State::Idle if is_echo_of_any(line) => None,
+            State::Idle if self.unclosed.is_none() && is_echo_of_any(line) => None,
             State::Idle => Some(self.unsolicited(line)),
             State::Resync(resync) => {
-                let wait = drop_in_resync(resync, &mut self.owed, line, now);
+                if let Resync::Probing { probes, .. } = resync
+                    && command_final(line).is_some()
+                {
+                    self.wants_lf |= is_with_lf(*probes);
+                }
+                let wait = drop_in_resync(resync, &mut self.owed, self.patience, line, now);
                 if let Some(wait) = wait {
                     timers.set(Timer::Link, now, wait);
                 }
@@ -503,8 +548,10 @@ impl Session {
                 if awaiting.is_echo(line) {
                     return None;
                 }
+                let for_ussd = awaiting.purpose == Purpose::Ussd;
                 if stale {
-                    return Some(self.unsolicited(line));
+                    let heard = self.unsolicited(line);
+                    return Some(heard).filter(|heard| !for_ussd || !matches!(heard, Heard::Ussd { .. }));
                 }
                 if let Some(result) = command_final(line) {
                     return self.concluded(now, timers, result);
@@ -544,6 +591,12 @@ impl Session {
         if let Some(reference) = reference(line) {
             return Heard::LateReference(reference);
         }
+        if let Some(jammed) = self.note.jamming(line) {
+            return Heard::Jamming(jammed);
+        }
+        if let Some(heard) = self.ussd(line) {
+            return heard;
+        }
         let urc = Urc::parse(line);
         // A line may tell of a start as well as of a card that is readable: the start is more.
         if urc != Some(Urc::Ready(Ready::Started)) && self.note.is_ready_line(line) {
@@ -560,9 +613,25 @@ impl Session {
         }
     }
 
+    /// A line of the network's words: operators put line breaks into them, and some modems forget the closing quote.
+    fn ussd(&mut self, line: &str) -> Option<Heard> {
+        let begun =
+            self.unclosed.take().filter(|_| Urc::parse(line).is_none() && Info::parse(line).is_none());
+        let text = match begun {
+            Some(begun) => format!("{begun}\n{line}"),
+            None => line.to_owned(),
+        };
+        let reply = UssdReply::parse(&text)?;
+        let whole = !UssdReply::is_unfinished(&text) || text.len() > LINE_MAX;
+        self.unclosed = (!whole).then_some(text);
+        Some(Heard::Ussd { reply, whole })
+    }
+
     /// Whether the line means nothing, wherever it stands.
     fn is_chatter(&self, line: &str) -> bool {
-        Urc::parse(line).map_or_else(|| self.note.is_noise_line(line), |urc| urc == Urc::Noise)
+        let noise = |urc| urc == Urc::Noise;
+        self.note.jamming(line).is_some()
+            || Urc::parse(line).map_or_else(|| self.note.is_noise_line(line), noise)
     }
 }
 
@@ -606,13 +675,24 @@ impl Awaiting {
     }
 }
 
+/// Whether this probe ends in LF whatever is known.
+fn is_with_lf(probes: u8) -> bool {
+    probes.is_multiple_of(2)
+}
+
 /// During a resync answers are dropped; returns the new wait, if the line changes it.
-fn drop_in_resync(resync: &mut Resync, owed: &mut u8, line: &str, now: Instant) -> Option<Duration> {
+fn drop_in_resync(
+    resync: &mut Resync,
+    owed: &mut u8,
+    patience: Duration,
+    line: &str,
+    now: Instant,
+) -> Option<Duration> {
     let result = command_final(line);
     if result.is_some() {
         *owed = owed.saturating_sub(1);
     }
-    let settle = if *owed > 0 { OWED_PATIENCE } else { SETTLE };
+    let settle = if *owed > 0 { patience } else { SETTLE };
     match resync {
         Resync::Quiet { since } => {
             let left = QUIET_MAX.saturating_sub(now.saturating_duration_since(*since));

@@ -16,10 +16,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::away::Away;
+use super::balance::BalanceCheck;
 use super::discover::{CHANGES_WAITING, Discovery, PortChange};
 use super::driver::{DriverHandle, Notice};
-use super::fleet::{Command, LeftAlone, Link, Modem, State};
-pub use super::fleet::{CommandError, Fleet, FleetHandle};
+use super::fleet::{Command, Link, State};
+pub use super::fleet::{CommandError, Fleet, FleetHandle, Hold, LeftAlone, Modem};
 use super::history::History;
 use super::left_alone::left_alone;
 use super::machine::Phase;
@@ -28,6 +29,7 @@ pub use super::pin_memory::PinMemory;
 use super::profile::Library;
 use super::serve::{Report, Serve, Stage, Why};
 pub use super::trace::Trace;
+use super::trace::Traces;
 use super::wake::Wake;
 use crate::alarm::{self, Progress};
 use crate::at::command::Address;
@@ -61,6 +63,8 @@ pub struct FleetSettings {
     pub default: PortSettings,
     /// By the name of the link.
     pub ports: BTreeMap<String, PortSettings>,
+    /// Modems that an operator held back when the daemon ended, by the names that [`FleetHandle::hold`] gave.
+    pub held: BTreeMap<String, Hold>,
     /// Without it no PIN is ever tried.
     pub pins: Option<PinMemory>,
     /// Run with port and IMEI when nothing else has helped.
@@ -82,6 +86,8 @@ pub struct PortSettings {
     pub submit_limit: Option<Duration>,
     /// Voice calls are hung up.
     pub hang_up_calls: bool,
+    /// How the balance of the SIM is watched.
+    pub balance: Option<BalanceCheck>,
     /// Whether visited networks are used.
     pub roaming: Roaming,
     /// Given to a card that knows no service centre.
@@ -98,6 +104,7 @@ impl Default for PortSettings {
             keep_alive: None,
             submit_limit: None,
             hang_up_calls: false,
+            balance: None,
             roaming: Roaming::Allow,
             service_centre: None,
             profile: None,
@@ -124,9 +131,10 @@ pub struct Supervisor {
     away: Away,
     tasks: JoinSet<(u64, History)>,
     next_id: u64,
-    /// IMEIs, or port names of modems that have told none.
-    paused: BTreeSet<String>,
+    /// By IMEI, or by the port of a modem that has told none.
+    held: BTreeMap<String, Hold>,
     left_alone: Vec<LeftAlone>,
+    traces: Arc<Traces>,
     fleet: watch::Sender<Arc<Fleet>>,
     links: watch::Sender<Arc<[Link]>>,
     commands: mpsc::Receiver<Command>,
@@ -180,8 +188,9 @@ impl Supervisor {
             site_hook: settings.site_hook.clone(),
             stop_limit: settings.stop_limit,
         });
-        let pins = settings.pins.clone();
+        let (pins, traces) = (settings.pins.clone(), Arc::<Traces>::default());
         let supervisor = Self {
+            held: settings.held.clone(),
             settings,
             outside,
             entries: BTreeMap::new(),
@@ -189,8 +198,8 @@ impl Supervisor {
             away: Away::default(),
             tasks: JoinSet::new(),
             next_id: 1,
-            paused: BTreeSet::new(),
             left_alone: Vec::new(),
+            traces: Arc::clone(&traces),
             fleet: fleet_in,
             links: links_in,
             commands,
@@ -200,7 +209,7 @@ impl Supervisor {
             wake: Arc::default(),
             stop,
         };
-        (supervisor, FleetHandle { fleet, links, commands: commands_in, pins }, received)
+        (supervisor, FleetHandle { fleet, links, commands: commands_in, pins, traces }, received)
     }
 
     /// Serves all ports until `stop`, then until all are closed.
@@ -340,7 +349,7 @@ impl Supervisor {
             wake: Arc::clone(&self.wake),
             wanted,
             stop: stop.clone(),
-            trace: Arc::new(Trace::default()),
+            trace: self.traces.open(&name),
             history,
         };
         self.tasks.spawn(async move {
@@ -383,29 +392,41 @@ impl Supervisor {
     }
 
     fn command(&mut self, command: Command) {
-        let (modem, paused, reply) = match command {
-            Command::Pause { modem, paused, reply } => (modem, paused, reply),
+        match command {
             Command::Again { modem } => {
                 if let Some(entry) = self.entries.values().find(|entry| entry.modem.is(&modem)) {
                     entry.open_now();
                 }
-                return;
             }
-        };
+            Command::Hold { modem, hold, reply } => {
+                // The operator may have gone; the wish stands.
+                let _ = reply.send(self.hold(modem, hold));
+            }
+            Command::Drained { modem } => self.drained(&modem),
+        }
+    }
+
+    fn drained(&mut self, modem: &str) {
+        let entry = self.entries.values().find(|entry| entry.modem.is(modem));
+        let held = entry.and_then(|entry| self.held.get_mut(entry.modem.name()));
+        if let Some(hold) = held.filter(|hold| **hold == Hold::Draining) {
+            info!(modem, "drained: what began on this modem is finished");
+            *hold = Hold::Paused;
+        }
+    }
+
+    fn hold(&mut self, modem: String, hold: Option<Hold>) -> Result<String, CommandError> {
         let found = self.entries.values().find(|entry| entry.modem.is(&modem));
-        if let Some(entry) = found.filter(|entry| !paused && entry.modem.state == State::Parked) {
+        let entry = found.ok_or(CommandError::NoSuchModem(modem))?;
+        if hold.is_none() && entry.modem.state == State::Parked {
             entry.open_now();
         }
-        let answer = found.map(|entry| entry.modem.name().to_owned()).ok_or(CommandError::NoSuchModem(modem));
-        let answer = answer.map(|name| {
-            if paused {
-                self.paused.insert(name)
-            } else {
-                self.paused.remove(&name)
-            };
-        });
-        // The operator may have gone; the wish stands.
-        let _ = reply.send(answer);
+        let name = entry.modem.name().to_owned();
+        match hold {
+            Some(hold) => self.held.insert(name.clone(), hold),
+            None => self.held.remove(&name),
+        };
+        Ok(name)
     }
 
     /// Takes the picture anew, decides about twins, and publishes what changed.
@@ -418,7 +439,7 @@ impl Supervisor {
         }
         self.separate_twins();
         for entry in self.entries.values_mut() {
-            entry.modem.paused = self.paused.contains(entry.modem.name());
+            entry.modem.hold = self.held.get(entry.modem.name()).copied();
         }
         let links: Arc<[Link]> = self.entries.values().filter_map(Entry::link).collect();
         self.links.send_if_modified(|old| {
@@ -521,14 +542,15 @@ impl Entry {
 
     fn link(&self) -> Option<Link> {
         let driver = self.driver.clone().filter(|_| self.in_service())?;
-        let ready = driver.status().borrow().phase == Phase::Ready && !self.modem.paused;
+        let hold = self.modem.hold;
+        let ready = driver.status().borrow().phase == Phase::Ready && hold != Some(Hold::Paused);
         let (imei, iccid) = (self.modem.imei.clone(), self.modem.iccid.clone());
-        Some(Link { driver, imei, iccid, ready })
+        Some(Link { driver, imei, iccid, ready, draining: hold == Some(Hold::Draining) })
     }
 }
 
 impl Modem {
-    /// By what it is paused: the modem if it is known, else the port.
+    /// By what it is held: the modem if it is known, else the port.
     fn name(&self) -> &str {
         self.imei.as_ref().map_or(&self.port, Imei::as_str)
     }

@@ -15,6 +15,7 @@ use crate::modem::pty::{ICCID, IMEI, Peer, Phone};
 
 /// A test that waits longer for the fleet has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
+const WEAK: crate::units::Dbm = crate::units::Dbm(-105);
 const OTHER_IMEI: &str = "356938035643809";
 const OTHER_ICCID: &str = "89490200001005155468";
 
@@ -40,6 +41,7 @@ impl Rig {
             notes: watch::channel(Arc::clone(Library::compiled_in())).1,
             default,
             ports: BTreeMap::new(),
+            held: BTreeMap::new(),
             pins: Some(PinMemory::new(root.path().join("pin-tries"), Secret::from("key"))),
             site_hook: None,
             stop_limit: Duration::from_millis(200),
@@ -101,6 +103,32 @@ async fn modems_come_go_and_come_again() {
     second.abort();
     let _third = plug(&rig, "b-at1", Phone::of(OTHER_IMEI, OTHER_ICCID));
     rig.until_all(&[State::Ready, State::Ready]).await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn what_was_on_the_wire_is_kept_while_the_modem_is_away_or_not_opened() {
+    let rig = Rig::new();
+    let modem = plug(&rig, "a-at1", Phone::new());
+    rig.until_all(&[State::Ready]).await;
+    rig.unlink("a-at1");
+    rig.until_all(&[State::Away]).await;
+    modem.abort();
+    let lines = |name: &str| {
+        let trace = rig.fleet.trace(name).unwrap();
+        trace.lines().iter().map(|event| event.line.to_string()).collect::<Vec<_>>()
+    };
+    let before = lines(IMEI);
+    assert!(before.iter().any(|line| line == "AT+CPIN?"), "{before:?}");
+    assert_eq!(before.last().map(String::as_str), Some("port closed"));
+    let _again = plug(&rig, "a-at1", Phone::new());
+    rig.until_all(&[State::Ready]).await;
+    assert_eq!(lines("a-at1").iter().filter(|line| *line == "port opened").count(), 2, "one ring for both");
+
+    rig.link("b-at1", Path::new("/dev/null"));
+    let fleet = rig.until("refused", |fleet| fleet.modems.get(1).is_some_and(|m| m.cause.is_some())).await;
+    assert_eq!(lines("b-at1"), [fleet.modems[1].cause.clone().unwrap()], "why it is not open, told once");
+    assert_eq!(rig.fleet.trace("c-at1").unwrap_err(), CommandError::NoSuchModem("c-at1".to_owned()));
     rig.end().await;
 }
 
@@ -204,9 +232,9 @@ async fn two_ladders_in_vain_park_a_modem_until_someone_helps() {
         rig.until("helped in vain", told).await;
     }
     assert!(rig.fleet.fleet().borrow().modems[0].cause.as_ref().unwrap().contains("left alone for 10 min"));
-    let finding = rig.fleet.fleet().borrow().findings().remove(0);
+    let finding = rig.fleet.fleet().borrow().findings(WEAK).remove(0);
     assert_eq!(finding.progress, Progress::Stuck(AlarmKind::ModemStuck));
-    rig.fleet.resume("a-at1").await.unwrap();
+    rig.fleet.hold("a-at1", None).await.unwrap();
     rig.until_all(&[State::Starting]).await;
     rig.end().await;
 }
@@ -216,13 +244,30 @@ async fn an_operator_pauses_by_imei_or_port() {
     let rig = Rig::new();
     let _modem = plug(&rig, "a-at1", Phone::new());
     rig.until_all(&[State::Ready]).await;
-    rig.fleet.pause(IMEI).await.unwrap();
+    assert_eq!(rig.fleet.hold("a-at1", Some(Hold::Paused)).await.unwrap(), IMEI);
     let mut links = rig.fleet.links();
     links.wait_for(|links| links.iter().all(|link| !link.ready)).await.unwrap();
-    assert!(rig.fleet.fleet().borrow().modems[0].paused);
-    rig.fleet.resume("a-at1").await.unwrap();
+    assert_eq!(rig.fleet.fleet().borrow().modems[0].hold, Some(Hold::Paused));
+    rig.fleet.hold(IMEI, None).await.unwrap();
     links.wait_for(|links| links.iter().any(|link| link.ready)).await.unwrap();
-    assert_eq!(rig.fleet.pause("x").await, Err(CommandError::NoSuchModem("x".to_owned())));
+    let unknown = rig.fleet.hold("x", Some(Hold::Paused)).await;
+    assert_eq!(unknown, Err(CommandError::NoSuchModem("x".to_owned())));
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_drained_modem_is_paused() {
+    let rig = Rig::new();
+    let _modem = plug(&rig, "a-at1", Phone::new());
+    rig.until_all(&[State::Ready]).await;
+    rig.fleet.drained("a-at1");
+    rig.fleet.hold(IMEI, Some(Hold::Draining)).await.unwrap();
+    let mut links = rig.fleet.links();
+    let finishing = |links: &Arc<[Link]>| links.iter().all(|link| link.ready && link.draining);
+    links.wait_for(finishing).await.unwrap();
+    rig.fleet.drained("a-at1");
+    links.wait_for(|links| links.iter().all(|link| !link.ready)).await.unwrap();
+    assert_eq!(rig.fleet.fleet().borrow().modems[0].hold, Some(Hold::Paused));
     rig.end().await;
 }
 
@@ -274,7 +319,7 @@ async fn a_wrong_pin_is_tried_once_over_all_drivers() {
         heard = phone.serve_until("never") => unreachable!("{heard}"),
     }
     assert_eq!(phone.pins_tried, ["1111"]);
-    let finding = rig.fleet.fleet().borrow().findings().remove(0);
+    let finding = rig.fleet.fleet().borrow().findings(WEAK).remove(0);
     assert_eq!(finding.progress, Progress::Stuck(AlarmKind::SimLocked));
     assert_eq!(finding.modem.unwrap().as_str(), IMEI, "told by a driver that ended at once");
     rig.end().await;
@@ -295,14 +340,15 @@ async fn the_pin_is_tried_on_a_swapped_card_only_after_a_person_has_confirmed_it
 
     let mut phone = Phone::new().locked("1234");
     rig.link("a-at1", phone.path());
-    let asked =
-        |fleet: &Arc<Fleet>| fleet.findings().iter().any(|f| f.cause.contains("confirm-sim 490154203237518"));
+    let asked = |fleet: &Arc<Fleet>| {
+        fleet.findings(WEAK).iter().any(|f| f.cause.contains("confirm-sim 490154203237518"))
+    };
     tokio::select! {
         _ = rig.until("asked", asked) => {}
         heard = phone.serve_until("never") => unreachable!("{heard}"),
     }
     assert!(phone.pins_tried.is_empty());
-    let finding = rig.fleet.fleet().borrow().findings().remove(0);
+    let finding = rig.fleet.fleet().borrow().findings(WEAK).remove(0);
     assert_eq!(finding.progress, Progress::Stuck(AlarmKind::SimSwapped));
     assert_eq!(rig.fleet.confirm_sim("x").await, Err(CommandError::NoSuchModem("x".to_owned())));
     rig.fleet.confirm_sim(IMEI).await.unwrap();
@@ -328,7 +374,7 @@ async fn findings_say_what_is_in_the_way_of_a_port() {
         Progress::Stuck(AlarmKind::PortLocked),
         Progress::Stuck(AlarmKind::PortUnusable),
     ];
-    let told = |fleet: &Arc<Fleet>| fleet.findings().iter().map(|finding| finding.progress).eq(all);
+    let told = |fleet: &Arc<Fleet>| fleet.findings(WEAK).iter().map(|finding| finding.progress).eq(all);
     rig.until("told", told).await;
     rival.close().await;
     modem.abort();
