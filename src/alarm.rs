@@ -121,6 +121,12 @@ kinds! {
     /// No network takes it.
     NotRegistered "not-registered" Critical Registered 180
         "check aerial and signal, and with the operator whether the SIM is active and may use this network";
+    /// It works as long as there is money on its SIM, and that is not much.
+    BalanceLow "balance-low" Warning Whole 0
+        "top up the SIM";
+    /// The modem tells that its radio is jammed.
+    Jamming "jamming" Critical Registered 10
+        "look for whoever or whatever disturbs the radio near the aerial; move the aerial, or let messages go another way meanwhile";
     /// Two whole health ladders were of no use; it is left alone for a while.
     ModemStuck "modem-stuck" Critical Registered 0
         "cut its power and give it back; if it hangs again, update its firmware or replace it";

@@ -43,11 +43,17 @@ fn channel() -> ChannelId {
 }
 
 fn want(most: usize) -> Want {
-    Want { most, lanes: Lane::Bulk, channels: vec![channel()], lease: Duration::from_secs(60) }
+    Want {
+        most,
+        lanes: Lane::Bulk,
+        channels: vec![channel()],
+        begun_only: false,
+        lease: Duration::from_secs(60),
+    }
 }
 
 fn begin(l: &Leased) -> Begin {
-    Begin { id: l.id, epoch: l.epoch, seq: 1, channel: channel(), at: clock::wall() }
+    Begin { id: l.id, epoch: l.epoch, seq: 1, channel: channel(), whom: None, at: clock::wall() }
 }
 
 fn submitted(l: &Leased) -> End {
@@ -58,6 +64,7 @@ fn submitted(l: &Leased) -> End {
         result: AttemptState::Submitted,
         reference: Some(MessageRef(1)),
         cause: None,
+        whom: None,
         at: clock::wall(),
         next: Next::Rest(State::Submitted),
     }
@@ -327,7 +334,7 @@ async fn a_full_disk_is_told_and_overcome() {
     };
     assert!(matches!(full, StoreError::Unwritable(_)), "{full:?}");
     assert!(store.unwritable().expect("told").contains("full"));
-    store.release(Vec::new()).await.unwrap();
+    store.release(Vec::new(), None).await.unwrap();
     assert!(store.unwritable().is_some(), "nothing was written since");
     let (one, two) = tokio::join!(store.accept(vec![message(3000)]), store.accept(vec![message(3001)]));
     assert!(matches!((one, two), (Err(StoreError::Unwritable(_)), Err(StoreError::Unwritable(_)))));

@@ -1,6 +1,6 @@
 //! Health, status and metrics: what monitoring asks for.
 //!
-//! Live: the process answers. Ready: the store answers and some channel takes messages; else 503 with the reasons.
+//! Live: the process answers. Ready: the store answers and some channel takes messages and has budget; else 503 with the reasons.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,8 +14,10 @@ use serde_json::json;
 
 use super::caller::Role;
 use super::listen::Peer;
-use super::{Api, alarms, problem};
+use super::records::utc;
+use super::{Api, alarms, modems, problem, waiting};
 use crate::clock;
+use crate::route::budget::{Windows, standings};
 use crate::store::{AlarmRecord, Alarms, Count, Operations, StoreError};
 use crate::telemetry::metrics;
 
@@ -38,6 +40,10 @@ pub(super) async fn ready(State(api): State<Arc<Api>>) -> Response {
     if ready == 0 {
         let detail = format!("none of {all} channels is ready; see /v1/modems");
         reasons.push(json!({"code": "no-channel", "detail": detail}));
+    }
+    if let Ok(Some(until)) = waiting::no_budget(&api).await {
+        let detail = format!("no SIM that is ready has budget before {}", utc(until));
+        reasons.push(json!({"code": "no-budget", "detail": detail}));
     }
     let (status, word) = match reasons.is_empty() {
         true => (StatusCode::OK, "ready"),
@@ -112,6 +118,13 @@ async fn exposed(api: &Api) -> Result<String, StoreError> {
     let Standing { counts, open, waited } = standing(api).await?;
     metrics.messages(&counts);
     metrics.alarms(&open);
+    let spent = api.parts.store.spent().await?;
+    let now = Windows::at(clock::wall());
+    metrics.budgets(spent.iter().flat_map(|record| {
+        let channel = &record.channel.0;
+        let standings = standings(&api.parts.budgets.of(channel), &record.spent, now);
+        standings.map(move |one| (channel.to_string(), modems::word(one.window), one.left()))
+    }));
     metrics.waited(waited);
     let (ready, all) = channels(api);
     metrics.channels(ready, all);
@@ -125,5 +138,5 @@ async fn exposed(api: &Api) -> Result<String, StoreError> {
 
 fn channels(api: &Api) -> (usize, usize) {
     let channels = api.parts.channels.borrow();
-    (channels.iter().filter(|channel| channel.ready).count(), channels.len())
+    (waiting::taking(&channels).len(), channels.len())
 }

@@ -13,6 +13,8 @@ use super::failure::{Failure, Refusal};
 
 /// The daemon answers in milliseconds; a minute covers a store whose disk is in trouble.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+/// A USSD step waits up to a minute for the modem's line and another for the network.
+const NETWORK_LIMIT: Duration = Duration::from_secs(150);
 /// A local socket connects at once or waits for a full backlog.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// A listing of the largest page stays far below this.
@@ -57,6 +59,11 @@ impl Client {
     /// Posts JSON, with further headers.
     pub(super) fn post_json(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.exchange(self.request(Method::POST, path).json(body))
+    }
+
+    /// The same, where the answer comes from a network that may wait for another one.
+    pub(super) fn post_json_patiently(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.exchange(self.request(Method::POST, path).json(body).timeout(NETWORK_LIMIT))
     }
 
     /// Posts a form, as privacyIDEA's calls want it.

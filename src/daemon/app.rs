@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::daemon::vitals::Vitals;
 use crate::daemon::watchdog::Proof;
 use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, notify, settings};
+use crate::dispatch::ledger::Ledger;
 use crate::dispatch::{Dispatcher, Pulse, Tally, inbox};
 use crate::modem::profile::Library;
 use crate::modem::supervisor::{Fleet, PinMemory, Supervisor};
@@ -150,16 +151,18 @@ impl App {
 
         let stops = Stops::default();
         let (notes, noted) = watch::channel(Arc::clone(&config.modem.library));
-        let fleet = settings::fleet(config, noted, sim_pin(config)?, pins);
+        let fleet = settings::fleet(config, noted, sim_pin(config)?, pins, store.holds().await?);
         let (supervisor, fleet, notices) = Supervisor::new(fleet, stops.modems.clone());
         let (inbound_in, inbound) = mpsc::channel(INBOUND_WAITING);
         let (gsm, intake) = Gsm::new(&fleet, notices, inbound_in);
         let channels = gsm.channels();
         let taking = channels.clone();
-        let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)]);
+        let budgets = settings::budgets(config);
+        let ledger = Ledger::load(&store, budgets.clone(), clock::wall()).await?;
+        let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)], ledger);
 
         let metrics = Arc::new(Metrics::default());
-        let (traces, sims) = (fleet.clone(), fleet.clone());
+        let (traces, asked, holder, sims) = (fleet.clone(), fleet.clone(), fleet.clone(), fleet.clone());
         let live = Arc::new(Live::new(in_force(config, &store)?));
         let parts = api::Parts {
             store: store.clone(),
@@ -168,6 +171,21 @@ impl App {
             refresh: refresh(dispatcher.tally(), fleet.fleet()),
             fleet: fleet.fleet(),
             trace: Box::new(move |modem| traces.trace(modem)),
+            ussd: Box::new(move |modem, code| {
+                let fleet = asked.clone();
+                Box::pin(async move {
+                    match code {
+                        Some(code) => fleet.ussd(&modem, code).await.map(Some),
+                        None => fleet.ussd_cancel(&modem).await.map(|()| None),
+                    }
+                })
+            }),
+            hold: Box::new(move |modem, hold| {
+                let fleet = holder.clone();
+                Box::pin(async move { fleet.hold(&modem, hold).await })
+            }),
+            budgets,
+            sim_names: settings::sim_names(config),
             confirm_sim: Box::new(move |modem| {
                 let sims = sims.clone();
                 Box::pin(async move { sims.confirm_sim(&modem).await })
@@ -345,6 +363,7 @@ fn refresh(
         put(&metrics.submitted, tally.submitted);
         put(&metrics.failed, tally.refused);
         put(&metrics.uncertain, tally.uncertain);
+        metrics.balances(fleet.borrow().balances());
         put(&metrics.at_noise, fleet.borrow().modems.iter().map(|modem| modem.counters.noise_lines).sum());
     })
 }

@@ -277,6 +277,10 @@ impl Incoming {
         if let Some(slot) = self.reads.front().cloned() {
             return Some(self.in_store(slot.store.clone(), Job::Read(slot)));
         }
+        // One store after the other: the next listing would take the place of a sweep that has only begun.
+        if let Some(job) = self.swept() {
+            return Some(job);
+        }
         if let Some(store) = self.lists.front().cloned() {
             let job = self.in_store(Some(store.clone()), Job::List(store.clone()));
             if self.may_list || matches!(job, Job::Select(_)) {

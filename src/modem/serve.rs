@@ -215,6 +215,7 @@ impl Serve {
                 keep_alive: self.settings.keep_alive,
                 submit_limit: self.settings.submit_limit,
                 hang_up_calls: self.settings.hang_up_calls,
+                balance: self.settings.balance.clone(),
                 roaming: self.settings.roaming,
                 service_centre: self.settings.service_centre.clone(),
                 notes,

@@ -94,6 +94,8 @@ struct Ring {
     partial: Vec<u8>,
     /// Whether the partial line was longer than [`LINE_MAX`].
     cut: bool,
+    /// Whether the lines that come are words of the network whose end is still to come.
+    in_words: bool,
 }
 
 impl Default for Trace {
@@ -153,7 +155,14 @@ impl Trace {
         if ring.partial.is_empty() {
             return;
         }
-        let mut line = mask::line(&ring.partial);
+        let mut line = if std::mem::take(&mut ring.in_words) && !ring.partial.starts_with(b"+") {
+            let (hidden, unclosed) = mask::rest_of_words(&ring.partial);
+            ring.in_words = unclosed;
+            hidden
+        } else {
+            ring.in_words = mask::begins_words(&ring.partial);
+            mask::line(&ring.partial)
+        };
         if std::mem::take(&mut ring.cut) {
             line.push_str("...");
         }

@@ -16,16 +16,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::sqlite::read::Readers;
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
-use super::sqlite::{self, Tx, accept, alarms, inbox, lease, recovery, report, tokens, turn, upgrade};
+use super::sqlite::{self, Tx, accept, alarms, inbox, lease, recovery, report, spent, tokens, turn, upgrade};
 use super::{
-    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, InboxId,
-    InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, StoreError,
-    TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
+    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
+    InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, SpentRecord,
+    StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
 };
 use crate::alarm::Alarm;
 use crate::number::Number;
 use crate::provider::ChannelId;
 use crate::queue::message::{MessageId, NewMessage};
+use crate::route::budget::Recipient;
 use crate::store::seal::{KeyId, Keyring};
 use crate::units::{MessageRef, UnixMs};
 
@@ -317,7 +318,7 @@ impl Drop for Waiting<'_> {
         if let Ok(Ok(unread)) = self.answer.try_recv() {
             let leases: Vec<_> = unread.iter().map(|leased| (leased.id, leased.epoch)).collect();
             let (answer, _) = oneshot::channel();
-            let work = Work::new(leases.len(), None, answer, move |tx| lease::release(tx, &leases));
+            let work = Work::new(leases.len(), None, answer, move |tx| lease::release(tx, &leases, None));
             // If even the spare slots are taken, the leases lapse.
             let _ = self.store.send(Job::Work(work));
         }
@@ -358,8 +359,28 @@ impl Operations for Store {
         self.write(rows, move |tx| turn::turn(tx, &turn)).await
     }
 
-    async fn release(&self, leases: Vec<(MessageId, i64)>) -> Result<(), StoreError> {
-        self.write(leases.len(), move |tx| lease::release(tx, &leases)).await
+    async fn release(&self, leases: Vec<(MessageId, i64)>, due: Option<UnixMs>) -> Result<(), StoreError> {
+        self.write(leases.len(), move |tx| lease::release(tx, &leases, due)).await
+    }
+
+    async fn spent(&self) -> Result<Vec<SpentRecord>, StoreError> {
+        self.shared.readers.ask(|view: &sqlite::read::View<'_>| view.spent()).await
+    }
+
+    async fn recipients(&self, channel: ChannelId, now: UnixMs) -> Result<Vec<(Recipient, u32)>, StoreError> {
+        self.shared.readers.ask(move |view| view.recipients(&channel, now)).await
+    }
+
+    async fn unfinished(&self, channel: ChannelId) -> Result<bool, StoreError> {
+        self.shared.readers.ask(move |view| view.unfinished(&channel)).await
+    }
+
+    async fn hold(&self, modem: String, finishing: Option<bool>) -> Result<(), StoreError> {
+        self.write(1, move |tx| spent::hold(tx, &modem, finishing)).await
+    }
+
+    async fn holds(&self) -> Result<Vec<Held>, StoreError> {
+        self.shared.readers.ask(|view: &sqlite::read::View<'_>| view.holds()).await
     }
 
     async fn report(&self, report: Report) -> Result<Option<MessageId>, StoreError> {
@@ -471,6 +492,7 @@ impl Operations for Store {
         while self.write(PIECE, move |tx| recovery::purge_challenges(tx, dead)).await? {}
         while self.write(PIECE, move |tx| inbox::purge(tx, old, now)).await? {}
         while self.write(PIECE, move |tx| alarms::purge(tx, over)).await? {}
+        while self.write(PIECE, move |tx| spent::purge(tx, now)).await? {}
         while self.write(PIECE, move |tx| inbox::expire(tx, now)).await? {}
         self.remove_copies(old).await
     }

@@ -99,6 +99,27 @@ fn a_card_that_stays_busy_brings_the_modem_down_and_is_looked_at_again() {
 }
 
 #[test]
+fn a_card_that_is_always_busy_is_asked_ever_more_seldom() {
+    for (command, busy) in [("AT+CPIN?", "\r\n+CME ERROR: 14\r\n"), ("AT+CMGF=0", "\r\n+CMS ERROR: 314\r\n")]
+    {
+        let mut bench = Bench::new();
+        bench.script(command, &[busy]);
+        bench.run(20 * SECOND);
+        let first = bench.heard(command);
+        assert!((10..=15).contains(&first), "{first} in the first 20 s, in which most cards become ready");
+        bench.run(3580 * SECOND);
+        let first_hour = bench.heard(command);
+        assert!(first_hour <= 40, "{first_hour} in the first hour");
+        bench.run(3600 * SECOND);
+        assert!(bench.heard(command) - first_hour <= 12, "{} in two hours", bench.heard(command));
+        assert!(bench.phone.heard.len() < 600, "{} lines in two hours", bench.phone.heard.len());
+        bench.script(command, &["\r\n+CPIN: READY\r\n\r\nOK\r\n"]);
+        bench.run(310 * SECOND);
+        assert_eq!(bench.machine.status().phase, Phase::Ready, "{command}");
+    }
+}
+
+#[test]
 fn optional_commands_may_all_fail() {
     let mut bench = Bench::new();
     for command in ["ATE0", "AT+CMEE=1", "AT+CGSN", "AT+CGMI", "AT+CGMM", "AT+CCID", "AT+CNMI=?", "AT+CREG=1"]
@@ -628,12 +649,17 @@ fn another_card_has_the_bound_but_not_the_slots_of_the_last() {
 }
 
 #[test]
-fn where_listing_fails_the_slots_are_read_one_by_one() {
+fn where_listing_fails_every_slot_of_every_store_is_read() {
     let mut bench = Bench::new();
     bench.script("AT+CMGL=4", &["\r\n+CMS ERROR: 303\r\n"]);
+    for slot in 0..100 {
+        bench.script(&format!("AT+CMGR={slot}"), &["\r\n+CMS ERROR: 321\r\n"]);
+    }
     bench.script("AT+CMGR=5", &[&format!("\r\n+CMGR: 1,,30\r\n{DELIVER}\r\n\r\nOK\r\n")]);
-    bench.run(600 * SECOND);
-    assert_eq!(bench.tokens().len(), 1);
+    bench.run(60 * SECOND);
+    // 99 slots of the modem, 20 each of the card's messages and of reports, which may count from 0 or from 1.
+    assert_eq!(bench.heard("AT+CMGR="), 100 + 21 + 21);
+    assert_eq!(bench.tokens().len(), 3, "one in each store");
 }
 
 #[test]

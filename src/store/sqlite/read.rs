@@ -42,7 +42,7 @@ pub(in crate::store) struct Readers {
 
 /// What a question sees.
 pub(in crate::store) struct View<'a> {
-    conn: &'a Connection,
+    pub(super) conn: &'a Connection,
     keys: &'a Keyring,
 }
 

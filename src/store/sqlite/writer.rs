@@ -283,7 +283,7 @@ impl Writer {
             return Ok(());
         }
         let mut tx = Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints };
-        lease::release(&mut tx, &unclaimed)
+        lease::release(&mut tx, &unclaimed, None)
     }
 
     /// Meets the standing demands in their order. Whether a lane is worth asking is judged by what was known before the first
