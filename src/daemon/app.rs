@@ -129,7 +129,6 @@ pub struct Running {
     intake: JoinHandle<()>,
     inbox: JoinHandle<()>,
     alarms: JoinHandle<()>,
-    vitals: JoinHandle<()>,
     janitor: JoinHandle<()>,
 }
 
@@ -241,6 +240,9 @@ impl App {
         let tally = dispatcher.tally();
         let pulse = dispatcher.pulse();
         let (found, own) = watch::channel(Vec::new());
+        let looking = vitals.watch(found, stops.dispatch.clone());
+        let findings = move |fleet: &Fleet| fleet.findings(weak_signal);
+        let keeping = alarms::run(store.clone(), fleet, findings, own, stops.dispatch.clone());
         Running {
             server: tokio::spawn(server.run(stops.api.clone())),
             dispatcher: tokio::spawn(dispatcher.run(stops.dispatch.clone())),
@@ -251,14 +253,9 @@ impl App {
             }),
             intake: tokio::spawn(intake.run()),
             inbox: tokio::spawn(inbox::run(store.clone(), inbound, tally, metrics)),
-            vitals: tokio::spawn(vitals.watch(found, stops.dispatch.clone())),
-            alarms: tokio::spawn(alarms::run(
-                store.clone(),
-                fleet,
-                move |fleet: &Fleet| fleet.findings(weak_signal),
-                own,
-                stops.dispatch.clone(),
-            )),
+            alarms: tokio::spawn(async move {
+                tokio::join!(looking, keeping);
+            }),
             janitor: tokio::spawn(janitor(store.clone(), kept, stops.dispatch.clone())),
             store,
             stops,
@@ -297,7 +294,6 @@ impl Running {
             _ = &mut self.intake => "intake",
             _ = &mut self.inbox => "inbox",
             _ = &mut self.alarms => "alarms",
-            _ = &mut self.vitals => "vitals",
             _ = &mut self.janitor => "janitor",
         }
     }
@@ -310,7 +306,6 @@ impl Running {
         within("janitor", API_LIMIT, self.janitor).await;
         // Before the modems are closed: that they go with the daemon is no alarm.
         within("alarms", API_LIMIT, self.alarms).await;
-        within("vitals", API_LIMIT, self.vitals).await;
         // Sends in flight may end by themselves; the drivers end those that do not.
         let mut dispatcher = self.dispatcher;
         if tokio::time::timeout(settings::STOP_LIMIT, &mut dispatcher).await.is_err() {
