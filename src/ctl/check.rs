@@ -191,7 +191,7 @@ fn modems(answer: &Value) -> (u64, u64) {
     });
     let own: Vec<_> = own.collect();
     let sends = |modem: &&&Value| {
-        state(modem).as_deref() == Some("ready") && modem.get("paused") != Some(&Value::Bool(true))
+        state(modem).as_deref() == Some("ready") && modem.get("hold").is_none_or(Value::is_null)
     };
     (own.iter().filter(sends).count() as u64, own.len() as u64)
 }
@@ -284,8 +284,8 @@ mod tests {
             "store": {"unwritable": null},
             "alarms": [],
             "modems": [
-                {"state": "ready", "paused": false},
-                {"state": "ready", "paused": true},
+                {"state": "ready", "hold": null},
+                {"state": "ready", "hold": "paused"},
                 {"state": "spare"},
                 {"state": "unusable"},
                 {"state": "away"},

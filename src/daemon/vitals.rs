@@ -56,7 +56,7 @@ impl Vitals {
             at: clock::monotonic(),
             waited: oldest.map(|due| now.since(due)),
             ended: submitted + refused + uncertain + abandoned,
-            ready: self.channels.borrow().iter().filter(|channel| channel.ready).count(),
+            ready: self.channels.borrow().iter().filter(|channel| channel.ready && !channel.draining).count(),
             disk,
             unwritable: self.store.unwritable(),
         }

@@ -51,6 +51,10 @@ fn the_state_of_the_daemon_is_an_exit_code_and_one_line() {
     assert!(code == 1 && line.starts_with("SMSOTPD WARNING - 1 of 1 modems ready"), "{code} {line}");
     let found = told(&place, &["--json", "check"]);
     assert_eq!((&found["state"], &found["exit"]), (&json!("OK"), &json!(0)), "{found}");
+    assert!(ctl(&place, &["modem", "pause", "modem0"], "").status.success());
+    let (code, line) = check(&place, &[]);
+    assert!(code == 2 && line.starts_with("SMSOTPD CRITICAL - 0 of 1 modems ready"), "{code} {line}");
+    assert!(ctl(&place, &["modem", "resume", "modem0"], "").status.success());
     for wrong in [["check", "--ready-warning", "many"], ["check", "--no-such", "x"]] {
         assert_eq!(ctl(&place, &wrong, "").status.code(), Some(3));
     }
