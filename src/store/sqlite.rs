@@ -21,6 +21,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 
 use super::StoreError;
@@ -103,6 +104,9 @@ fn flags(mode: OpenFlags) -> OpenFlags {
 fn prepare(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     conn.busy_timeout(LOCK_PATIENCE)?;
+    // Else a statement is parsed and planned anew whenever a value bound to it turns from 0 or 1 to another or back, since that might
+    // make for another plan: the two that every attempt runs cost more so than all the rest of its turn.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.execute_batch("PRAGMA temp_store = MEMORY;")
 }
 

@@ -302,3 +302,29 @@ pub(super) fn standing(tx: &Tx<'_>, id: MessageId) -> Result<(Standing, u8), Sto
         .optional()?
         .ok_or_else(|| corrupt("attempt without message"))?
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+    use crate::store::seal::Keyring;
+
+    #[test]
+    fn statements_of_a_turn_are_planned_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        let conn = crate::store::sqlite::open(&path, &Keyring::generate().unwrap(), None).unwrap();
+        let id: &[u8] = &[0; 16];
+        for sql in [MAY_BEGIN, OPEN_ATTEMPT] {
+            let mut statement = conn.prepare(sql).unwrap();
+            let values = statement.parameter_count() - 1;
+            for n in [1, 2, 0, 7, 1] {
+                statement.raw_bind_parameter(1, id).unwrap();
+                (0..values).for_each(|at| statement.raw_bind_parameter(at + 2, n).unwrap());
+                assert!(statement.raw_query().next().unwrap().is_none());
+            }
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
+        }
+    }
+}
