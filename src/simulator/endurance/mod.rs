@@ -120,7 +120,8 @@ pub struct Ends {
 }
 
 impl Tally {
-    fn add(&mut self, other: &Self) {
+    /// Takes the sums of another run in; of the longest times the longer one.
+    pub fn add(&mut self, other: &Self) {
         let Self { faults, ends, .. } = other;
         self.hours += other.hours;
         self.messages += other.messages;
