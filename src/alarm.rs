@@ -2,7 +2,8 @@
 //!
 //! A modem comes up in stages: its port opens, it answers, its SIM is usable, a network has it. A kind names the stage that
 //! it keeps a modem from, so that whoever sees how far a modem has come knows what is over, and what merely cannot be seen at the moment
-//! (a modem that starts anew says nothing about its SIM).
+//! (a modem that starts anew says nothing about its SIM). What is the matter with a modem that works, or with the daemon itself, stands
+//! beside the stages: each such thing has a [`Sign`] of its own.
 
 use std::fmt;
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub enum Stage {
     SimUsable,
     /// Messages can be submitted.
     Registered,
+    /// Nothing is left to wish for. No progress tells that: each thing that keeps from it has its own [`Sign`].
+    Whole,
 }
 
 /// What is the matter.
@@ -118,9 +121,30 @@ kinds! {
     /// No network takes it.
     NotRegistered "not-registered" Critical Registered 180
         "check aerial and signal, and with the operator whether the SIM is active and may use this network";
+    /// It works as long as there is money on its SIM, and that is not much.
+    BalanceLow "balance-low" Warning Whole 0
+        "top up the SIM";
+    /// The modem tells that its radio is jammed.
+    Jamming "jamming" Critical Registered 10
+        "look for whoever or whatever disturbs the radio near the aerial; move the aerial, or let messages go another way meanwhile";
     /// Two whole health ladders were of no use; it is left alone for a while.
     ModemStuck "modem-stuck" Critical Registered 0
         "cut its power and give it back; if it hangs again, update its firmware or replace it";
+    /// It is in a network, but hears it badly.
+    SignalWeak "signal-weak" Warning Whole 600
+        "move its aerial to a better place, or use a better one; `weak-signal` in [modem] says what counts as weak";
+    /// Its stores are full of messages that stay.
+    SimStoreFull "sim-store-full" Warning Whole 600
+        "delete the messages of the SIM in a phone: no texts and no reports come in while there is no room";
+    /// Nothing leaves, though it could.
+    QueueStuck "queue-stuck" Warning Whole 0
+        "see `smsotpctl message list --state queued` and `smsotpctl modem trace`; if the modems are well, restart smsotpd and tell us";
+    /// The disk of the store is nearly full.
+    StoreFull "store-full" Warning Whole 0
+        "make room on the disk of the database, or shorten `keep` in [store]";
+    /// The store refuses to write: nothing can be accepted, and nothing leaves.
+    StoreUnwritable "store-unwritable" Critical Whole 0
+        "make room on the disk of the database, or mount it for writing; what waits goes on by itself then";
 }
 
 impl AlarmKind {
@@ -201,15 +225,34 @@ impl Progress {
                 Stage::Answering => Some(Stage::Open),
                 Stage::SimUsable => Some(Stage::Answering),
                 Stage::Registered => Some(Stage::SimUsable),
+                Stage::Whole => Some(Stage::Registered),
             },
         }
     }
 }
 
-/// What is seen at one port.
+/// What is seen of one thing that stands beside the stages. Of what cannot be seen now, or lies between well and not well, there is
+/// none, and its alarm stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sign {
+    /// Which thing.
+    pub kind: AlarmKind,
+    /// It is not well, and why, in words that stay the same as long as it stands; `None` if it is well.
+    pub cause: Option<String>,
+}
+
+impl Sign {
+    /// The sign of `kind`: it stands because of `cause`, or is `well`, or neither can be said.
+    #[must_use]
+    pub fn of(kind: AlarmKind, stands: bool, well: bool, cause: impl FnOnce() -> String) -> Option<Self> {
+        (stands || well).then(|| Self { kind, cause: stands.then(cause) })
+    }
+}
+
+/// What is seen at one port, or of one part of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Name of the port.
+    /// Name of the port or part.
     pub port: String,
     /// The modem behind it, once it told.
     pub modem: Option<Imei>,
@@ -217,6 +260,8 @@ pub struct Finding {
     pub progress: Progress,
     /// Why not further, for people.
     pub cause: String,
+    /// What is seen beside that.
+    pub signs: Vec<Sign>,
 }
 
 /// A condition that needs a person.
@@ -224,7 +269,7 @@ pub struct Finding {
 pub struct Alarm {
     /// What is the matter.
     pub kind: AlarmKind,
-    /// With what: an IMEI, or the name of a port.
+    /// With what: an IMEI, or the name of a port or part of the daemon.
     pub subject: String,
     /// Why, for people.
     pub cause: String,
@@ -252,7 +297,11 @@ mod tests {
     fn a_later_stage_is_the_end_of_it_and_an_earlier_one_is_not() {
         use AlarmKind::{ModemLost, NotRegistered, PortLocked, SimLocked, SimMissing};
         for kind in AlarmKind::ALL {
-            assert!(kind.is_over(Progress::Reached(Stage::Registered)), "{kind}");
+            assert_eq!(
+                kind.is_over(Progress::Reached(Stage::Registered)),
+                kind.row().keeps_from < Stage::Whole,
+                "{kind}"
+            );
             assert!(!kind.is_over(Progress::Unknown) && !kind.is_over(Progress::Stuck(*kind)), "{kind}");
         }
         assert!(PortLocked.is_over(Progress::Reached(Stage::Open)));

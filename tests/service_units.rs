@@ -52,6 +52,18 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     assert!(!told.contains("smsotpd"), "{told}");
 }
 
+/// systemd looks a name up in /proc/devices when the service starts. Before the first modem is plugged in, the drivers of USB ttys
+/// are not loaded and their names not there, so that the running daemon could never open it; their numbers are fixed.
+#[test]
+fn a_modem_plugged_in_after_the_start_may_be_opened() {
+    let text = fs::read_to_string(conf("systemd/smsotpd.service")).expect("the unit");
+    let allowed = |class: &str| text.lines().any(|line| line == format!("DeviceAllow={class} rw"));
+    for (driver, number) in [("ttyUSB", 188), ("ttyACM", 166)] {
+        assert!(allowed(&format!("char-{number}")), "{driver}");
+        assert!(!allowed(&format!("char-{driver}")), "{driver} by its name may not be known yet");
+    }
+}
+
 #[test]
 fn the_service_is_hardly_exposed() {
     let (_dir, service, _socket) = units();

@@ -21,10 +21,13 @@ use smsotpd::units::{MessageRef, UnixMs};
 
 #[path = "store_conformance/alarms.rs"]
 mod alarms;
+#[path = "store_conformance/budgets.rs"]
+mod budgets;
 #[path = "store_conformance/from_phones.rs"]
 mod from_phones;
 
 use alarms::*;
+use budgets::*;
 use from_phones::*;
 
 /// Long enough for any commit of a busy machine; only a failing test waits for it.
@@ -54,7 +57,13 @@ fn channel(n: u8) -> ChannelId {
 }
 
 fn want(most: usize) -> Want {
-    Want { most, lanes: Lane::Bulk, channels: vec![channel(1)], lease: Duration::from_secs(60) }
+    Want {
+        most,
+        lanes: Lane::Bulk,
+        channels: vec![channel(1)],
+        begun_only: false,
+        lease: Duration::from_secs(60),
+    }
 }
 
 async fn leased(store: &impl Operations, want: Want) -> Vec<Leased> {
@@ -69,7 +78,7 @@ async fn nothing_due(store: &impl Operations, want: Want) {
         tokio::select! {
             biased;
             got = &mut demand => panic!("leased {got:?}"),
-            done = store.release(Vec::new()) => done.unwrap(),
+            done = store.release(Vec::new(), None) => done.unwrap(),
         }
     }
 }
@@ -82,13 +91,13 @@ async fn one(store: &impl Operations, message: NewMessage) -> Leased {
 }
 
 async fn begin(store: &impl Operations, l: &Leased, seq: u8) -> Begun {
-    let begun = Begin { id: l.id, epoch: l.epoch, seq, channel: channel(1), at: clock::wall() };
+    let begun = Begin { id: l.id, epoch: l.epoch, seq, channel: channel(1), whom: None, at: clock::wall() };
     store.turn(Turn { ended: vec![], begun: vec![begun] }).await.unwrap()[0]
 }
 
 fn ended(l: &Leased, seq: u8, result: AttemptState, reference: Option<u8>, next: Next) -> End {
     let reference = reference.map(MessageRef);
-    End { id: l.id, epoch: l.epoch, seq, result, reference, cause: None, at: clock::wall(), next }
+    End { id: l.id, epoch: l.epoch, seq, result, reference, cause: None, whom: None, at: clock::wall(), next }
 }
 
 async fn end(store: &impl Operations, end: End) {
@@ -103,6 +112,24 @@ async fn submit(store: &impl Operations, l: &Leased, seq: u8, reference: u8, nex
 fn report(reference: u8, verdict: Verdict) -> Report {
     let (at, recipient) = (clock::wall(), "01701234567".to_owned());
     Report { channel: channel(1), reference: MessageRef(reference), recipient, status: 0, verdict, at }
+}
+
+async fn the_head_of_the_queue_is_told(store: impl Operations) {
+    let now = clock::wall();
+    assert_eq!(store.waiting(now).await.unwrap(), None);
+    let (mut old, mut overdue) = (message(Lane::Bulk, 1), message(Lane::Alert, 2));
+    old.created = now.minus(Duration::from_secs(60));
+    (overdue.created, overdue.deadline) = (now.minus(Duration::from_secs(90)), now);
+    let head = old.created;
+    store.accept(vec![message(Lane::Login, 3), old, overdue]).await.unwrap();
+    assert_eq!(
+        store.waiting(now).await.unwrap(),
+        Some(head),
+        "of all lanes; what is overdue waits for nothing"
+    );
+    assert_eq!(store.waiting(head.minus(Duration::from_secs(31))).await.unwrap(), None, "none is due yet");
+    assert_eq!(leased(&store, want(3)).await.len(), 2);
+    assert_eq!(store.waiting(now).await.unwrap(), None, "what is leased does not wait");
 }
 
 async fn state(store: &impl Operations, id: MessageId) -> State {
@@ -159,7 +186,7 @@ async fn a_dropped_demand_takes_nothing(store: impl Operations + Clone + Send + 
         // The answer may lie unread in the task that is ended here.
         demand.abort();
         if let Ok(Ok(read)) = demand.await {
-            store.release(read.iter().map(|l| (l.id, l.epoch)).collect()).await.unwrap();
+            store.release(read.iter().map(|l| (l.id, l.epoch)).collect(), None).await.unwrap();
         }
         let got = leased(&store, want(2)).await;
         assert_eq!(got.len(), 1, "round {round}");
@@ -194,19 +221,19 @@ async fn overdue_messages_expire_instead(store: impl Operations) {
 
 async fn a_lost_lease_begins_nothing(store: impl Operations) {
     let l = one(&store, message(Lane::Login, 1)).await;
-    store.release(vec![(l.id, l.epoch)]).await.unwrap();
+    store.release(vec![(l.id, l.epoch)], None).await.unwrap();
     assert_eq!(begin(&store, &l, 1).await, Begun::Refused);
     let again = leased(&store, want(1)).await.remove(0);
     assert_eq!(begin(&store, &l, 1).await, Begun::Refused, "the old epoch is fenced off");
     assert_eq!(begin(&store, &again, 1).await, Begun::Durable);
     assert_eq!(begin(&store, &again, 1).await, Begun::Refused, "it is in the air already");
-    store.release(vec![(again.id, again.epoch)]).await.unwrap();
+    store.release(vec![(again.id, again.epoch)], None).await.unwrap();
     assert_eq!(state(&store, l.id).await, State::Leased, "what is in the air is not given back");
 }
 
 async fn past_its_deadline_nothing_begins(store: impl Operations) {
     let l = one(&store, message(Lane::Login, 1)).await;
-    let late = Begin { id: l.id, epoch: l.epoch, seq: 1, channel: channel(1), at: l.deadline };
+    let late = Begin { id: l.id, epoch: l.epoch, seq: 1, channel: channel(1), whom: None, at: l.deadline };
     assert_eq!(store.turn(Turn { ended: vec![], begun: vec![late] }).await.unwrap(), [Begun::Refused]);
 }
 
@@ -231,7 +258,8 @@ async fn one_turn_ends_a_segment_and_begins_the_next(store: impl Operations) {
     let l = one(&store, NewMessage { segments: 2, ..message(Lane::Bulk, 1) }).await;
     assert_eq!(l.open, [1, 2]);
     assert_eq!(begin(&store, &l, 1).await, Begun::Durable);
-    let begun = Begin { id: l.id, epoch: l.epoch, seq: 2, channel: channel(1), at: clock::wall() };
+    let begun =
+        Begin { id: l.id, epoch: l.epoch, seq: 2, channel: channel(1), whom: None, at: clock::wall() };
     let first = ended(&l, 1, AttemptState::Submitted, Some(7), Next::Continue);
     let turn = Turn { ended: vec![first], begun: vec![begun] };
     assert_eq!(store.turn(turn).await.unwrap(), [Begun::Durable]);
@@ -277,7 +305,7 @@ async fn a_reused_reference_means_the_newest(store: impl Operations) {
     submit(&store, &old, 1, 5, Next::Rest(State::Submitted)).await;
     let new = one(&store, message(Lane::Bulk, 2)).await;
     let at = clock::wall().plus(Duration::from_millis(5));
-    let begun = Begin { id: new.id, epoch: new.epoch, seq: 1, channel: channel(1), at };
+    let begun = Begin { id: new.id, epoch: new.epoch, seq: 1, channel: channel(1), whom: None, at };
     store.turn(Turn { ended: vec![], begun: vec![begun] }).await.unwrap();
     end(&store, ended(&new, 1, AttemptState::Submitted, Some(5), Next::Rest(State::Submitted))).await;
     assert_eq!(store.report(report(5, Verdict::Delivered)).await.unwrap(), Some(new.id));
@@ -557,6 +585,7 @@ mod sqlite {
         a_whole_text_in_doubt_is_not_taken_apart
         a_result_that_comes_after_recovery_is_a_fact
         leases_lapse
+        the_head_of_the_queue_is_told
         a_key_names_one_message
         acceptance_is_all_or_none
         listings_page_and_filter
@@ -572,5 +601,11 @@ mod sqlite {
         an_alarm_stands_once_and_is_told_again
         a_cleared_alarm_is_over_and_soon_after_the_same_again
         cleared_alarms_are_purged_and_open_ones_kept
+        what_leaves_is_counted_by_its_sim_and_day
+        windows_begin_anew_and_recipients_are_forgotten
+        what_was_in_the_air_stays_counted
+        a_draining_sim_gets_only_what_began_on_it
+        what_is_put_back_for_later_is_leased_then
+        holds_are_remembered
     }
 }

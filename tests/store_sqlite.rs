@@ -43,11 +43,17 @@ fn channel() -> ChannelId {
 }
 
 fn want(most: usize) -> Want {
-    Want { most, lanes: Lane::Bulk, channels: vec![channel()], lease: Duration::from_secs(60) }
+    Want {
+        most,
+        lanes: Lane::Bulk,
+        channels: vec![channel()],
+        begun_only: false,
+        lease: Duration::from_secs(60),
+    }
 }
 
 fn begin(l: &Leased) -> Begin {
-    Begin { id: l.id, epoch: l.epoch, seq: 1, channel: channel(), at: clock::wall() }
+    Begin { id: l.id, epoch: l.epoch, seq: 1, channel: channel(), whom: None, at: clock::wall() }
 }
 
 fn submitted(l: &Leased) -> End {
@@ -58,6 +64,7 @@ fn submitted(l: &Leased) -> End {
         result: AttemptState::Submitted,
         reference: Some(MessageRef(1)),
         cause: None,
+        whom: None,
         at: clock::wall(),
         next: Next::Rest(State::Submitted),
     }
@@ -308,7 +315,7 @@ async fn texts_of_the_first_version_are_kept() {
     )
     .unwrap();
     drop(old);
-    let record = open(&path, &key).unwrap().inbox(9).await.unwrap().remove(0);
+    let record = open(&path, &key).unwrap().inbox(None, 9).await.unwrap().remove(0);
     assert_eq!((record.body, record.parts, record.missing), (Secret::from("hello"), 1, 0));
 }
 
@@ -326,6 +333,9 @@ async fn a_full_disk_is_told_and_overcome() {
         assert!(stored < 2000, "the disk never fills");
     };
     assert!(matches!(full, StoreError::Unwritable(_)), "{full:?}");
+    assert!(store.unwritable().expect("told").contains("full"));
+    store.release(Vec::new(), None).await.unwrap();
+    assert!(store.unwritable().is_some(), "nothing was written since");
     let (one, two) = tokio::join!(store.accept(vec![message(3000)]), store.accept(vec![message(3001)]));
     assert!(matches!((one, two), (Err(StoreError::Unwritable(_)), Err(StoreError::Unwritable(_)))));
     let counts = store.counts().await.unwrap();
@@ -334,6 +344,7 @@ async fn a_full_disk_is_told_and_overcome() {
     store.sweep(later, Duration::from_secs(3600)).await.unwrap();
     store.sweep(later.plus(Duration::from_secs(1)), Duration::ZERO).await.unwrap();
     store.accept(vec![message(4000)]).await.expect("there is room again");
+    assert_eq!(store.unwritable(), None);
     assert_eq!(store.lease(want(1)).await.unwrap().len(), 1);
 }
 

@@ -1,5 +1,5 @@
 //! How fast the main job is, by the real daemon against the simulated modem: `cargo bench --bench gateway [-- --quick] [--only
-//! throughput|latency|memory|idle|start]`.
+//! throughput|latency|memory|idle|modems|start]`.
 //!
 //! Every run is made twice: on the disk of the target directory, and on a memory-backed directory with 200 microseconds
 //! spun for each commit, so that a figure can be compared between machines whose disks differ. Probes of the raw disk and

@@ -33,6 +33,9 @@ pub(crate) fn all(ground: &Ground, quick: bool, only: Option<&str>) -> Vec<Figur
     if wanted("idle") {
         figures.push(idle(ground, Duration::from_secs(60 / scale as u64)));
     }
+    if wanted("modems") {
+        figures.extend(modems(ground, 12_800 / scale));
+    }
     if wanted("start") {
         figures.extend(start_up(ground, 20 / scale));
     }
@@ -181,6 +184,126 @@ fn fifty_milliseconds(ground: &Ground, count: usize) -> Vec<Figure> {
             beside: format!("bare sender {bare:.2}/s"),
         },
     ]
+}
+
+/// Modems of the scene with many.
+const MANY: usize = 64;
+/// What they allow together at 50 ms, messages a second.
+const MANY_IDEAL: f64 = 20.0 * MANY as f64;
+
+/// Many modems on one daemon, with and without status reports. The simulator shares the cores, so what it takes of them and
+/// what bare senders reach on all lines at once stand beside.
+fn modems(ground: &Ground, count: usize) -> Vec<Figure> {
+    let bare = bare_on_all(ground, count / MANY);
+    let mut figures = Vec::new();
+    for (reports, names) in [
+        (
+            false,
+            [
+                "64 modems, 50 ms: share of the ideal",
+                "64 modems: commits a message",
+                "64 modems: memory (PSS)",
+            ],
+        ),
+        (
+            true,
+            [
+                "64 modems, 50 ms, with reports: share of the ideal",
+                "64 modems with reports: commits a message",
+                "64 modems with reports: memory (PSS)",
+            ],
+        ),
+    ] {
+        let run = many(ground, count, reports);
+        let beside = [
+            format!("{:.0}/s; bare senders without store {bare:.0}/s", run.rate),
+            format!("daemon {:.0} % of a core, simulator {:.0} %", run.daemon_cpu, run.simulator_cpu),
+            format!("peak resident {:.1} MiB", run.peak),
+        ];
+        let values = [run.rate / MANY_IDEAL * 100.0, run.commits, run.pss];
+        let lines = [Wanted::AtLeast(95.0), Wanted::Below(1.0), Wanted::Below(40.0)];
+        for (((name, value), (unit, line)), beside) in
+            names.into_iter().zip(values).zip(["%", "", "MiB"].into_iter().zip(lines)).zip(beside)
+        {
+            figures.push(Figure { name, value, unit, wanted: ground.judged.then_some(line), beside });
+        }
+    }
+    figures
+}
+
+/// What one run with many modems came to.
+struct Many {
+    /// Messages a second.
+    rate: f64,
+    /// Commits a message, those that take messages in and reports included.
+    commits: f64,
+    pss: f64,
+    peak: f64,
+    /// Share of one core while messages left, per cent.
+    daemon_cpu: f64,
+    simulator_cpu: f64,
+}
+
+/// All messages are in the queue before the first modem is there: what is measured is sending.
+fn many(ground: &Ground, count: usize, reports: bool) -> Many {
+    let place = Place::below(&ground.dir);
+    let config = place.configure("[log]\nlevel = \"warn\"\n");
+    let daemon = start(ground, &place, &config);
+    let mut connection = daemon.client();
+    for start in (0..count).step_by(1_000) {
+        let asked = (start..count.min(start + 1_000)).map(|n| {
+            let mut asked = message(n);
+            asked["report"] = json!(reports);
+            asked
+        });
+        let body = json!(asked.collect::<Vec<_>>()).to_string();
+        assert_eq!(connection.json("/v1/messages", &body).expect("an answer").status, 202);
+    }
+    let commits = metric(&daemon, "smsotp_store_commits_total");
+    let simulator = Simulator::start(&links(&place, MANY), &["--latency", "50ms"]);
+    // The modems get ready one after the other: the clock runs from the first tenth to the last.
+    let reached = |part: f64| {
+        let until = Instant::now() + Duration::from_secs(300);
+        loop {
+            let done = submitted(&daemon);
+            if done >= count as f64 * part {
+                return (done, Instant::now());
+            }
+            assert!(Instant::now() < until, "only {done} submitted: {}", crate::rig::read_log(&place));
+            std::thread::sleep(LOOK_EVERY);
+        }
+    };
+    let (first, start) = reached(0.1);
+    let used = || [daemon.pid(), simulator.pid()].map(|pid| probe::cpu(pid).as_secs_f64());
+    let before = used();
+    let (last, end) = reached(0.9);
+    let time = (end - start).as_secs_f64();
+    let after = used();
+    let share = |of: usize| (after[of] - before[of]) / time * 100.0;
+    let (daemon_cpu, simulator_cpu) = (share(0), share(1));
+    let (pss, peak) = probe::memory(daemon.pid());
+    reached(1.0);
+    let wanted = if reports { count as f64 } else { 0.0 };
+    let until = Instant::now() + Duration::from_secs(60);
+    while metric(&daemon, "smsotp_reports_total") < wanted {
+        assert!(Instant::now() < until, "reports are missing");
+        std::thread::sleep(LOOK_EVERY);
+    }
+    let commits = (metric(&daemon, "smsotp_store_commits_total") - commits) / count as f64;
+    Many { rate: (last - first) / time, commits, pss, peak, daemon_cpu, simulator_cpu }
+}
+
+/// Bare senders on as many lines at once, messages a second.
+fn bare_on_all(ground: &Ground, count: usize) -> f64 {
+    let place = Place::below(&ground.dir);
+    std::fs::create_dir_all(place.ports()).expect("the directory of links");
+    let links = links(&place, MANY);
+    let _simulator = Simulator::start(&links, &["--latency", "50ms"]);
+    std::thread::scope(|scope| {
+        let senders: Vec<_> = links.iter().map(|link| scope.spawn(|| bare::send(link, count))).collect();
+        let times = senders.into_iter().map(|sender| sender.join().expect("it sends"));
+        times.map(|time| count as f64 / time.as_secs_f64()).sum()
+    })
 }
 
 /// From the first byte of the POST on an idle daemon to the first byte of `AT+CMGS` at the modem.

@@ -97,6 +97,8 @@ const FRAGMENTS: [&str; 48] = [
 pub struct Tally {
     /// Requests that ended well.
     pub well: usize,
+    /// Steps of USSD dialogues without an answer.
+    pub no_words: usize,
     /// Messages refused by the modem.
     pub rejected: usize,
     /// Requests that ended without an effect.
@@ -462,7 +464,7 @@ impl Dialogue {
             assert!(self.durable.contains(&id), "{id} left before it was durable");
             assert!(self.open.contains(&id), "{id} left and is not open");
             assert!(self.sent.insert(id), "{id} left twice");
-        } else if let Some(line) = bytes.strip_suffix(b"\r") {
+        } else if let Some(line) = bytes.strip_suffix(b"\r").or_else(|| bytes.strip_suffix(b"\r\n")) {
             assert!(line.starts_with(b"AT") && line.iter().all(|b| (b' '..0x7f).contains(b)), "{line:?}");
         } else {
             assert_eq!(bytes, [0x1b]);
@@ -482,7 +484,8 @@ impl Dialogue {
                 assert!(sent, "{id} was not sent");
                 self.tally.well += 1;
             }
-            Ok(Done::Reset) => self.tally.well += 1,
+            Ok(Done::Reset | Done::Ussd(_) | Done::UssdEnded) => self.tally.well += 1,
+            Err(Failure::Ussd(_)) => self.tally.no_words += 1,
             Err(Failure::Rejected(_)) => self.tally.rejected += 1,
             Err(Failure::NotSent(_)) => {
                 assert!(!sent, "{id} was sent");
@@ -563,6 +566,7 @@ fn settings() -> Settings {
         keep_alive: None,
         submit_limit: None,
         hang_up_calls: true,
+        balance: None,
         roaming: Roaming::Allow,
         service_centre: None,
         notes: std::sync::Arc::clone(smsotpd::modem::profile::Library::compiled_in()),

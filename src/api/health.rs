@@ -1,9 +1,10 @@
 //! Health, status and metrics: what monitoring asks for.
 //!
-//! Live: the process answers. Ready: the store answers and some channel takes messages; else 503 with the reasons.
+//! Live: the process answers. Ready: the store answers and some channel takes messages and has budget; else 503 with the reasons.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
@@ -13,8 +14,10 @@ use serde_json::json;
 
 use super::caller::Role;
 use super::listen::Peer;
-use super::{Api, alarms, problem};
+use super::records::utc;
+use super::{Api, alarms, modems, problem, waiting};
 use crate::clock;
+use crate::route::budget::{Windows, standings};
 use crate::store::{AlarmRecord, Alarms, Count, Operations, StoreError};
 use crate::telemetry::metrics;
 
@@ -30,10 +33,17 @@ pub(super) async fn ready(State(api): State<Arc<Api>>) -> Response {
     if let Err(error) = api.parts.store.counts().await {
         reasons.push(json!({"code": "store", "detail": error.to_string()}));
     }
+    if let Some(why) = api.parts.store.unwritable() {
+        reasons.push(json!({"code": "store-unwritable", "detail": why}));
+    }
     let (ready, all) = channels(&api);
     if ready == 0 {
         let detail = format!("none of {all} channels is ready; see /v1/modems");
         reasons.push(json!({"code": "no-channel", "detail": detail}));
+    }
+    if let Ok(Some(until)) = waiting::no_budget(&api).await {
+        let detail = format!("no SIM that is ready has budget before {}", utc(until));
+        reasons.push(json!({"code": "no-budget", "detail": detail}));
     }
     let (status, word) = match reasons.is_empty() {
         true => (StatusCode::OK, "ready"),
@@ -49,7 +59,7 @@ pub(super) async fn status(
 ) -> Response {
     let response = if caller.may(Role::Send) {
         match standing(&api).await {
-            Ok((counts, open)) => problem::json(StatusCode::OK, JSON, &told(&api, &counts, &open)),
+            Ok(standing) => problem::json(StatusCode::OK, JSON, &told(&api, &standing)),
             Err(error) => problem::Problem::from(&error).response(),
         }
     } else {
@@ -58,11 +68,22 @@ pub(super) async fn status(
     api.answered("/v1/status", response)
 }
 
-async fn standing(api: &Api) -> Result<(Vec<Count>, Vec<AlarmRecord>), StoreError> {
-    Ok((api.parts.store.counts().await?, api.parts.store.alarms(Alarms::Open).await?))
+/// What the store tells of the moment.
+struct Standing {
+    counts: Vec<Count>,
+    open: Vec<AlarmRecord>,
+    /// For how long the head of the queue could have left.
+    waited: Duration,
 }
 
-fn told(api: &Api, counts: &[Count], open: &[AlarmRecord]) -> serde_json::Value {
+async fn standing(api: &Api) -> Result<Standing, StoreError> {
+    let now = clock::wall();
+    let store = &api.parts.store;
+    let waited = store.waiting(now).await?.map_or(Duration::ZERO, |due| now.since(due));
+    Ok(Standing { counts: store.counts().await?, open: store.alarms(Alarms::Open).await?, waited })
+}
+
+fn told(api: &Api, Standing { counts, open, waited }: &Standing) -> serde_json::Value {
     let mut messages: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
     for count in counts {
         messages.entry(count.lane.as_str()).or_default().insert(count.state.as_str(), count.messages);
@@ -72,6 +93,8 @@ fn told(api: &Api, counts: &[Count], open: &[AlarmRecord]) -> serde_json::Value 
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": clock::wall().since(api.started).as_secs(),
         "messages": messages,
+        "queue": {"oldest_seconds": waited.as_secs()},
+        "store": {"unwritable": api.parts.store.unwritable()},
         "channels": {"ready": ready, "all": all},
         "alarms": alarms::listed(open),
         "modems": api.parts.fleet.borrow().modems,
@@ -92,9 +115,17 @@ pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Response {
 
 async fn exposed(api: &Api) -> Result<String, StoreError> {
     let metrics = &api.parts.metrics;
-    let (counts, open) = standing(api).await?;
+    let Standing { counts, open, waited } = standing(api).await?;
     metrics.messages(&counts);
     metrics.alarms(&open);
+    let spent = api.parts.store.spent().await?;
+    let now = Windows::at(clock::wall());
+    metrics.budgets(spent.iter().flat_map(|record| {
+        let channel = &record.channel.0;
+        let standings = standings(&api.parts.budgets.of(channel), &record.spent, now);
+        standings.map(move |one| (channel.to_string(), modems::word(one.window), one.left()))
+    }));
+    metrics.waited(waited);
     let (ready, all) = channels(api);
     metrics.channels(ready, all);
     let stats = api.parts.store.stats();
@@ -107,5 +138,5 @@ async fn exposed(api: &Api) -> Result<String, StoreError> {
 
 fn channels(api: &Api) -> (usize, usize) {
     let channels = api.parts.channels.borrow();
-    (channels.iter().filter(|channel| channel.ready).count(), channels.len())
+    (waiting::taking(&channels).len(), channels.len())
 }

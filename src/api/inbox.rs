@@ -12,7 +12,7 @@ use super::listen::Peer;
 use super::problem::{self, Problem, json, malformed};
 use super::records::utc;
 use super::{Api, params};
-use crate::store::{InboxRecord, Operations};
+use crate::store::{InboxId, InboxRecord, Operations};
 
 /// Texts listed when the caller names no number, and at most.
 const LIST_USUAL: usize = 50;
@@ -60,6 +60,9 @@ impl<'a> Received<'a> {
 #[derive(Serialize)]
 struct Listing<'a> {
     texts: Vec<Received<'a>>,
+    /// `before` of the next page, if there may be one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 pub(super) async fn list(
@@ -75,22 +78,27 @@ async fn listed(api: &Api, caller: &Caller, uri: &Uri) -> Result<Response, Probl
     if !caller.may(Role::Admin) {
         return Err(problem::FORBIDDEN);
     }
-    let most = most(uri.query().unwrap_or_default())?;
-    let records = api.parts.store.inbox(most).await.map_err(|e| Problem::from(&e))?;
-    let texts = records.iter().map(Received::listed).collect();
-    Ok(json(StatusCode::OK, JSON, &Listing { texts }))
+    let (before, most) = page(uri.query().unwrap_or_default())?;
+    let records = api.parts.store.inbox(before, most).await.map_err(|e| Problem::from(&e))?;
+    let texts: Vec<_> = records.iter().map(Received::listed).collect();
+    let next = texts.last().filter(|_| texts.len() == most).map(|last| last.id.clone());
+    Ok(json(StatusCode::OK, JSON, &Listing { texts, next }))
 }
 
-fn most(query: &str) -> Result<usize, Problem> {
-    let mut most = LIST_USUAL;
+fn page(query: &str) -> Result<(Option<InboxId>, usize), Problem> {
+    let (mut before, mut most) = (None, LIST_USUAL);
     for (name, value) in params::query(query) {
-        if name != "limit" {
-            return Err(malformed(format!("{name:?} is unknown; known is limit")));
+        let bad = || malformed(format!("{value:?} is no value of {name}"));
+        match name {
+            "before" => before = Some(value.parse().map_err(|_| bad())?),
+            "limit" => {
+                let asked = value.parse().ok().filter(|asked| (1..=LIST_MAX).contains(asked));
+                most = asked.ok_or_else(bad)?;
+            }
+            _ => return Err(malformed(format!("{name:?} is unknown; known are limit, before"))),
         }
-        let asked = value.parse().ok().filter(|asked| (1..=LIST_MAX).contains(asked));
-        most = asked.ok_or_else(|| malformed(format!("{value:?} is no value of limit")))?;
     }
-    Ok(most)
+    Ok((before, most))
 }
 
 pub(super) async fn show(

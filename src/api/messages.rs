@@ -17,7 +17,7 @@ use super::caller::{Caller, Role};
 use super::listen::Peer;
 use super::problem::{self, Problem, Refused, json, malformed};
 use super::records::{Message, utc};
-use super::{Api, BATCH_FACTOR, params};
+use super::{Api, BATCH_FACTOR, params, waiting};
 use crate::clock;
 use crate::pdu::{self, Forecast};
 use crate::queue::admission::{self, Refusal, Rules, Submission};
@@ -262,7 +262,8 @@ async fn shown(api: &Api, caller: &Caller, id: &str) -> Result<Response, Problem
     let found = api.parts.store.message(id).await.map_err(|e| Problem::from(&e))?;
     match found {
         Some(record) if caller.may(Role::Admin) || *record.caller == *caller.name => {
-            Ok(json(StatusCode::OK, JSON, &Message::whole(&record)))
+            let waits = waiting::cause(api, &record).await.map_err(|e| Problem::from(&e))?;
+            Ok(json(StatusCode::OK, JSON, &Message::whole(&record, waits)))
         }
         _ => Err(problem::NO_MESSAGE),
     }

@@ -3,9 +3,9 @@
 //! Everything here maps: parameters to a request, an answer to a body. Decisions are made by `otp`, `queue::admission` and the
 //! store. Each endpoint answers bad input in its own envelope, with a status of the 4xx family, and stores nothing.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::os::unix::net::UnixListener;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
@@ -17,9 +17,12 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::at::command::UssdCode;
 use crate::clock;
-use crate::modem::supervisor::{CommandError, Fleet, Trace};
-use crate::provider::Channel;
+use crate::modem::supervisor::{CommandError, Fleet, Hold, Trace};
+use crate::modem::ussd::UssdAnswer;
+use crate::provider::{BoxFuture, Channel};
+use crate::route::budget::Budgets;
 use crate::store::engine::Store;
 use crate::telemetry::metrics::{self, Metrics};
 use crate::units::UnixMs;
@@ -38,6 +41,7 @@ mod problem;
 mod records;
 mod tokens;
 mod validate;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -54,9 +58,17 @@ const DRAINED: usize = 4 << 20;
 /// Finds the wire trace of a modem by port name or IMEI.
 pub type TraceOf = Box<dyn Fn(&str) -> Result<Arc<Trace>, CommandError> + Send + Sync>;
 
+/// What a step of a USSD dialogue comes to: the network's words, or nothing where it was to be ended.
+pub type Told = BoxFuture<Result<Option<UssdAnswer>, CommandError>>;
+
+/// Takes a step of a USSD dialogue with a modem, by port name or IMEI; without a code it ends the dialogue.
+pub type Ussd = Box<dyn Fn(String, Option<UssdCode>) -> Told + Send + Sync>;
+
+/// Holds a modem back by port name or IMEI, or lets it go; gives the name by which the hold is remembered.
+pub type SetHold = Box<dyn Fn(String, Option<Hold>) -> BoxFuture<Result<String, CommandError>> + Send + Sync>;
+
 /// Confirms the SIM of a modem by port name or IMEI.
-pub type ConfirmSim =
-    Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<(), CommandError>> + Send>> + Send + Sync>;
+pub type ConfirmSim = Box<dyn Fn(String) -> BoxFuture<Result<(), CommandError>> + Send + Sync>;
 
 /// What the API speaks for.
 pub struct Parts {
@@ -70,8 +82,16 @@ pub struct Parts {
     pub refresh: Box<dyn Fn(&Metrics) + Send + Sync>,
     /// The supervisor's snapshot.
     pub fleet: watch::Receiver<Arc<Fleet>>,
-    /// The wire trace of a modem in service, by port name or IMEI.
+    /// The wire trace of a modem, in service or not, by port name or IMEI.
     pub trace: TraceOf,
+    /// A step of a USSD dialogue, or its end.
+    pub ussd: Ussd,
+    /// How an operator holds a modem back.
+    pub hold: SetHold,
+    /// What each SIM may send.
+    pub budgets: Budgets,
+    /// What people call SIMs, by ICCID.
+    pub sim_names: BTreeMap<String, String>,
     /// The SIM that is in a modem belongs there.
     pub confirm_sim: ConfirmSim,
     /// All channels of all providers.
@@ -142,6 +162,10 @@ fn router(parts: Parts) -> Router {
         .route("/v1/modems", get(modems::list))
         .route("/v1/modems/{modem}/confirm-sim", post(modems::confirm_sim))
         .route("/v1/modems/{modem}/trace", get(modems::trace))
+        .route("/v1/modems/{modem}/ussd", post(modems::ussd).delete(modems::ussd_cancel))
+        .route("/v1/modems/{modem}/pause", post(modems::pause))
+        .route("/v1/modems/{modem}/drain", post(modems::drain))
+        .route("/v1/modems/{modem}/resume", post(modems::resume))
         .route("/v1/status", get(health::status))
         .route("/v1/health/live", get(health::live))
         .route("/v1/health/ready", get(health::ready))

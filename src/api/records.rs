@@ -24,6 +24,9 @@ pub(super) struct Message<'a> {
     changed: String,
     caller: &'a str,
     cause: Option<&'a str>,
+    /// Why it is still in the queue, for people; left out in listings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits: Option<String>,
     /// Left out in listings.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<Vec<Attempt<'a>>>,
@@ -43,9 +46,10 @@ struct Attempt<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// With its attempts.
-    pub(super) fn whole(record: &'a MessageRecord) -> Self {
-        Self { attempts: Some(record.attempts.iter().map(Attempt::from).collect()), ..Self::listed(record) }
+    /// With its attempts, and why it waits.
+    pub(super) fn whole(record: &'a MessageRecord, waits: Option<String>) -> Self {
+        let attempts = Some(record.attempts.iter().map(Attempt::from).collect());
+        Self { attempts, waits, ..Self::listed(record) }
     }
 
     /// Without its attempts.
@@ -62,6 +66,7 @@ impl<'a> Message<'a> {
             changed: utc(record.changed),
             caller: &record.caller,
             cause: record.cause.as_deref(),
+            waits: None,
             attempts: None,
         }
     }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 pub use super::argument::{Address, Pin, StoreName, UssdCode};
+use super::hex;
 pub use super::signal::SignalForm;
 
 /// Most commands answer within 300 ms; five seconds is what smstools grants.
@@ -30,8 +31,8 @@ const FUNCTIONALITY: Duration = Duration::from_secs(15);
 const OPERATOR: Duration = Duration::from_secs(30);
 /// The OK of `+CUSD`; the network's text comes as an unsolicited result up to [`USSD_ANSWER`] later.
 const USSD: Duration = Duration::from_secs(30);
-/// How long the network may take to answer a USSD.
-pub const USSD_ANSWER: Duration = Duration::from_secs(120);
+/// How long the network may take to answer a USSD; most answer within ten seconds.
+pub const USSD_ANSWER: Duration = Duration::from_secs(60);
 
 /// What the answer looks like before its final result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,6 +231,8 @@ pub enum Command {
     Chup,
     /// `+CUSD=1,"...",15`: ask the network.
     Cusd(UssdCode),
+    /// `+CUSD=1,"<hex>",15`: the same as octets, for modems that want packed septets.
+    CusdOctets(Vec<u8>),
     /// `+CUSD=2`: end the dialogue.
     CusdCancel,
 }
@@ -315,6 +318,7 @@ impl Command {
             Self::Cmgd(index) => format!("+CMGD={index}"),
             Self::Cfun(fun) => format!("+CFUN={fun}"),
             Self::Cusd(code) => format!("+CUSD=1,\"{}\",15", code.as_str()),
+            Self::CusdOctets(octets) => format!("+CUSD=1,\"{}\",15", hex::encode(octets)),
             _ => String::new(),
         }
     }
@@ -340,7 +344,7 @@ impl Command {
             Self::Cmgs { .. } => PROMPT,
             Self::Cfun(_) | Self::CfunReset => FUNCTIONALITY,
             Self::CopsRead => OPERATOR,
-            Self::Cusd(_) | Self::CusdCancel => USSD,
+            Self::Cusd(_) | Self::CusdOctets(_) | Self::CusdCancel => USSD,
             _ => QUICK,
         }
     }
@@ -411,6 +415,7 @@ mod tests {
             Command::Cmgr(number),
             Command::Cmgd(number),
             Command::Cfun(octet),
+            Command::CusdOctets(vec![octet; usize::from(octet)]),
         ];
         all.extend(set);
         all.extend(Pin::new(text).map(Command::CpinEnter));
@@ -432,7 +437,7 @@ mod tests {
                 let quotes = line.iter().filter(|&&b| b == b'"').count();
                 let texts = match &command {
                     Command::CpmsSet { .. } => 3,
-                    Command::CpinEnter(_) | Command::Cusd(_) | Command::CscaSet(_) => 1,
+                    Command::CpinEnter(_) | Command::Cusd(_) | Command::CusdOctets(_) | Command::CscaSet(_) => 1,
                     _ => 0,
                 };
                 prop_assert_eq!(quotes, 2 * texts);
@@ -442,7 +447,7 @@ mod tests {
 
     #[test]
     fn commands_are_written_as_the_specifications_have_them() {
-        let cases: [(Command, &str); 14] = [
+        let cases: [(Command, &str); 15] = [
             (Command::At, "AT\r"),
             (Command::Ate0, "ATE0\r"),
             (Command::CpinEnter(Pin::new("1234").unwrap()), "AT+CPIN=\"1234\"\r"),
@@ -467,6 +472,7 @@ mod tests {
             (Command::Cmgr(0), "AT+CMGR=0\r"),
             (Command::CmglAll { stored: 3 }, "AT+CMGL=4\r"),
             (Command::Cusd(UssdCode::new("*100#").unwrap()), "AT+CUSD=1,\"*100#\",15\r"),
+            (Command::CusdOctets(vec![0xaa, 0x18]), "AT+CUSD=1,\"AA18\",15\r"),
         ];
         for (command, line) in cases {
             assert_eq!(String::from_utf8(command.encode()).unwrap(), line);

@@ -343,7 +343,8 @@ impl UssdReply {
         let end = if quoted { body.rsplit_once('"') } else { body.rsplit_once(',') };
         let (text, dcs) = match end.map(|(text, tail)| (text, tail.trim_start_matches([',', ' ']).trim())) {
             Some((text, "")) if quoted => (text, None),
-            Some((text, tail)) if tail.parse::<u8>().is_ok() => (text, tail.parse().ok()),
+            // A number that is no octet ends the text as well, and says nothing.
+            Some((text, tail)) if tail.bytes().all(|b| b.is_ascii_digit()) => (text, tail.parse().ok()),
             _ => (body, None),
         };
         Some(Self { m, text: Some(text.to_owned()), dcs })
@@ -449,6 +450,8 @@ mod tests {
         assert_eq!(ussd("+CUSD: 0, 49B4").text.as_deref(), Some("49B4"));
         assert_eq!(ussd("+CUSD: 0,hello, world").text.as_deref(), Some("hello, world"));
         assert_eq!(ussd("+CUSD: 0,\"call \"x").text.as_deref(), Some("call \"x"));
+        let broken = ussd("+CUSD: 0,\"Hello\",300");
+        assert_eq!((broken.text.as_deref(), broken.dcs), (Some("Hello"), None));
         assert!(UssdReply::is_unfinished("+CUSD: 2,\"first line"));
         assert!(!UssdReply::is_unfinished("+CUSD: 2,\"all\",15"));
     }

@@ -6,12 +6,15 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::finding::{Fault, Finding, Findings};
-use super::raw::{self, Limits, Notes, Section};
-use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Store, UserName, Validate};
-use crate::at::command::{Address, CMGS_SLOW};
+use super::raw::{self, Limits, Notes, Section, whole};
+use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Sim, Store, UserName, Validate};
+use crate::at::command::{Address, CMGS_SLOW, UssdCode};
+use crate::modem::balance::{Amount, BalanceCheck, Pattern};
 use crate::otp::template::{Template, TemplateError};
 use crate::pdu::Policy;
+use crate::route::budget;
 use crate::secret::Secret;
+use crate::units::{Dbm, Iccid};
 
 const SECOND: (Duration, &str) = (Duration::from_secs(1), "1s");
 const HOUR: (Duration, &str) = (Duration::from_secs(3_600), "1h");
@@ -24,6 +27,7 @@ const KEEP: Limits = Limits { least: HOUR, most: TEN_YEARS };
 const WAIT: Limits = Limits { least: SECOND, most: WEEK };
 const CHALLENGE: Limits = Limits { least: SECOND, most: HOUR };
 const SUBMIT: Limits = Limits { least: SECOND, most: (Duration::from_secs(600), "10m") };
+const BALANCE: Limits = Limits { least: HOUR, most: (Duration::from_secs(30 * 86_400), "30d") };
 const KEEP_ALIVE: Limits = Limits { least: (Duration::from_secs(5), "5s"), most: (DAY, "1d") };
 
 /// A guess has one chance in a million a try; beyond this many tries the PIN is what protects.
@@ -45,13 +49,15 @@ pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
         notes.fault(error.span().as_ref(), "", Fault::Syntax(error.message().to_owned()));
     }
     let root = Section::root(&notes, tree.get_ref());
+    let modem = modem(root.section("modem"));
     let mut config = Config {
         store: store(root.section("store")),
         key: key(root.section("key")),
         api: api(root.section("api")),
         callers: callers(root.sections("caller")),
         log: log(root.section("log")),
-        modem: modem(root.section("modem")),
+        sims: sims(root.sections("sim"), modem.budget),
+        modem,
         admission: admission(root.section("admission")),
         sms: sms(root.section("sms")),
         validate: validate(root.section("validate")),
@@ -236,17 +242,147 @@ fn modem(at: Section<'_, '_>) -> Modem {
     }
     at.absolute("notes", &mut modem.notes);
     at.flag("hang-up-calls", &mut modem.hang_up_calls);
+    modem.balance = balance(&at);
     modem.roaming = at.word("roaming").unwrap_or(modem.roaming);
     modem.service_centre = service_centre(&at);
     modem.site_hook = at.optional_absolute("site-hook");
+    if let Some(weak) = weak_signal(&at) {
+        modem.weak_signal = weak;
+    }
     for port in at.sections("port") {
         if let Some(path) = port_path(&port, &modem.ports) {
             modem.ports.push(path);
         }
         port.done();
     }
+    let own = at.section("budget");
+    budget(&own, &mut modem.budget);
+    own.done();
     at.done();
     modem
+}
+
+fn balance(at: &Section<'_, '_>) -> Option<BalanceCheck> {
+    let code = at.text("balance-code").map(|text| (UssdCode::new(&text), text));
+    let pattern = at.text("balance-pattern").map(|text| (Pattern::new(&text), text));
+    let mut every = DAY;
+    at.duration("balance-every", &BALANCE, &mut every);
+    let threshold = amount(at, "balance-threshold");
+    if let Some((None, text)) = &code {
+        let remedy = "write a USSD code such as \"*100#\": digits, '*' and '#'";
+        at.fault("balance-code", at.value("balance-code"), Fault::Text { value: text.clone(), remedy });
+    }
+    if let Some((None, text)) = &pattern {
+        let remedy = "write a piece of the network's answer with {amount} once in it, such as \"Guthaben: {amount} EUR\"";
+        at.fault("balance-pattern", at.value("balance-pattern"), Fault::Text { value: text.clone(), remedy });
+    }
+    match (code, pattern) {
+        (Some(_), None) => {
+            let remedy =
+                "say where the amount is in the answer to `balance-code`, such as \"Guthaben: {amount} EUR\"";
+            at.fault("balance-pattern", at.value("balance-code"), Fault::Missing(remedy));
+            None
+        }
+        (None, Some(_)) => {
+            let remedy = "say what the network is asked, such as \"*100#\"";
+            at.fault("balance-code", at.value("balance-pattern"), Fault::Missing(remedy));
+            None
+        }
+        (Some((code, _)), Some((pattern, _))) => {
+            Some(BalanceCheck { code: code?, pattern: pattern?, every, threshold })
+        }
+        (None, None) => {
+            for key in ["balance-every", "balance-threshold"] {
+                if at.value(key).is_some() {
+                    at.warn(key, at.value(key), "has no effect without `balance-code` and `balance-pattern`");
+                }
+            }
+            None
+        }
+    }
+}
+
+/// More than a SIM sends in a month at a message a second.
+const UNLIMITED: u64 = 10_000_000;
+
+fn budget(at: &Section<'_, '_>, into: &mut budget::Limits) {
+    limit(at, "per-minute", &mut into.per_minute);
+    limit(at, "per-day", &mut into.per_day);
+    limit(at, "per-month", &mut into.per_month);
+    limit(at, "recipients-per-month", &mut into.recipients);
+}
+
+/// A number, or "none" where another budget is not to apply.
+fn limit(at: &Section<'_, '_>, key: &'static str, into: &mut Option<u32>) {
+    let Some(value) = at.value(key) else { return };
+    match value.get_ref() {
+        DeValue::String(word) if word == "none" => *into = None,
+        DeValue::String(word) => {
+            let remedy = "write a number without quotes, or \"none\"";
+            at.fault(key, Some(value), Fault::Text { value: word.clone().into_owned(), remedy });
+        }
+        _ => {
+            let mut number = 1;
+            at.number(key, 1, UNLIMITED, &mut number);
+            *into = Some(number);
+        }
+    }
+}
+
+fn amount(at: &Section<'_, '_>, key: &'static str) -> Option<Amount> {
+    let value = at.value(key)?;
+    let units: Option<f64> = match value.get_ref() {
+        DeValue::Integer(integer) => {
+            whole(integer).and_then(|units| u32::try_from(units).ok()).map(f64::from)
+        }
+        DeValue::Float(float) => {
+            float.as_str().parse().ok().filter(|units| (0.0..=f64::from(u32::MAX)).contains(units))
+        }
+        _ => None,
+    };
+    if units.is_none() {
+        at.fault(
+            key,
+            Some(value),
+            Fault::Type { found: raw::kind(value), wanted: "an amount such as 5 or 2.50, without quotes" },
+        );
+    }
+    units.map(Amount::from)
+}
+
+fn sims(tables: Vec<Section<'_, '_>>, general: budget::Limits) -> Vec<Sim> {
+    let mut sims: Vec<Sim> = Vec::with_capacity(tables.len());
+    for at in tables {
+        let mut own = general;
+        budget(&at, &mut own);
+        let name = at.text("name");
+        if let Some(iccid) = iccid(&at) {
+            if sims.iter().any(|sim| sim.iccid == iccid) {
+                at.fault("iccid", at.value("iccid"), Fault::Twice(iccid.to_string()));
+            } else {
+                sims.push(Sim { iccid, name, budget: own });
+            }
+        }
+        at.done();
+    }
+    sims
+}
+
+fn iccid(at: &Section<'_, '_>) -> Option<Iccid> {
+    if at.value("iccid").is_none() {
+        at.fault(
+            "iccid",
+            None,
+            Fault::Missing("write iccid = \"8949...\", as `smsotpctl modem list` has it"),
+        );
+    }
+    let text = at.text("iccid")?;
+    let iccid = Iccid::parse(&text);
+    if iccid.is_none() {
+        let remedy = "write the 18 to 22 digits that `smsotpctl modem list` has";
+        at.fault("iccid", at.value("iccid"), Fault::Text { value: text, remedy });
+    }
+    iccid
 }
 
 fn service_centre(at: &Section<'_, '_>) -> Option<Address> {
@@ -258,6 +394,25 @@ fn service_centre(at: &Section<'_, '_>) -> Option<Address> {
         at.fault("service-centre", at.value("service-centre"), Fault::Text { value: text, remedy });
     }
     address
+}
+
+/// What `+CSQ` can tell; TS 27.007 8.5.
+fn weak_signal(at: &Section<'_, '_>) -> Option<Dbm> {
+    let value = at.value("weak-signal")?;
+    let bound = match value.get_ref() {
+        DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().parse().ok(),
+        _ => None,
+    };
+    let bound = bound.filter(|dbm| (-113..=-51).contains(dbm)).map(Dbm);
+    if bound.is_none() {
+        let shown = match value.get_ref() {
+            DeValue::Integer(integer) => integer.to_string(),
+            _ => raw::kind(value).to_owned(),
+        };
+        let remedy = "write dBm without quotes, -113 to -51";
+        at.fault("weak-signal", Some(value), Fault::Text { value: shown, remedy });
+    }
+    bound
 }
 
 fn pin(at: &Section<'_, '_>) -> Option<Secret> {

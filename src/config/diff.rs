@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::at::command::Address;
 use crate::config::{Config, word_of};
+use crate::route::budget::Limits;
 use crate::secret::Secret;
 
 /// One key that differs.
@@ -80,9 +81,13 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
 /// Every key with its value, always the same keys in the same order.
 #[must_use]
 pub fn entries(config: &Config) -> Vec<Entry> {
-    let Config { store, key, api, callers, log, modem, admission, sms, validate, warnings: _ } = config;
+    let Config { store, key, api, callers, log, modem, sims, admission, sms, validate, warnings: _ } = config;
     let callers = callers.iter().map(|caller| format!("{}={}", caller.user, caller.role.as_str()));
     let targets = log.targets.iter().map(|(target, level)| format!("{target}={}", level.as_str()));
+    let balance = modem.balance.as_ref();
+    let sims = sims
+        .iter()
+        .map(|sim| format!("{}={}", sim.name.as_deref().unwrap_or(sim.iccid.as_str()), limits(&sim.budget)));
     let ports = modem.ports.iter().map(|port| port.display().to_string());
     vec![
         restart("store.path", text(store.path.display())),
@@ -105,10 +110,23 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         restart("modem.submit-limit", span(modem.submit_limit)),
         live("modem.notes", text(modem.notes.display())),
         restart("modem.hang-up-calls", number(modem.hang_up_calls)),
+        restart("modem.balance-code", optional(balance.map(|check| check.code.as_str()))),
+        restart("modem.balance-pattern", optional(balance.map(|check| &check.pattern))),
+        restart("modem.balance-every", balance.map_or(Shown::Unset, |check| span(check.every))),
+        restart(
+            "modem.balance-threshold",
+            balance.and_then(|check| check.threshold).map_or(Shown::Unset, number),
+        ),
         restart("modem.roaming", text(word_of(modem.roaming))),
         restart("modem.service-centre", optional(modem.service_centre.as_ref().map(Address::as_str))),
+        restart("modem.weak-signal", number(modem.weak_signal.0)),
         restart("modem.site-hook", optional(modem.site_hook.as_ref().map(|path| path.display()))),
         restart("modem.port", list(ports)),
+        restart("modem.budget.per-minute", limit(modem.budget.per_minute)),
+        restart("modem.budget.per-day", limit(modem.budget.per_day)),
+        restart("modem.budget.per-month", limit(modem.budget.per_month)),
+        restart("modem.budget.recipients-per-month", limit(modem.budget.recipients)),
+        restart("sim", list(sims)),
         live("admission.default-country", optional(admission.default_country.as_ref())),
         live("admission.allow", list(admission.allow.iter().cloned())),
         live("admission.max-segments", number(admission.max_segments)),
@@ -141,6 +159,16 @@ fn text(value: impl fmt::Display) -> Shown {
 
 fn optional(value: Option<impl fmt::Display>) -> Shown {
     value.map_or(Shown::Unset, text)
+}
+
+fn limit(value: Option<u32>) -> Shown {
+    value.map_or(Shown::Unset, number)
+}
+
+/// Minute/day/month/recipients.
+fn limits(limits: &Limits) -> String {
+    let all = [limits.per_minute, limits.per_day, limits.per_month, limits.recipients];
+    all.map(|limit| limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string())).join("/")
 }
 
 fn number(value: impl fmt::Display) -> Shown {

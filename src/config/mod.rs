@@ -15,11 +15,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::at::command::{Address, CMGS_ANSWER};
+use crate::modem::balance::BalanceCheck;
 use crate::modem::exchange::Roaming;
 use crate::modem::profile::Library;
 use crate::pdu::Language;
 use crate::pdu::segment::{Allowed, Policy, Transliteration};
+use crate::route::budget::Limits;
 use crate::secret::Secret;
+use crate::units::{Dbm, Iccid};
 
 mod check;
 pub mod diff;
@@ -51,6 +54,8 @@ pub struct Config {
     pub log: Log,
     /// `[modem]`
     pub modem: Modem,
+    /// `[[sim]]`, in the order of the file.
+    pub sims: Vec<Sim>,
     /// `[admission]`
     pub admission: Admission,
     /// `[sms]`
@@ -181,14 +186,31 @@ pub struct Modem {
     pub library: Arc<Library>,
     /// Voice calls are hung up.
     pub hang_up_calls: bool,
+    /// How the balance of prepaid SIM cards is watched.
+    pub balance: Option<BalanceCheck>,
     /// Whether networks other than the card's own are used.
     pub roaming: Roaming,
     /// Number of the service centre, for cards that know none.
     pub service_centre: Option<Address>,
+    /// A signal below this is a weak one.
+    pub weak_signal: Dbm,
     /// The program that helps a modem which nothing else helped, with port and IMEI as its arguments.
     pub site_hook: Option<PathBuf>,
     /// `[[modem.port]]`: ports that udev does not link.
     pub ports: Vec<PathBuf>,
+    /// `[modem.budget]`: what each SIM may send.
+    pub budget: Limits,
+}
+
+/// One SIM, wherever it sits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sim {
+    /// Which.
+    pub iccid: Iccid,
+    /// What people call it.
+    pub name: Option<String>,
+    /// What it may send: its own limits, `[modem.budget]` where it has none.
+    pub budget: Limits,
 }
 
 /// What is let into the queue.
@@ -270,10 +292,13 @@ impl Default for Modem {
             notes: "/etc/smsotpd/firmware-notes.d".into(),
             library: Arc::clone(Library::compiled_in()),
             hang_up_calls: false,
+            balance: None,
             roaming: Roaming::Allow,
             service_centre: None,
+            weak_signal: Dbm(-105),
             site_hook: None,
             ports: Vec::new(),
+            budget: Limits::default(),
         }
     }
 }

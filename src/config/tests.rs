@@ -2,6 +2,8 @@
 
 use super::diff::{Shown, entries};
 use super::*;
+use crate::at::command::UssdCode;
+use crate::modem::balance::{Amount, Pattern};
 
 const SHIPPED: &str = include_str!("../../conf/smsotpd.toml");
 
@@ -62,13 +64,28 @@ keep-alive = 60
 submit-limit = "2m"
 notes = "/n"
 hang-up-calls = true
+balance-code = "*100#"
+balance-pattern = "Guthaben: {amount} EUR"
+balance-every = "12h"
+balance-threshold = 2.50
 roaming = "refuse"
 service-centre = "+491710760000"
+weak-signal = -99
 site-hook = "/h"
 [[modem.port]]
 path = "/dev/ttyS0"
 [[modem.port]]
 path = "/dev/ttyS1"
+[modem.budget]
+per-minute = 20
+per-day = 500
+recipients-per-month = 9
+[[sim]]
+iccid = "89490200001005155450F"
+name = "shelf 2"
+per-day = 50
+per-month = 700
+recipients-per-month = "none"
 [admission]
 default-country = "49"
 allow = ["+49", "72267"]
@@ -119,11 +136,29 @@ hash-permits = 1
             notes: "/n".into(),
             library: Arc::clone(Library::compiled_in()),
             hang_up_calls: true,
+            balance: Some(BalanceCheck {
+                code: UssdCode::new("*100#").unwrap(),
+                pattern: Pattern::new("Guthaben: {amount} EUR").unwrap(),
+                every: seconds(43_200),
+                threshold: Amount::read("2.50"),
+            }),
             roaming: Roaming::Refuse,
             service_centre: Address::new("+491710760000"),
+            weak_signal: Dbm(-99),
             site_hook: Some("/h".into()),
             ports: vec!["/dev/ttyS0".into(), "/dev/ttyS1".into()],
+            budget: Limits { per_minute: Some(20), per_day: Some(500), per_month: None, recipients: Some(9) },
         },
+        sims: vec![Sim {
+            iccid: Iccid::parse("89490200001005155450").unwrap(),
+            name: Some("shelf 2".to_owned()),
+            budget: Limits {
+                per_minute: Some(20),
+                per_day: Some(50),
+                per_month: Some(700),
+                recipients: None,
+            },
+        }],
         admission: Admission {
             default_country: Some("49".to_owned()),
             allow: vec!["+49".to_owned(), "72267".to_owned()],
@@ -148,6 +183,22 @@ hash-permits = 1
         warnings: Findings::default(),
     };
     assert_eq!(config, expect);
+}
+
+#[test]
+fn budgets_are_numbers_of_known_cards() {
+    let text = "[modem.budget]\nper-day = 0\nper-month = \"much\"\n[[sim]]\nname = \"x\"\n[[sim]]\niccid = \"1\"\n\
+        [[sim]]\niccid = \"89490200001005155450\"\n[[sim]]\niccid = \"89490200001005155450\"\nper-hour = 1\n";
+    let told: Vec<_> = findings(text).into_iter().map(|(line, key, _)| (line, key)).collect();
+    let expect = [
+        (2, "modem.budget.per-day"),
+        (3, "modem.budget.per-month"),
+        (4, "sim.iccid"),
+        (7, "sim.iccid"),
+        (11, "sim.iccid"),
+        (12, "sim.per-hour"),
+    ];
+    assert_eq!(told, expect.map(|(line, key)| (line, key.to_owned())));
 }
 
 #[test]
@@ -203,6 +254,12 @@ fn each_key_refuses_what_it_cannot_take() {
         ("[log]\ntargets = { smsotpd = \"loud\" }", "log.targets.smsotpd"),
         ("[modem]\nbaud = 110", "modem.baud"),
         ("[modem]\npin = 1234", "modem.pin"),
+        ("[modem]\nbalance-code = \"*100#\"", "modem.balance-pattern"),
+        ("[modem]\nbalance-pattern = \"{amount}\"", "modem.balance-code"),
+        ("[modem]\nbalance-pattern = \"{amount}\"\nbalance-code = \"balance\"", "modem.balance-code"),
+        ("[modem]\nbalance-code = \"*100#\"\nbalance-pattern = \"EUR\"", "modem.balance-pattern"),
+        ("[modem]\nbalance-every = \"59m\"", "modem.balance-every"),
+        ("[modem]\nbalance-threshold = -1", "modem.balance-threshold"),
         ("[modem]\npin = \"123\"", "modem.pin"),
         ("[modem]\nroaming = false", "modem.roaming"),
         ("[modem]\nroaming = \"never\"", "modem.roaming"),
@@ -360,4 +417,15 @@ fn a_file_that_is_not_there_is_a_finding_only_if_it_was_named() {
     let findings = Config::load(Path::new("/nonexistent/smsotpd.toml")).unwrap_err();
     assert!(matches!(findings.0.as_slice(), [Finding { line: None, fault: Fault::Unreadable(_), .. }]));
     assert!(Config::load_or_default(Some(Path::new("/nonexistent/smsotpd.toml"))).is_err());
+}
+
+#[test]
+fn a_weak_signal_is_what_a_modem_can_tell() {
+    for (value, told) in [("-113", true), ("-51", true), ("-114", false), ("0", false), ("\"-99\"", false)] {
+        let checked = Config::parse(&format!("[modem]\nweak-signal = {value}\n"), "f");
+        assert_eq!(checked.is_ok(), told, "{value}");
+        if let Err(findings) = checked {
+            assert!(findings.to_string().contains("-113 to -51"), "{findings}");
+        }
+    }
 }

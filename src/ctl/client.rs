@@ -13,6 +13,8 @@ use super::failure::{Failure, Refusal};
 
 /// The daemon answers in milliseconds; a minute covers a store whose disk is in trouble.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+/// A USSD step waits up to a minute for the modem's line and another for the network.
+const NETWORK_LIMIT: Duration = Duration::from_secs(150);
 /// A local socket connects at once or waits for a full backlog.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// A listing of the largest page stays far below this.
@@ -23,6 +25,7 @@ const HOST: &str = "http://smsotpd";
 /// A way to the daemon.
 pub(super) struct Client {
     socket: PathBuf,
+    limit: Duration,
     http: reqwest::Client,
     runtime: Runtime,
 }
@@ -36,12 +39,16 @@ impl Client {
             .map_err(|error| Failure::Local("this process gets no event loop", error))?;
         let http = reqwest::Client::builder()
             .unix_socket(socket.clone())
-            .timeout(ANSWER_LIMIT)
             .connect_timeout(CONNECT_LIMIT)
             .user_agent(concat!("smsotpctl/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| Failure::Local("this process gets no HTTP client", io::Error::other(error)))?;
-        Ok(Self { socket, http, runtime })
+        Ok(Self { socket, limit: ANSWER_LIMIT, http, runtime })
+    }
+
+    /// The same, waiting no longer than `limit`.
+    pub(super) fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// Asks for `path` with these query parameters.
@@ -52,6 +59,11 @@ impl Client {
     /// Posts JSON, with further headers.
     pub(super) fn post_json(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.exchange(self.request(Method::POST, path).json(body))
+    }
+
+    /// The same, where the answer comes from a network that may wait for another one.
+    pub(super) fn post_json_patiently(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.exchange(self.request(Method::POST, path).json(body).timeout(NETWORK_LIMIT))
     }
 
     /// Posts a form, as privacyIDEA's calls want it.
@@ -65,7 +77,8 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{HOST}{path}")).header("accept", "application/json")
+        let request = self.http.request(method, format!("{HOST}{path}"));
+        request.timeout(self.limit).header("accept", "application/json")
     }
 
     fn exchange(&self, request: RequestBuilder) -> Result<Value, Failure> {

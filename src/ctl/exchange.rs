@@ -4,7 +4,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::at::{exchange, hex};
-use crate::pdu::{self, facts::facts, gsm7};
+use crate::modem::ussd::{Readings, readings};
+use crate::pdu::{self, facts::facts};
 
 /// What a message in a listing says, of all that its PDU says.
 const MEANING: [&str; 12] = [
@@ -62,34 +63,16 @@ fn message(item: &mut Map<String, Value>) {
 /// Adds to a USSD text that is hex what it may stand for. The DCS often lies (TS 27.007 7.15), so it alone decides nothing:
 /// packed septets are always possible, UCS2 where it reads as one alphabet or the DCS says so.
 fn ussd(item: &mut Map<String, Value>) {
-    /// One character of UCS2.
-    const HEX_MIN: usize = 4;
     let Some(meaning) = item.get_mut("meaning").and_then(Value::as_object_mut) else { return };
-    let Some(raw) = meaning.get("raw").and_then(Value::as_str).filter(|raw| raw.len() >= HEX_MIN) else {
-        return;
-    };
-    let Ok(octets) = hex::decode(raw) else { return };
-    let says_ucs2 = meaning.get("dcs").and_then(Value::as_u64).is_some_and(is_ucs2);
+    let dcs = meaning.get("dcs").and_then(Value::as_u64).and_then(|dcs| u8::try_from(dcs).ok());
+    let readings = meaning.get("raw").and_then(Value::as_str).and_then(|raw| readings(raw, dcs));
+    let Some(Readings { ucs2, packed }) = readings else { return };
     let mut candidates = Map::new();
-    if let Some(text) = hex::ucs2(raw).filter(|text| says_ucs2 || hex::is_one_alphabet(text)) {
+    if let Some(text) = ucs2 {
         candidates.insert("ucs2-hex".to_owned(), json!(text));
     }
-    candidates.insert("gsm7-packed-hex".to_owned(), json!(unpacked(&octets)));
+    candidates.insert("gsm7-packed-hex".to_owned(), json!(packed));
     meaning.insert("candidates".to_owned(), Value::Object(candidates));
-}
-
-/// A cell broadcast DCS of the general coding groups `01xx` and `1001` whose alphabet is UCS2; TS 23.038 5.
-fn is_ucs2(dcs: u64) -> bool {
-    matches!(dcs >> 4, 0x4..=0x7 | 0x9) && dcs & 0x0c == 0x08
-}
-
-/// The text of packed septets without the carriage return that fills the last octet; TS 23.038 6.1.2.3.1.
-fn unpacked(octets: &[u8]) -> String {
-    let mut septets = gsm7::unpack(octets, 0, usize::MAX);
-    if octets.len().is_multiple_of(7) && septets.last() == Some(&b'\r') {
-        septets.pop();
-    }
-    gsm7::decode(&septets)
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ use crate::store::InboxId;
 pub(super) enum Inbox {
     /// Texts, newest first, without what they say
     List {
+        /// Only those that follow this one: the id of the last text of the page before
+        #[arg(long, value_name = "ID")]
+        before: Option<InboxId>,
         /// So many at most
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
@@ -34,8 +37,10 @@ const COLUMNS: &[Column] = &[
 
 pub(super) fn run(client: &Client, output: Output, command: Inbox) -> Result<(), Failure> {
     match command {
-        Inbox::List { limit } => {
-            let answer = client.get("/v1/inbox", &[("limit", limit.to_string())])?;
+        Inbox::List { before, limit } => {
+            let mut query = vec![("limit", limit.to_string())];
+            query.extend(before.map(|before| ("before", before.to_string())));
+            let answer = client.get("/v1/inbox", &query)?;
             output.show(&answer, |answer| render::rows(answer.get("texts"), COLUMNS, "no text"))?;
         }
         Inbox::Show { id } => {

@@ -13,6 +13,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 mod alarms;
 mod at;
+mod check;
 mod client;
 mod config;
 mod dump;
@@ -29,6 +30,7 @@ mod manual;
 mod messages;
 mod modems;
 mod pdu;
+mod range;
 mod render;
 mod secret_input;
 mod sms;
@@ -82,6 +84,8 @@ enum Command {
     Modem(modems::Modem),
     /// What needs a person: conditions of modems and ports, with their remedies
     Alarms(alarms::Options),
+    /// One line for Nagios, Icinga and their kin; exits with 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    Check(check::Options),
     /// The configuration file
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -119,7 +123,7 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(told) => return usage(&told),
+        Err(told) => return usage(&told, is_check(arguments)),
     };
     let json = cli.json;
     match run(cli) {
@@ -140,6 +144,10 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Token(token) => tokens::run(&client()?, output, token),
         Command::Modem(modem) => modems::run(&client()?, output, modem),
         Command::Alarms(options) => alarms::run(&client()?, output, options),
+        Command::Check(options) => {
+            let client = client().map(|client| client.within(options.limit()));
+            return Ok(check::run(client, json, &options));
+        }
         Command::Config(command) => config::run(output, command),
         Command::UdevRules(options) => udev::run(output, options),
         Command::Pdu(command) => pdu::run(output, command),
@@ -157,11 +165,18 @@ fn socket_from_environment() -> PathBuf {
     named.map_or_else(|| DEFAULT_SOCKET.into(), PathBuf::from)
 }
 
-/// Help and version are no errors; everything else that clap finds is usage.
-fn usage(told: &clap::Error) -> ExitCode {
+/// Whether `check` was asked for, whatever is wrong with the rest.
+fn is_check(arguments: Vec<OsString>) -> bool {
+    let found = Cli::command().ignore_errors(true).try_get_matches_from(arguments);
+    found.is_ok_and(|matches| matches.subcommand_name() == Some("check"))
+}
+
+/// Help and version are no errors; everything else that clap finds is usage, which whoever runs a check calls unknown.
+fn usage(told: &clap::Error, check: bool) -> ExitCode {
     let printed = told.print();
     match told.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if printed.is_ok() => ExitCode::SUCCESS,
+        _ if check => ExitCode::from(check::EX_UNKNOWN),
         _ => ExitCode::from(failure::EX_USAGE),
     }
 }

@@ -14,8 +14,10 @@ use crate::api::listen::ListenError;
 use crate::api::{self, InForce, Live};
 use crate::clock;
 use crate::config::Config;
+use crate::daemon::vitals::Vitals;
 use crate::daemon::watchdog::Proof;
 use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, notify, settings};
+use crate::dispatch::ledger::Ledger;
 use crate::dispatch::{Dispatcher, Pulse, Tally, inbox};
 use crate::modem::profile::Library;
 use crate::modem::supervisor::{Fleet, PinMemory, Supervisor};
@@ -28,6 +30,7 @@ use crate::store::seal::KeyError;
 use crate::store::{Operations, Recovered, StoreError};
 use crate::telemetry::alarms;
 use crate::telemetry::metrics::{Metrics, put};
+use crate::units::Dbm;
 use crate::validate::Validate;
 
 /// What comes in waits here for the inbox; behind it the modems keep their messages.
@@ -99,6 +102,8 @@ pub struct App {
     server: api::Server,
     live: Arc<Live>,
     keep: Duration,
+    weak_signal: Dbm,
+    vitals: Vitals,
     notes: watch::Sender<Arc<Library>>,
 }
 
@@ -146,15 +151,18 @@ impl App {
 
         let stops = Stops::default();
         let (notes, noted) = watch::channel(Arc::clone(&config.modem.library));
-        let fleet = settings::fleet(config, noted, sim_pin(config)?, pins);
+        let fleet = settings::fleet(config, noted, sim_pin(config)?, pins, store.holds().await?);
         let (supervisor, fleet, notices) = Supervisor::new(fleet, stops.modems.clone());
         let (inbound_in, inbound) = mpsc::channel(INBOUND_WAITING);
         let (gsm, intake) = Gsm::new(&fleet, notices, inbound_in);
         let channels = gsm.channels();
-        let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)]);
+        let taking = channels.clone();
+        let budgets = settings::budgets(config);
+        let ledger = Ledger::load(&store, budgets.clone(), clock::wall()).await?;
+        let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)], ledger);
 
         let metrics = Arc::new(Metrics::default());
-        let (traces, sims) = (fleet.clone(), fleet.clone());
+        let (traces, asked, holder, sims) = (fleet.clone(), fleet.clone(), fleet.clone(), fleet.clone());
         let live = Arc::new(Live::new(in_force(config, &store)?));
         let parts = api::Parts {
             store: store.clone(),
@@ -163,6 +171,21 @@ impl App {
             refresh: refresh(dispatcher.tally(), fleet.fleet()),
             fleet: fleet.fleet(),
             trace: Box::new(move |modem| traces.trace(modem)),
+            ussd: Box::new(move |modem, code| {
+                let fleet = asked.clone();
+                Box::pin(async move {
+                    match code {
+                        Some(code) => fleet.ussd(&modem, code).await.map(Some),
+                        None => fleet.ussd_cancel(&modem).await.map(|()| None),
+                    }
+                })
+            }),
+            hold: Box::new(move |modem, hold| {
+                let fleet = holder.clone();
+                Box::pin(async move { fleet.hold(&modem, hold).await })
+            }),
+            budgets,
+            sim_names: settings::sim_names(config),
             confirm_sim: Box::new(move |modem| {
                 let sims = sims.clone();
                 Box::pin(async move { sims.confirm_sim(&modem).await })
@@ -173,6 +196,8 @@ impl App {
         };
         let server = api::Server::bind(&settings::listen(config)?, passed, parts)?;
         let keep = config.store.keep;
+        let directory = config.store.path.parent().unwrap_or(&config.store.path).to_owned();
+        let vitals = Vitals { store: store.clone(), directory, tally: dispatcher.tally(), channels: taking };
         let fleet = fleet.fleet();
         Ok(Self {
             store,
@@ -186,6 +211,8 @@ impl App {
             server,
             live,
             keep,
+            vitals,
+            weak_signal: config.modem.weak_signal,
             notes,
         })
     }
@@ -205,11 +232,17 @@ impl App {
             server,
             live,
             keep,
+            weak_signal,
+            vitals,
             notes,
         } = self;
         let (keep, kept) = watch::channel(keep);
         let tally = dispatcher.tally();
         let pulse = dispatcher.pulse();
+        let (found, own) = watch::channel(Vec::new());
+        let looking = vitals.watch(found, stops.dispatch.clone());
+        let findings = move |fleet: &Fleet| fleet.findings(weak_signal);
+        let keeping = alarms::run(store.clone(), fleet, findings, own, stops.dispatch.clone());
         Running {
             server: tokio::spawn(server.run(stops.api.clone())),
             dispatcher: tokio::spawn(dispatcher.run(stops.dispatch.clone())),
@@ -220,7 +253,9 @@ impl App {
             }),
             intake: tokio::spawn(intake.run()),
             inbox: tokio::spawn(inbox::run(store.clone(), inbound, tally, metrics)),
-            alarms: tokio::spawn(alarms::run(store.clone(), fleet, Fleet::findings, stops.dispatch.clone())),
+            alarms: tokio::spawn(async move {
+                tokio::join!(looking, keeping);
+            }),
             janitor: tokio::spawn(janitor(store.clone(), kept, stops.dispatch.clone())),
             store,
             stops,
@@ -328,6 +363,7 @@ fn refresh(
         put(&metrics.submitted, tally.submitted);
         put(&metrics.failed, tally.refused);
         put(&metrics.uncertain, tally.uncertain);
+        metrics.balances(fleet.borrow().balances());
         put(&metrics.at_noise, fleet.borrow().modems.iter().map(|modem| modem.counters.noise_lines).sum());
     })
 }

@@ -28,6 +28,7 @@ mod notify;
 mod reload;
 mod settings;
 mod signals;
+mod vitals;
 mod watchdog;
 
 pub use app::{App, Running, StartError};

@@ -7,9 +7,12 @@ pub(super) fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
-/// There was progress; without this the service manager ends the daemon and starts it again.
+/// There was progress; without this the service manager ends the daemon and starts it again. Where it has set no watchdog
+/// nothing is said: whoever does not read would hold us up.
 pub(super) fn alive() {
-    tell(&[NotifyState::Watchdog]);
+    if sd_notify::watchdog_enabled().is_some() {
+        tell(&[NotifyState::Watchdog]);
+    }
 }
 
 /// A reload begins; systemd wants the monotonic time with it (`Type=notify-reload`).

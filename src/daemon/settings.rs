@@ -11,9 +11,12 @@ use crate::api::listen;
 use crate::config::{self, Config};
 use crate::daemon::app::StartError;
 use crate::modem::profile::Library;
-use crate::modem::supervisor::{FleetSettings, PinMemory, PortSettings};
+use crate::modem::supervisor::{FleetSettings, Hold, PinMemory, PortSettings};
+use crate::provider::ChannelId;
 use crate::queue::admission::Rules;
+use crate::route::budget::Budgets;
 use crate::secret::Secret;
+use crate::store::Held;
 use crate::telemetry::log;
 use crate::validate;
 
@@ -70,6 +73,7 @@ pub(super) fn fleet(
     notes: watch::Receiver<Arc<Library>>,
     pin: Option<Secret>,
     pins: PinMemory,
+    held: Vec<Held>,
 ) -> FleetSettings {
     let modem = &config.modem;
     FleetSettings {
@@ -83,15 +87,33 @@ pub(super) fn fleet(
             keep_alive: Some(modem.keep_alive),
             submit_limit: Some(modem.submit_limit),
             hang_up_calls: modem.hang_up_calls,
+            balance: modem.balance.clone(),
             roaming: modem.roaming,
             service_centre: modem.service_centre.clone(),
             profile: None,
         },
         ports: BTreeMap::new(),
+        held: held.into_iter().map(|held| (held.modem, hold_of(held.finishing))).collect(),
         pins: Some(pins),
         site_hook: modem.site_hook.clone(),
         stop_limit: STOP_LIMIT,
     }
+}
+
+fn hold_of(finishing: bool) -> Hold {
+    if finishing { Hold::Draining } else { Hold::Paused }
+}
+
+/// What each SIM may send.
+pub(super) fn budgets(config: &Config) -> Budgets {
+    let own = config.sims.iter().map(|sim| (ChannelId::of_sim(&sim.iccid).0.to_string(), sim.budget));
+    Budgets { general: config.modem.budget, own: own.collect() }
+}
+
+/// What people call SIMs.
+pub(super) fn sim_names(config: &Config) -> BTreeMap<String, String> {
+    let named = config.sims.iter().filter_map(|sim| Some((sim.iccid.to_string(), sim.name.clone()?)));
+    named.collect()
 }
 
 /// The socket.

@@ -2,10 +2,11 @@
 //!
 //! One task owns all of it. A message is *held* (leased, not begun), then *in flight* (an attempt row is being committed
 //! while the channel already gets ready), then ended. What ended and what begins next on the freed channel go to the
-//! store as one turn, so a message costs one commit. Decisions are made elsewhere: [`route`] picks the channel,
+//! store as one turn, so a message costs one commit. Decisions are made elsewhere: [`route`](crate::route) picks the channel,
 //! [`queue::rules`](crate::queue::rules) says what an outcome means.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,15 +18,22 @@ use crate::clock;
 use crate::provider::{Attempt, BoxFuture, Channel, ChannelId, Durable, Outcome, Part, Provider};
 use crate::queue::message::{Lane, MessageId};
 use crate::queue::rules::{self, Ended, Next, Standing};
-use crate::route::{self, Candidate, Memory};
+use crate::route::budget::Recipient;
 use crate::store::engine::Store;
 use crate::store::{AttemptState, Begin, Begun, End, Leased, Operations, StoreError, Turn, Want};
+use crate::units::UnixMs;
 
 pub mod inbox;
+pub mod ledger;
+mod way;
 
-/// Refill when fewer are held: a fast line must not run dry while a lease is being committed.
+use ledger::Ledger;
+use way::{Ready, Way};
+
+/// Refill when fewer are held (or fewer than there are channels, whose sends may all end at once): a fast line must not run dry
+/// while a lease is being committed.
 const HELD_LOW: usize = 8;
-/// Hold at most so many: the rest of a backlog stays in the store, not in memory.
+/// Hold at most so many, or two for each channel: the rest of a backlog stays in the store, not in memory.
 const HELD_HIGH: usize = 32;
 /// Long against any send (180 s is the hardest limit of `+CMGS`), short against an operator's patience.
 const LEASE: Duration = Duration::from_secs(300);
@@ -33,6 +41,13 @@ const LEASE: Duration = Duration::from_secs(300);
 const LEASE_MARGIN: Duration = Duration::from_secs(200);
 /// After a commit failed, nothing is begun for this long: a full disk does not get better by asking at once.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// A message that no SIM has budget for is looked at again after this, for budgets that another SIM may bring; a login, for which
+/// a person waits, much sooner.
+const NO_BUDGET: Duration = Duration::from_secs(60);
+const NO_BUDGET_LOGIN: Duration = Duration::from_secs(5);
+/// While a channel drains, it is looked this often whether it has finished.
+const DRAIN_LOOK: Duration = Duration::from_secs(1);
 
 /// A send that is older is stuck: its lease has lapsed, and no network is waited for so long (`submit-limit` ends at ten minutes).
 const OVERDUE: Duration = Duration::from_secs(15 * 60);
@@ -67,6 +82,9 @@ pub struct Tally {
 /// A demand standing in the store.
 type Demand = BoxFuture<Result<Vec<Leased>, StoreError>>;
 
+/// New messages that channels take now: of lanes up to this one, or `None` but what began on them.
+type Appetite = Option<Lane>;
+
 /// Leases, begins and records; see the module.
 pub struct Dispatcher {
     store: Store,
@@ -78,10 +96,19 @@ pub struct Dispatcher {
     turns: JoinSet<Turned>,
     pending: Turn,
     pending_keepers: Vec<(u64, oneshot::Sender<()>)>,
-    any: Option<Demand>,
+    /// The channels of what ended in the pending turn.
+    pending_ended_on: Vec<ChannelId>,
+    any: Option<(Appetite, Demand)>,
     urgent: Option<(Lane, Demand)>,
     announcements: JoinSet<Option<watch::Receiver<Arc<[Channel]>>>>,
     lines: HashMap<ChannelId, Line>,
+    /// Channels that are ready, in the order of their providers.
+    ready: Vec<Ready>,
+    ledger: Ledger,
+    /// Some message waits for a window of its budget to move; they all move with a minute.
+    next_minute: Option<Instant>,
+    drain_look: Option<Instant>,
+    drains: JoinSet<()>,
     paused_until: Option<Instant>,
     tally: watch::Sender<Tally>,
     pulse: Pulse,
@@ -98,6 +125,8 @@ struct Source {
 #[derive(Default)]
 struct Line {
     in_flight: u32,
+    /// Attempts that ended, of which the store does not know yet.
+    unwritten: u32,
     last_begun: Option<Instant>,
 }
 
@@ -108,6 +137,9 @@ struct Flight {
     channel: ChannelId,
     stage: Stage,
     begun: Instant,
+    /// As in its row, by which the budget counts it.
+    at: UnixMs,
+    whom: Option<Recipient>,
 }
 
 /// What is known of the attempt's row.
@@ -123,13 +155,14 @@ enum Stage {
 struct Turned {
     turn: Turn,
     keepers: Vec<(u64, oneshot::Sender<()>)>,
+    ended_on: Vec<ChannelId>,
     result: Result<Vec<Begun>, StoreError>,
 }
 
 impl Dispatcher {
-    /// A dispatcher over these providers; nothing runs before [`Dispatcher::run`].
+    /// A dispatcher over these providers within these budgets; nothing runs before [`Dispatcher::run`].
     #[must_use]
-    pub fn new(store: Store, providers: Vec<Arc<dyn Provider>>) -> Self {
+    pub fn new(store: Store, providers: Vec<Arc<dyn Provider>>, ledger: Ledger) -> Self {
         let providers = providers
             .into_iter()
             .map(|provider| Source { channels: provider.channels(), provider })
@@ -145,10 +178,16 @@ impl Dispatcher {
             turns: JoinSet::new(),
             pending: Turn::default(),
             pending_keepers: Vec::new(),
+            pending_ended_on: Vec::new(),
             any: None,
             urgent: None,
             announcements: JoinSet::new(),
             lines: HashMap::new(),
+            ready: Vec::new(),
+            ledger,
+            next_minute: None,
+            drain_look: None,
+            drains: JoinSet::new(),
             paused_until: None,
             tally: watch::Sender::new(Tally::default()),
             pulse: Pulse(pulse),
@@ -173,9 +212,14 @@ impl Dispatcher {
         for source in &self.providers {
             self.announcements.spawn(announced(source.channels.clone()));
         }
+        self.channels_changed();
         while !stop.is_cancelled() {
             self.begin_what_fits();
-            self.flush();
+            if self.flush() {
+                // Lines whose answers come at one moment stay in step for ever if they are served as one crowd: each waits for the work
+                // on all. So what begins goes its way before the next answer is looked at, and they draw apart.
+                tokio::task::yield_now().await;
+            }
             self.demand();
             self.step(&stop).await;
         }
@@ -184,7 +228,7 @@ impl Dispatcher {
 
     /// Waits for the next thing to happen and takes it in.
     async fn step(&mut self, stop: &CancellationToken) {
-        let paused = self.paused_until;
+        let (paused, minute, look) = (self.paused_until, self.next_minute, self.drain_look);
         tokio::select! {
             biased;
             Some(asker) = self.questions.recv() => {
@@ -193,13 +237,16 @@ impl Dispatcher {
             }
             Some(Ok(turned)) = self.turns.join_next() => self.turned(turned),
             Some(Ok((flight, outcome))) = self.sends.join_next() => self.ended(flight, outcome),
-            leased = ready(self.any.as_mut()) => { self.any = None; self.take_in(leased); }
+            leased = ready(self.any.as_mut().map(|(_, demand)| demand)) => { self.any = None; self.take_in(leased); }
             leased = ready(self.urgent.as_mut().map(|(_, demand)| demand)) => { self.urgent = None; self.take_in(leased); }
             Some(Ok(Some(channels))) = self.announcements.join_next() => {
                 self.announcements.spawn(announced(channels));
                 self.channels_changed();
             }
             () = until(paused) => self.paused_until = None,
+            () = until(minute) => self.next_minute = None,
+            () = until(look) => self.look_at_drains(),
+            Some(_) = self.drains.join_next() => {}
             () = stop.cancelled() => {}
         }
     }
@@ -211,59 +258,35 @@ impl Dispatcher {
 
     /// Begins attempts for held messages, most urgent first, while channels have free slots.
     fn begin_what_fits(&mut self) {
-        if self.paused_until.is_some() {
+        if self.paused_until.is_some() || self.held.is_empty() {
             return;
         }
         let mut free = self.free_channels();
-        let mut passed_over = BTreeMap::new();
-        while !free.is_empty() {
-            let Some((key, message)) = self.held.pop_first() else { break };
+        let mut put_back = Vec::new();
+        let mut next = self.held.keys().next().copied();
+        while let Some(key) = next.filter(|_| !free.is_empty()) {
+            next = self.held.range((Bound::Excluded(key), Bound::Unbounded)).next().map(|(key, _)| *key);
+            let Some(message) = self.held.get(&key) else { continue };
             let now = clock::wall();
-            if message.deadline <= now || message.until.since(now) < LEASE_MARGIN {
-                self.give_back(vec![(message.id, message.epoch)]);
-                continue;
-            }
-            match self.choose(&free, &message) {
-                Some(at) => {
-                    let (source, id) = free.swap_remove(at);
-                    self.begin(source, id, message);
+            let overdue = message.deadline <= now || message.until.since(now) < LEASE_MARGIN;
+            match if overdue { Way::Nowhere } else { self.way(&free, message, now) } {
+                Way::Over(at) => {
+                    let Ready { source, id, .. } = free.swap_remove(at);
+                    if let Some(message) = self.held.remove(&key) {
+                        self.begin(source, id, message);
+                    }
                     free = self.free_channels();
                 }
-                None => {
-                    passed_over.insert(key, message);
-                }
+                Way::Wait => {}
+                Way::Nowhere => put_back.extend(self.held.remove(&key).map(|message| (message, overdue))),
             }
         }
-        self.held.append(&mut passed_over);
-    }
-
-    /// Channels with a free slot, with the place of their provider.
-    fn free_channels(&self) -> Vec<(usize, ChannelId)> {
-        let in_flight = |id: &ChannelId| self.lines.get(id).map_or(0, |line| line.in_flight);
-        let mut free = Vec::new();
-        for (source, entry) in self.providers.iter().enumerate() {
-            for channel in entry.channels.borrow().iter() {
-                if channel.ready && in_flight(&channel.id) < channel.slots {
-                    free.push((source, channel.id.clone()));
-                }
-            }
+        for (message, overdue) in put_back {
+            let pause = if message.lane == Lane::Login { NO_BUDGET_LOGIN } else { NO_BUDGET };
+            // While nothing new is taken at all, it is not asked for either.
+            let due = (!overdue && self.appetite().is_some()).then(|| clock::wall().plus(pause));
+            self.give_back(vec![(message.id, message.epoch)], due);
         }
-        free
-    }
-
-    fn choose(&self, free: &[(usize, ChannelId)], message: &Leased) -> Option<usize> {
-        let candidates: Vec<Candidate<'_>> = free
-            .iter()
-            .map(|(_, id)| Candidate {
-                id: &id.0,
-                last_begun: self.lines.get(id).and_then(|line| line.last_begun),
-            })
-            .collect();
-        let memory = Memory {
-            bound: message.bound.as_ref().map(|id| &*id.0),
-            refused_by: message.refused_by.as_ref().map(|id| &*id.0),
-        };
-        route::choose(&candidates, memory)
     }
 
     /// Starts one attempt: the channel hears of it at once, its row goes into the pending turn.
@@ -289,29 +312,33 @@ impl Dispatcher {
         self.next_flight += 1;
         let send = entry.provider.send(&channel, attempt);
         self.sends.spawn(async move { (flight, send.await) });
-        let begin =
-            Begin { id: message.id, epoch: message.epoch, seq, channel: channel.clone(), at: clock::wall() };
+        let at = clock::wall();
+        let whom = self.ledger.begin(&channel, message.recipient, at);
+        let begin = Begin { id: message.id, epoch: message.epoch, seq, channel: channel.clone(), whom, at };
         self.pending.begun.push(begin);
         self.pending_keepers.push((flight, keeper));
         let line = self.lines.entry(channel.clone()).or_default();
         line.in_flight += 1;
         let begun = clock::monotonic();
         line.last_begun = Some(begun);
-        self.flights.insert(flight, Flight { message, seq, channel, stage: Stage::Committing, begun });
+        let under_way = Flight { message, seq, channel, stage: Stage::Committing, begun, at, whom };
+        self.flights.insert(flight, under_way);
     }
 
-    /// Sends the pending turn to the store, if there is anything in it and the store is well.
-    fn flush(&mut self) {
+    /// Sends the pending turn to the store, if there is anything in it and the store is well; says whether it did.
+    fn flush(&mut self) -> bool {
         if self.paused_until.is_some() || (self.pending.ended.is_empty() && self.pending.begun.is_empty()) {
-            return;
+            return false;
         }
         let turn = std::mem::take(&mut self.pending);
         let keepers = std::mem::take(&mut self.pending_keepers);
+        let ended_on = std::mem::take(&mut self.pending_ended_on);
         let store = self.store.clone();
         self.turns.spawn(async move {
             let result = store.turn(turn.clone()).await;
-            Turned { turn, keepers, result }
+            Turned { turn, keepers, ended_on, result }
         });
+        true
     }
 
     /// A turn came back: attempts may go on, or must be given up; what could not be written is kept for the next turn.
@@ -327,6 +354,11 @@ impl Dispatcher {
                         let _ = keeper.send(());
                     }
                 }
+                for channel in turned.ended_on {
+                    if let Some(line) = self.lines.get_mut(&channel) {
+                        line.unwritten = line.unwritten.saturating_sub(1);
+                    }
+                }
             }
             Err(error) => {
                 tracing::error!(%error, "an outcome could not be stored yet; nothing is sent until it is");
@@ -335,6 +367,7 @@ impl Dispatcher {
                 }
                 let newer = std::mem::replace(&mut self.pending.ended, turned.turn.ended);
                 self.pending.ended.extend(newer);
+                self.pending_ended_on.extend(turned.ended_on);
                 self.paused_until = Some(clock::monotonic() + STORE_PAUSE);
             }
         }
@@ -348,13 +381,17 @@ impl Dispatcher {
 
     /// An attempt ended: the rules say what becomes of its message.
     fn ended(&mut self, flight: u64, outcome: Outcome) {
-        let Some(Flight { mut message, seq, channel, stage, .. }) = self.flights.remove(&flight) else {
+        let Some(Flight { mut message, seq, channel, stage, at, whom, .. }) = self.flights.remove(&flight)
+        else {
             return;
         };
         if let Some(line) = self.lines.get_mut(&channel) {
             line.in_flight = line.in_flight.saturating_sub(1);
         }
         self.count(&outcome);
+        if matches!(outcome, Outcome::Refused { .. } | Outcome::Abandoned) {
+            self.ledger.take_back(&channel, message.recipient, at);
+        }
         let now = clock::wall();
         let (result, reference, cause, next) = match outcome {
             // Nothing was written and nothing left: the lease is still good, or it is lost and somebody else's now.
@@ -387,9 +424,12 @@ impl Dispatcher {
             result,
             reference,
             cause,
+            whom,
             at: now,
             next,
         });
+        self.lines.entry(channel.clone()).or_default().unwritten += 1;
+        self.pending_ended_on.push(channel.clone());
         if next == Next::Continue {
             message.open.retain(|&open| open != seq);
             message.bound = Some(channel);
@@ -406,34 +446,45 @@ impl Dispatcher {
         });
     }
 
-    /// Keeps demands standing in the store: for anything while little is held, for more urgent lanes always.
+    /// Keeps demands standing in the store: for anything that may go while little is held, for more urgent lanes always.
     fn demand(&mut self) {
-        let channels = self.ready_channels();
-        if channels.is_empty() || self.paused_until.is_some() {
+        if self.ready.is_empty() || self.paused_until.is_some() {
             (self.any, self.urgent) = (None, None);
             return;
         }
-        if self.any.is_none() && self.held.len() < HELD_LOW {
-            self.any = Some(self.lease(HELD_HIGH - self.held.len(), Lane::Bulk, channels.clone()));
+        let appetite = self.appetite();
+        if self.any.as_ref().is_some_and(|(asked, _)| *asked != appetite) {
+            self.any = None;
+        }
+        let (low, high) = (HELD_LOW.max(self.ready.len()), HELD_HIGH.max(self.ready.len().saturating_mul(2)));
+        if self.any.is_none() && self.held.len() < low {
+            self.any = Some((appetite, self.lease(high - self.held.len(), appetite)));
         }
         let more_urgent = match self.held.last_key_value().map(|((lane, _), _)| *lane) {
             Some(Lane::Bulk) => Some(Lane::Alert),
             Some(Lane::Alert) => Some(Lane::Login),
             Some(Lane::Login) | None => None,
         };
-        match more_urgent {
+        match more_urgent.zip(appetite).map(|(urgent, appetite)| urgent.min(appetite)) {
             Some(lanes)
                 if self.any.is_none() && self.urgent.as_ref().is_none_or(|(asked, _)| *asked != lanes) =>
             {
-                self.urgent = Some((lanes, self.lease(HELD_LOW, lanes, channels)));
+                self.urgent = Some((lanes, self.lease(low, Some(lanes))));
             }
             _ => {}
         }
     }
 
-    fn lease(&self, most: usize, lanes: Lane, channels: Vec<ChannelId>) -> Demand {
+    fn lease(&self, most: usize, appetite: Appetite) -> Demand {
         let store = self.store.clone();
-        Box::pin(async move { store.lease(Want { most, lanes, channels, lease: LEASE }).await })
+        let want = Want {
+            most,
+            lanes: appetite.unwrap_or(Lane::Bulk),
+            channels: self.ready.iter().map(|channel| channel.id.clone()).collect(),
+            begun_only: appetite.is_none(),
+            lease: LEASE,
+        };
+        Box::pin(async move { store.lease(want).await })
     }
 
     fn take_in(&mut self, leased: Result<Vec<Leased>, StoreError>) {
@@ -448,33 +499,63 @@ impl Dispatcher {
         }
     }
 
-    fn ready_channels(&self) -> Vec<ChannelId> {
-        let mut ready = Vec::new();
-        for source in &self.providers {
-            ready.extend(source.channels.borrow().iter().filter(|c| c.ready).map(|c| c.id.clone()));
-        }
-        ready
-    }
-
     /// A demand names the ready channels, so it is made anew; with no channel left, what is held goes back to the queue.
     fn channels_changed(&mut self) {
         (self.any, self.urgent) = (None, None);
-        if self.ready_channels().is_empty() {
+        self.ready.clear();
+        for (source, entry) in self.providers.iter().enumerate() {
+            let channels = entry.channels.borrow();
+            self.ready.extend(channels.iter().filter(|channel| channel.ready).map(|channel| Ready {
+                source,
+                id: channel.id.clone(),
+                slots: channel.slots,
+                draining: channel.draining,
+            }));
+        }
+        if self.ready.is_empty() {
             let leases =
                 std::mem::take(&mut self.held).into_values().map(|held| (held.id, held.epoch)).collect();
-            self.give_back(leases);
+            self.give_back(leases, None);
         }
+        let draining = self.ready.iter().any(|channel| channel.draining);
+        self.drain_look = draining.then(clock::monotonic);
     }
 
-    /// Gives leases back; should the store refuse, they lapse by themselves.
-    fn give_back(&mut self, leases: Vec<(MessageId, i64)>) {
+    /// Tells providers which of their draining channels have finished. What began on a channel is known to the store.
+    fn look_at_drains(&mut self) {
+        self.drain_look = Some(clock::monotonic() + DRAIN_LOOK);
+        if !self.drains.is_empty() {
+            return;
+        }
+        let rests = |line: &Line| line.in_flight == 0 && line.unwritten == 0;
+        let idle = self
+            .ready
+            .iter()
+            .filter(|channel| channel.draining && self.lines.get(&channel.id).is_none_or(rests));
+        let idle = idle.filter_map(|channel| {
+            let entry = self.providers.get(channel.source)?;
+            Some((Arc::clone(&entry.provider), channel.id.clone()))
+        });
+        let (store, idle) = (self.store.clone(), idle.collect::<Vec<_>>());
+        self.drains.spawn(async move {
+            for (provider, id) in idle {
+                // A store that cannot tell is asked again.
+                if let Ok(false) = store.unfinished(id.clone()).await {
+                    provider.drained(&id);
+                }
+            }
+        });
+    }
+
+    /// Gives leases back, to be leased again from `due` on; should the store refuse, they lapse by themselves.
+    fn give_back(&mut self, leases: Vec<(MessageId, i64)>, due: Option<UnixMs>) {
         if leases.is_empty() {
             return;
         }
         let store = self.store.clone();
         self.turns.spawn(async move {
-            let result = store.release(leases).await.map(|()| Vec::new());
-            Turned { turn: Turn::default(), keepers: Vec::new(), result }
+            let result = store.release(leases, due).await.map(|()| Vec::new());
+            Turned { turn: Turn::default(), keepers: Vec::new(), ended_on: Vec::new(), result }
         });
     }
 
@@ -482,7 +563,7 @@ impl Dispatcher {
     async fn drain(mut self) {
         (self.any, self.urgent) = (None, None);
         let leases = std::mem::take(&mut self.held).into_values().map(|held| (held.id, held.epoch)).collect();
-        self.give_back(leases);
+        self.give_back(leases, None);
         while !(self.flights.is_empty() && self.turns.is_empty() && self.pending.ended.is_empty()) {
             self.flush();
             let paused = self.paused_until;
@@ -497,7 +578,7 @@ impl Dispatcher {
 }
 
 /// The rules' verdict, with the facts of the message filled in.
-fn judge(ended: Ended, message: &Leased, now: crate::units::UnixMs) -> Next {
+fn judge(ended: Ended, message: &Leased, now: UnixMs) -> Next {
     let standing = Standing {
         lane: message.lane,
         deadline: message.deadline,

@@ -91,7 +91,7 @@ impl Modem {
     /// What is known only while the port is open.
     pub(super) fn forget_network(&mut self) {
         (self.signal, self.registration, self.operator) = (None, None, None);
-        (self.rsrp, self.rsrq, self.sinr) = (None, None, None);
+        (self.rsrp, self.rsrq, self.sinr, self.stores_full) = (None, None, None, None);
         self.remarks.clear();
     }
 }

@@ -1,6 +1,6 @@
 //! From a port that was just opened to a modem that is set up: one command after another, as few as safety allows.
 //!
-//! Optional commands may fail without effect. A card that is still busy is asked again every second for a bounded time. What is
+//! Optional commands may fail without effect. A card that is still busy is asked again, with growing pauses, for a bounded time. What is
 //! not needed for the first message (signal, operator, revision, stored messages) is asked afterwards.
 
 use std::sync::Arc;
@@ -22,8 +22,10 @@ pub(super) use pin::PinUse;
 pub(super) use stores::StoreSetUp;
 use stores::candidates;
 
-/// A busy card is asked again after this; ofono uses the same pause.
+/// A busy card is asked again after this; ofono uses the same pause. Later after a quarter of the time that has passed, so that nobody
+/// waits much longer than the card needs.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
+const BUSY_PART: u32 = 4;
 /// `AT` answered by an error: the rest of what stood in the modem's buffer. Again, so often.
 const WAKE_TRIES: u8 = 5;
 /// `+CGSN` answered by a bare `OK`: perhaps the answer to an older command. In step again, so often.
@@ -93,6 +95,8 @@ enum Stage {
 pub(super) struct BringUp {
     stage: Stage,
     busy_since: Instant,
+    /// A busy card is waited for.
+    waits: bool,
     wake_until: Instant,
     identity: Identity,
     note: Arc<Profile>,
@@ -113,6 +117,7 @@ impl BringUp {
         Self {
             stage: Stage::Wake { tries: 0 },
             busy_since: now,
+            waits: true,
             wake_until: now + patience,
             identity: Identity::default(),
             note,
@@ -121,9 +126,21 @@ impl BringUp {
         }
     }
 
+    /// The card was busy for all of its time before: one look at it will do.
+    pub(super) fn look_once(&mut self) {
+        self.waits = false;
+    }
+
     /// Whether silence is still no fault.
     pub(super) fn may_be_silent(&self, now: Instant) -> bool {
         matches!(self.stage, Stage::Wake { .. }) && now < self.wake_until
+    }
+
+    /// The line came into step, so `AT` was answered.
+    pub(super) fn in_step(&mut self) {
+        if matches!(self.stage, Stage::Wake { .. }) {
+            self.stage = self.following();
+        }
     }
 
     pub(super) fn identity(&self) -> &Identity {
@@ -264,10 +281,12 @@ impl BringUp {
         Progress::Ask
     }
 
-    /// Again in a second, while the bound lasts.
+    /// Again after a pause, the last time when the bound is reached.
     fn again(&self, now: Instant) -> Option<Progress> {
         let limit = Duration::from_secs(u64::from(self.note.busy_s.value));
-        (now < self.busy_since + limit).then_some(Progress::Pause(BUSY_PAUSE))
+        let passed = now.saturating_duration_since(self.busy_since);
+        let left = limit.checked_sub(passed).filter(|left| self.waits && !left.is_zero())?;
+        Some(Progress::Pause((passed / BUSY_PART).max(BUSY_PAUSE).min(left)))
     }
 
     /// Takes the answer to the command of this stage.

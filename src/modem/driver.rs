@@ -21,10 +21,11 @@ use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::balance::Balance;
 use super::handle::{CONTROLS_WAITING, Control, SUBMITS_WAITING, Submit, Verdict};
 pub use super::handle::{DriverHandle, Ended, Notice};
 use super::machine::{
-    Cause, Counters, Done, Event, Failure, Identity, Input, Kind, Machine, NotSent, Output, Phase,
+    Cause, Counters, Done, Event, Failure, Identity, Input, Kind, Machine, Noise, NotSent, Output, Phase,
     Registration, Request, RequestId, Settings, Status, Step,
 };
 use super::port::{Port, Wire};
@@ -102,13 +103,13 @@ struct UnderWay {
     reply: Reply,
     /// `None` once it was given.
     verdict: Option<Verdict>,
-    /// When it is not wanted any more; `None` once it was abandoned, and for resets.
+    /// When it is not wanted any more; `None` once it was abandoned, and for all but submits.
     lapses: Option<Instant>,
 }
 
 enum Reply {
     Submit(oneshot::Sender<Ended>),
-    Reset(oneshot::Sender<Result<Done, Failure>>),
+    Control(oneshot::Sender<Result<Done, Failure>>),
 }
 
 /// What one wait brought.
@@ -217,7 +218,11 @@ impl Driver {
             Turn::Verdict(id, false) => self.machine.handle(now, Input::Abandon(id)),
             Turn::Control(Control::Stored(token)) => self.machine.handle(now, Input::Stored(token)),
             Turn::Control(Control::Reset(step, reply)) => {
-                self.request(now, Kind::Reset(step), Reply::Reset(reply), None, None);
+                self.request(now, Kind::Reset(step), Reply::Control(reply), None, None);
+            }
+            Turn::Control(Control::Ussd(code, reply)) => {
+                let kind = code.map_or(Kind::UssdCancel, Kind::Ussd);
+                self.request(now, kind, Reply::Control(reply), None, None);
             }
             Turn::Submit(submit) => self.submit(now, submit),
             Turn::Due => {
@@ -313,7 +318,7 @@ impl Driver {
         // Whoever asked may have gone away; the result is of no use to anybody else.
         match self.under_way.remove(at).reply {
             Reply::Submit(reply) => drop(reply.send(Ended { id, result })),
-            Reply::Reset(reply) => drop(reply.send(result)),
+            Reply::Control(reply) => drop(reply.send(result)),
         }
     }
 
@@ -327,7 +332,12 @@ impl Driver {
                 self.exit = Some(Exit::PinWanted(iccid));
             }
             Event::Down(cause) => warn!(%port, ?cause, "modem is not ready"),
+            Event::Noise(Noise::BalanceUnread) => {
+                warn!(%port, "the network's answer to `balance-code` is not what `balance-pattern` says");
+            }
             Event::OtherCard { former, card } => warn!(%port, %former, %card, "another SIM is in the modem"),
+            Event::Jamming(true) => warn!(%port, "the modem tells that its radio is jammed"),
+            Event::Jamming(false) => info!(%port, "the modem tells that its radio is jammed no more"),
             Event::Noise(noise) => debug!(%port, ?noise, "oddity on the line"),
         }
     }
@@ -412,7 +422,10 @@ fn unknown() -> Status {
         former_card: None,
         service_centre: None,
         signal: None,
+        balance: Balance::Unknown,
+        stores_full: None,
         radio: Radio::default(),
+        jammed: false,
         counters: Counters::default(),
     }
 }

@@ -12,9 +12,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::at::Final;
-use crate::at::command::{Address, Domain, Pin};
+use crate::at::command::{Address, Domain, Pin, UssdCode};
 use crate::at::reply::{Radio, Stat};
+use crate::modem::balance::{Balance, BalanceCheck};
 use crate::modem::profile::{Library, Profile};
+use crate::modem::ussd::{UssdAnswer, UssdFault};
 use crate::units::{Dbm, Iccid, Imei, MessageRef};
 
 /// Names one request of the driver; chosen by the driver, unique as long as the machine lives.
@@ -39,6 +41,8 @@ pub struct Settings {
     pub submit_limit: Option<Duration>,
     /// Voice calls are hung up, so that they do not keep texts from leaving.
     pub hang_up_calls: bool,
+    /// How the card's balance is watched.
+    pub balance: Option<BalanceCheck>,
     /// Whether networks other than the card's own are used.
     pub roaming: Roaming,
     /// Given to a card that knows no service centre.
@@ -121,6 +125,10 @@ pub enum Kind {
     },
     /// The operator asks for this step of the health ladder.
     Reset(Step),
+    /// One step of a USSD dialogue: its beginning, or what the network waits for.
+    Ussd(UssdCode),
+    /// The end of the USSD dialogue, if there is one.
+    UssdCancel,
 }
 
 /// The largest SMS-SUBMIT: first octet, reference, address of 12, PID, DCS, validity of 7, length, 140 octets of user data;
@@ -143,7 +151,7 @@ pub enum Output {
 }
 
 /// A request went well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
     /// The network took the message.
     Submitted {
@@ -152,6 +160,10 @@ pub enum Done {
     },
     /// The step was carried out, or handed to the driver.
     Reset,
+    /// The network's words.
+    Ussd(UssdAnswer),
+    /// No USSD dialogue is open any more.
+    UssdEnded,
 }
 
 /// A request did not go well, by what is known about the message.
@@ -166,6 +178,9 @@ pub enum Failure {
     /// Ctrl-Z has left and no answer came: nobody knows.
     #[error("whether the message was sent is not known: {0}")]
     Uncertain(#[from] Uncertain),
+    /// A step of a USSD dialogue brought no words.
+    #[error(transparent)]
+    Ussd(#[from] UssdFault),
 }
 
 /// Why a request ended before it could have an effect.
@@ -244,6 +259,8 @@ pub enum Event {
         /// The one that is in it now.
         card: Iccid,
     },
+    /// The modem tells that its radio is jammed (true), or is so no more.
+    Jamming(bool),
     /// A counted oddity of the dialogue.
     Noise(Noise),
 }
@@ -268,6 +285,8 @@ pub enum Noise {
     IncomingFull,
     /// The stores of the modem are full: the network holds messages back.
     StoreFull,
+    /// The network's words about the balance are not what the pattern wants.
+    BalanceUnread,
 }
 
 /// Why a modem is not ready.
@@ -275,6 +294,8 @@ pub enum Noise {
 pub enum Cause {
     /// It does not answer.
     Silent,
+    /// Something else than a modem speaks behind the port.
+    NoModem(Foreign),
     /// A command that is needed was refused.
     Refused(Final),
     /// No SIM, or a broken one.
@@ -297,6 +318,19 @@ pub enum Cause {
     Recovering(Step),
     /// The modem started anew by itself.
     Restarted,
+}
+
+/// What is plainly no modem, or none at this port or speed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    /// All that is said to the port comes back, and nothing else: a loop.
+    Echo,
+    /// Sentences of NMEA 0183: a GNSS receiver, or that port of a modem.
+    Receiver,
+    /// Octets that are no text: a diagnostic port, or a modem at another speed.
+    Garbage,
+    /// A login, a shell or a boot loader.
+    Console,
 }
 
 /// The steps of the health ladder, mild to hard.
@@ -352,8 +386,15 @@ pub struct Status {
     pub operator: Option<Arc<str>>,
     /// The last signal; `None` when not known.
     pub signal: Option<Dbm>,
+    /// The money on the card.
+    pub balance: Balance,
+    /// Whether a store was full of what stays when it was last listed: drafts, no PDUs, what cannot be deleted; `None` while none
+    /// was listed.
+    pub stores_full: Option<bool>,
     /// What its note's own command told of LTE.
     pub radio: Radio,
+    /// The modem tells that its radio is jammed.
+    pub jammed: bool,
     /// Sums since the machine was made.
     pub counters: Counters,
 }
@@ -508,6 +549,8 @@ impl fmt::Debug for Kind {
         match self {
             Self::Submit { tpdu, more } => write!(f, "Submit({} octets, more: {more})", tpdu.len()),
             Self::Reset(step) => write!(f, "Reset({step:?})"),
+            Self::Ussd(code) => write!(f, "Ussd({} characters)", code.as_str().len()),
+            Self::UssdCancel => f.write_str("UssdCancel"),
         }
     }
 }
@@ -535,6 +578,7 @@ impl fmt::Debug for Event {
             Self::Up(identity) => write!(f, "Up({identity:?})"),
             Self::Down(cause) => write!(f, "Down({cause:?})"),
             Self::OtherCard { former, card } => write!(f, "OtherCard({former:?}, {card:?})"),
+            Self::Jamming(jammed) => write!(f, "Jamming({jammed})"),
             Self::Noise(noise) => write!(f, "Noise({noise:?})"),
         }
     }

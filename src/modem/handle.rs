@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::machine::{Done, Event, Failure, NotSent, RequestId, Status, Step, Token, Uncertain};
 use super::trace::Trace;
+use crate::at::command::UssdCode;
 use crate::units::UnixMs;
 
 /// Submits that wait in front of the machine: the dispatcher gives one a slot, the rest is for operators' impatience.
@@ -48,6 +49,8 @@ pub(super) enum Control {
     Stored(Token),
     /// An operator wants this step.
     Reset(Step, oneshot::Sender<Result<Done, Failure>>),
+    /// An operator wants this step of a USSD dialogue, or its end.
+    Ussd(Option<UssdCode>, oneshot::Sender<Result<Done, Failure>>),
 }
 
 /// One submit on its way to the machine.
@@ -122,7 +125,24 @@ impl DriverHandle {
     /// What the machine says; `NotSent(HangUp)` if the driver has ended.
     pub async fn reset(&self, step: Step) -> Result<Done, Failure> {
         let (reply, ended) = oneshot::channel();
-        if self.controls.send(Control::Reset(step, reply)).await.is_err() {
+        self.control(Control::Reset(step, reply), ended).await
+    }
+
+    /// Takes one step of a USSD dialogue; `None` ends it. Dropping the future does not take the step back.
+    ///
+    /// # Errors
+    /// What the machine says; `NotSent(HangUp)` if the driver has ended.
+    pub async fn ussd(&self, code: Option<UssdCode>) -> Result<Done, Failure> {
+        let (reply, ended) = oneshot::channel();
+        self.control(Control::Ussd(code, reply), ended).await
+    }
+
+    async fn control(
+        &self,
+        control: Control,
+        ended: oneshot::Receiver<Result<Done, Failure>>,
+    ) -> Result<Done, Failure> {
+        if self.controls.send(control).await.is_err() {
             return Err(NotSent::HangUp.into());
         }
         ended.await.unwrap_or_else(|_| Err(NotSent::HangUp.into()))

@@ -85,6 +85,8 @@ pub(super) struct Incoming {
     /// Messages were left in the modem; list again when there is room.
     left_behind: bool,
     stuck: VecDeque<Slot>,
+    /// Stores that can be listed, and whether they were full of what stays.
+    full: BTreeMap<String, bool>,
     /// The last PDU that was not as long as told, or none. Octets are lost on lines; who says the same again means it.
     doubted: Option<Zeroizing<String>>,
     unstored: BTreeMap<Token, Origin>,
@@ -109,6 +111,7 @@ impl Incoming {
             sweep: None,
             left_behind: false,
             stuck: VecDeque::new(),
+            full: BTreeMap::new(),
             doubted: None,
             unstored: BTreeMap::new(),
         }
@@ -235,6 +238,11 @@ impl Incoming {
             self.job = Some(Job::Acknowledge);
             Command::Cnma.into()
         })
+    }
+
+    /// Whether a store was full of what stays at its last listing; `None` while none was listed.
+    pub(super) fn is_full(&self) -> Option<bool> {
+        self.full.values().copied().max()
     }
 
     /// Whether something waits for the line.
@@ -447,6 +455,7 @@ impl Incoming {
     }
 
     fn listed(&mut self, turn: &mut Turn<'_>, store: &StoreName, answer: &Answer) {
+        let mut staying: u16 = 0;
         for pair in answer.lines.windows(2) {
             let [header, pdu] = pair else { continue };
             let Some(header) = Info::parse(header).and_then(|info| CmglHeader::parse(&info)) else {
@@ -454,7 +463,11 @@ impl Incoming {
             };
             let slot = Slot { store: Some(store.clone()), index: header.index };
             self.reads.retain(|known| *known != slot);
-            if self.knows(&slot) || self.stuck.contains(&slot) {
+            if self.stuck.contains(&slot) {
+                staying = staying.saturating_add(1);
+                continue;
+            }
+            if self.knows(&slot) {
                 continue;
             }
             if self.unstored.len() >= UNSTORED_MAX {
@@ -464,26 +477,29 @@ impl Incoming {
                 continue;
             }
             if is_whole(header.length, pdu) {
-                self.take(turn, slot, header.stat, pdu);
+                let stays = !self.take(turn, slot, header.stat, pdu);
+                staying = staying.saturating_add(u16::from(stays));
             } else {
                 // Something of it was lost on the line: once more, by itself.
                 self.stored_in(slot.store, slot.index);
             }
         }
+        let slots = self.setup.as_ref().map_or(0, |setup| setup.total);
+        self.full.insert(store.as_str().to_owned(), slots > 0 && staying >= slots);
     }
 
-    /// A message of the modem: told, unless it is one of its own drafts or no PDU at all.
-    fn take(&mut self, turn: &mut Turn<'_>, slot: Slot, stat: MessageStat, pdu: &str) {
+    /// A message of the modem: told, unless it is one of its own drafts or no PDU at all; then it stays there.
+    fn take(&mut self, turn: &mut Turn<'_>, slot: Slot, stat: MessageStat, pdu: &str) -> bool {
         if matches!(stat, MessageStat::StoredUnsent | MessageStat::StoredSent) {
-            return;
+            return false;
         }
-        match read_pdu(pdu) {
-            Some((Some(kind), octets)) => self.tell(turn, Origin::Slot(slot), kind, octets),
-            _ => {
-                turn.bad_pdu();
-                self.leave(slot);
-            }
-        }
+        let Some((Some(kind), octets)) = read_pdu(pdu) else {
+            turn.bad_pdu();
+            self.leave(slot);
+            return false;
+        };
+        self.tell(turn, Origin::Slot(slot), kind, octets);
+        true
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::at::reply::{PinState, Radio};
 use crate::at::urc::Ready;
 use crate::at::{Command, Disposition, Final, Urc};
+use crate::modem::balance::Balance;
 use crate::modem::bringup::{BringUp, Card, PinUse};
 use crate::modem::health::Health;
 use crate::modem::incoming::Incoming;
@@ -20,11 +21,13 @@ use crate::modem::outgoing::Outgoing;
 use crate::modem::profile::Profile;
 use crate::modem::session::{Answer, Heard, Order, Purpose, Session};
 use crate::modem::timers::{Timer, Timers};
+use crate::modem::ussd::{Dialogue, Ended, UssdFault};
+use hearing::Hearing;
 
 pub use crate::modem::exchange::{
-    Cause, Counters, Done, Event, Failure, Identity, IncomingKind, Input, Kind, Noise, NotSent, Output,
-    Phase, PinPermission, Registration, Request, RequestId, Roaming, Settings, Status, Step, TPDU_MAX, Token,
-    Uncertain,
+    Cause, Counters, Done, Event, Failure, Foreign, Identity, IncomingKind, Input, Kind, Noise, NotSent,
+    Output, Phase, PinPermission, Registration, Request, RequestId, Roaming, Settings, Status, Step,
+    TPDU_MAX, Token, Uncertain,
 };
 
 /// Messages out, at most, while something on its way in waits for the line.
@@ -48,14 +51,21 @@ pub struct Machine {
     note: Arc<Profile>,
     /// When the last octets came.
     heard_at: Instant,
+    /// What came from a port that has not answered a command yet; `None` once it has.
+    hearing: Option<Hearing>,
     outgoing: Outgoing,
     incoming: Incoming,
+    ussd: Dialogue,
+    /// When the balance is asked for again, if it is.
+    balance_due: Option<Instant>,
     health: Health,
     status: Status,
     told: Status,
     /// Whether the last `Up` or `Down` told was an `Up`, and the cause of the last `Down`.
     up: bool,
     down: Option<Cause>,
+    /// How long the last rest of a modem that needs a person was.
+    down_pause: Duration,
     pin_use: PinUse,
     /// The operator's reset that waits for the line, or is under way.
     reset: Option<Reset>,
@@ -173,25 +183,32 @@ impl Machine {
             former_card: None,
             service_centre: None,
             signal: None,
+            balance: if settings.balance.is_some() { Balance::Unknown } else { Balance::Unwatched },
+            stores_full: None,
             radio: Radio::default(),
+            jammed: false,
             counters: Counters::default(),
         };
         let mut timers = Timers::default();
         timers.set(Timer::Pause, now, settle);
         Self {
+            balance_due: settings.balance.as_ref().map(|_| now),
             state: State::BringUp(BringUp::new(now, Arc::clone(&note), settle + note.wake())),
             session: Session::new(settings.submit_limit, Arc::clone(&note)),
             settings,
             timers,
             note,
             heard_at: now,
+            hearing: Some(Hearing::default()),
             outgoing: Outgoing::new(),
             incoming: Incoming::new(),
+            ussd: Dialogue::default(),
             health: Health::default(),
             told: status.clone(),
             status,
             up: false,
             down: None,
+            down_pause: Duration::ZERO,
             pin_use: PinUse::Unused,
             reset: None,
             outputs: VecDeque::new(),
@@ -210,6 +227,9 @@ impl Machine {
         match input {
             Input::Bytes(bytes) => {
                 self.heard_at = now;
+                if let Some(hearing) = &mut self.hearing {
+                    hearing.hear(bytes);
+                }
                 self.session.push(bytes);
                 self.listen(now);
             }
@@ -225,6 +245,7 @@ impl Machine {
             Input::HangUp => self.hung_up(now),
         }
         self.outgoing.give_if_both(&mut turn!(self, now));
+        self.balance_told(now);
         self.pump(now);
         self.tell();
     }
@@ -264,6 +285,12 @@ impl Machine {
         let refused = match kind {
             Kind::Submit { .. } if !self.is_ready() => Some(NotSent::NotReady),
             Kind::Submit { tpdu, more } => self.outgoing.accept(id, tpdu, more).err(),
+            Kind::Ussd(_) | Kind::UssdCancel => {
+                if let Err(fault) = self.ussd_requested(now, id, kind) {
+                    turn!(self, now).done(id, Err(fault.into()));
+                }
+                None
+            }
             Kind::Reset(_) if self.reset.is_some() => Some(NotSent::Busy),
             Kind::Reset(step) => {
                 self.reset = Some(Reset { id, step, begun: false });
@@ -281,7 +308,10 @@ impl Machine {
                 self.reset = None;
                 turn!(self, now).done(id, Err(NotSent::Abandoned.into()));
             }
-            _ => self.outgoing.abandon(&mut turn!(self, now), id),
+            _ => {
+                self.outgoing.abandon(&mut turn!(self, now), id);
+                self.ussd.abandon(&mut turn!(self, now), id);
+            }
         }
     }
 
@@ -289,6 +319,7 @@ impl Machine {
         self.session.close();
         self.outputs.retain(|output| !matches!(output, Output::Write(_) | Output::Ladder(_)));
         self.outgoing.end_all(&mut turn!(self, now), NotSent::HangUp, Uncertain::HangUp);
+        self.ussd.end_all(&mut turn!(self, now), NotSent::HangUp);
         if let Some(Reset { id, begun, .. }) = self.reset.take() {
             // A restart takes the port away: that is the step, not its failure.
             let result = if begun { Ok(Done::Reset) } else { Err(NotSent::HangUp.into()) };
@@ -308,6 +339,7 @@ impl Machine {
             }
             Timer::Durable => self.outgoing.durable_expired(&mut turn!(self, now)),
             Timer::Idle => self.look(),
+            Timer::Ussd => self.ussd.expired(&mut turn!(self, now)),
             Timer::Grace | Timer::Retry => {}
             Timer::Pause => match self.state {
                 State::Down => self.begin(now, None),
@@ -338,16 +370,25 @@ impl Machine {
                     self.count_noise();
                 }
             }
-            Heard::Answer(purpose, answer) => self.answered(now, purpose, &answer),
+            Heard::Answer(purpose, answer) => {
+                self.hearing = None;
+                self.answered(now, purpose, &answer);
+            }
             Heard::TimedOut(purpose) => self.timed_out(now, purpose),
             Heard::InStep => {
+                self.hearing = None;
                 self.incoming.unsure();
                 self.status.counters.resyncs = self.status.counters.resyncs.saturating_add(1);
                 self.outgoing.in_step();
+                if let State::BringUp(bringup) = &mut self.state {
+                    bringup.in_step();
+                }
                 self.poked(now);
             }
             Heard::Silent => self.silent(now),
+            Heard::Jamming(jammed) => self.jamming(jammed),
             Heard::Unsolicited(urc) => self.unsolicited(now, urc),
+            Heard::Ussd { reply, whole } => self.ussd.heard(&mut turn!(self, now), reply, whole),
             Heard::Direct { report, length, pdu } => {
                 self.incoming.direct(&mut turn!(self, now), report, length, &pdu);
             }
@@ -392,6 +433,7 @@ impl Machine {
             Purpose::Incoming => {
                 self.health.answered();
                 let selected = self.incoming.answered(&mut turn!(self, now), answer);
+                self.status.stores_full = self.incoming.is_full().or(self.status.stores_full);
                 // A selected store is half of a job: its other half is not left waiting behind messages out.
                 if let State::Online(online) = &mut self.state
                     && selected
@@ -402,6 +444,10 @@ impl Machine {
             Purpose::Idle => {
                 self.health.answered();
                 self.looked(now, answer);
+            }
+            Purpose::Ussd => {
+                self.health.answered();
+                self.ussd.answered(&mut turn!(self, now), &answer.result);
             }
             Purpose::Wake => {}
             Purpose::Ladder => self.stepped(now, answer.result == Final::Ok),
@@ -429,6 +475,7 @@ impl Machine {
                     online.looking = None;
                 }
             }
+            Purpose::Ussd => self.ussd.timed_out(&mut turn!(self, now)),
             Purpose::Wake => return,
             // A modem that restarts may have no time to say so.
             Purpose::Ladder => return self.stepped(now, true),
@@ -446,6 +493,9 @@ impl Machine {
             }
             State::BringUp(_) | State::Online(_) => {
                 self.poked(now);
+                if let Some(foreign) = self.hearing.as_mut().and_then(Hearing::verdict) {
+                    return self.lie_down(now, Cause::NoModem(foreign));
+                }
                 // Not ready until it answers again: the next look at the registration tells.
                 self.status.registration = Registration::default();
                 if matches!(self.state, State::Online(_)) {
@@ -453,6 +503,7 @@ impl Machine {
                 }
                 self.timers.clear(Timer::Idle);
                 self.outgoing.end_waiting(&mut turn!(self, now), NotSent::NotReady);
+                self.ussd.end_waiting(&mut turn!(self, now), NotSent::NotReady);
                 self.go_down(Cause::Silent);
                 self.strike(now, false);
             }
@@ -489,6 +540,7 @@ impl Machine {
             State::Online(_) => {
                 self.status.counters.restarts = self.status.counters.restarts.saturating_add(1);
                 self.outgoing.end_all(&mut turn!(self, now), NotSent::Reset, Uncertain::Restart);
+                self.ussd.end_all(&mut turn!(self, now), NotSent::Reset);
                 self.go_down(Cause::Restarted);
             }
             State::Recovering(Recovery::Waiting(_)) => {}
@@ -575,9 +627,14 @@ impl Machine {
         {
             return Some((Purpose::Submit, order));
         }
-        let look = online.looks.pop_front()?;
-        online.looking = Some(look.clone());
-        Some((Purpose::Idle, look.into()))
+        if let Some(order) = self.ussd.order(&mut turn!(self, now)) {
+            return Some((Purpose::Ussd, order));
+        }
+        if let Some(look) = online.looks.pop_front() {
+            online.looking = Some(look.clone());
+            return Some((Purpose::Idle, look.into()));
+        }
+        self.balance_order(now).map(|order| (Purpose::Ussd, order))
     }
 
     /// Nothing to do: the next look is set, unless it is.
@@ -597,8 +654,10 @@ impl Machine {
     }
 }
 
+mod hearing;
 mod ladder;
 mod lookout;
+mod money;
 
 #[cfg(test)]
 mod bench;
@@ -610,3 +669,5 @@ mod note_tests;
 mod storm;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod ussd_tests;

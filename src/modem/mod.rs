@@ -2,11 +2,13 @@
 //!
 //! `machine` is driven by three verbs, `handle`, `poll` and `deadline`; it reads no clock, writes nowhere and logs nothing, so
 //! thousands of hours of faults run in a second of a test. `session` knows lines and the one command in flight;
-//! `bringup`, `outgoing`, `incoming` and `health` each decide for one concern which command comes next.
+//! `bringup`, `outgoing`, `incoming`, `ussd` and `health` each decide for one concern which command comes next.
 
+pub mod balance;
 pub mod exchange;
 pub mod machine;
 pub mod profile;
+pub mod ussd;
 
 mod bringup;
 mod health;

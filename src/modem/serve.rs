@@ -16,7 +16,7 @@ use super::port::{self, OpenError, Port};
 use super::power::PowerError;
 use super::profile::{Identity, Library, Profile, Refusal, UsbPort};
 use super::supervisor::PortSettings;
-use super::trace::Trace;
+use super::trace::{Trace, masked};
 use super::wake::Wake;
 use super::{power, supervisor::Outside, usb};
 use crate::alarm::{AlarmKind, Progress};
@@ -42,6 +42,17 @@ pub(super) enum Stage {
     Unusable(Refusal),
     /// It is closed and left alone for a while, and why.
     Parked(Why),
+}
+
+impl Stage {
+    /// What whoever reads the trace of a port that is not in service wants to know.
+    fn why(&self) -> Option<String> {
+        match self {
+            Self::Driven(_) | Self::Closed(None) => None,
+            Self::Closed(Some(why)) | Self::Parked(why) => Some(why.told.clone()),
+            Self::Unusable(refusal) => Some(refusal.to_string()),
+        }
+    }
 }
 
 /// Why a port was closed.
@@ -204,6 +215,7 @@ impl Serve {
                 keep_alive: self.settings.keep_alive,
                 submit_limit: self.settings.submit_limit,
                 hang_up_calls: self.settings.hang_up_calls,
+                balance: self.settings.balance.clone(),
                 roaming: self.settings.roaming,
                 service_centre: self.settings.service_centre.clone(),
                 notes,
@@ -379,6 +391,9 @@ impl Serve {
     }
 
     async fn tell(&self, what: Stage) {
+        if let Some(why) = what.why() {
+            self.trace.note(clock::wall(), &masked(why.as_bytes()));
+        }
         // The supervisor may be gone already; then `stop` is on its way.
         let _ = self.reports.send(Report { id: self.id, what }).await;
     }

@@ -12,16 +12,22 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-use crate::at::command::{CMGS_ANSWER, Domain};
-use crate::at::reply::{CmgsReply, Registration};
+use crate::at::command::CMGS_ANSWER;
+use crate::at::lines::LINE_MAX;
+use crate::at::reply::{CmgsReply, UssdReply};
 use crate::at::urc::Ready;
-use crate::at::{Chunk, Command, Expect, Final, Info, Lines, Urc, hex};
-use crate::modem::profile::{LineEnd, Profile, VendorCommand};
+use crate::at::{Chunk, Command, Final, Info, Lines, Urc, hex};
+use crate::modem::profile::{LineEnd, Profile};
 use crate::modem::timers::{Timer, Timers};
 use crate::units::MessageRef;
 
-/// Lines of one answer kept: a list of 255 stored messages has twice as many.
-const REPLY_LINES_MAX: usize = 600;
+mod awaiting;
+mod order;
+
+pub(super) use order::Order;
+
+use awaiting::{Awaiting, Prompt, is_hex};
+
 /// Quiet before a probe: the rest of an answer of a hanging modem comes in one piece, if at all.
 const QUIET: Duration = Duration::from_millis(300);
 /// A line that is never quiet is probed anyway after this.
@@ -31,6 +37,9 @@ const SETTLE: Duration = Duration::from_millis(200);
 /// A slow modem gives the results that it still owes at the pace at which it was asked: the time limit of most commands, then
 /// [`QUIET`] and every [`PROBE_LIMIT`] a probe. So wait longer than those for each.
 const OWED_PATIENCE: Duration = Duration::from_secs(6);
+/// The same where all that may be owed is the answer to a first `AT`, which was followed by the probe after [`WAKE_LIMIT`] and
+/// [`QUIET`].
+const POKE_PATIENCE: Duration = Duration::from_secs(1);
 /// `AT` is answered within 300 ms by manuals.
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
 /// Probes before the modem counts as silent.
@@ -38,89 +47,12 @@ const PROBES_MAX: u8 = 3;
 /// A resync that ends in silence: the quiet before it and all its probes.
 pub(super) const RESYNC_MAX: Duration =
     Duration::from_secs(QUIET_MAX.as_secs() + PROBES_MAX as u64 * PROBE_LIMIT.as_secs());
-/// Some answer `+CPIN?` without `OK`: after its line that much patience is left.
-const NO_OK_GRACE: Duration = Duration::from_secs(1);
-/// The same where the note says that no `OK` comes: time for the one that comes nevertheless.
-const NO_OK_NOTED: Duration = Duration::from_millis(200);
 /// The `OK` behind `+CMGS` comes with it; without one nothing is lost but the step.
 const OK_GRACE: Duration = Duration::from_secs(5);
 /// Ctrl-Z ends the PDU.
 const CTRL_Z: u8 = 0x1a;
 /// ESC leaves the prompt.
 const ESC: u8 = 0x1b;
-
-/// What can be sent: a typed command, or a vendor's from a firmware note.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Order {
-    Known(Command),
-    Vendor(VendorCommand),
-    /// How often the PIN may still be entered; TS 27.007 8.65.
-    PinTries,
-}
-
-impl From<Command> for Order {
-    fn from(command: Command) -> Self {
-        Self::Known(command)
-    }
-}
-
-/// The first `AT` of a bring-up: a modem that is awake answers within 300 ms, one that hangs in a prompt needs the ESC
-/// of the resync.
-const WAKE_LIMIT: Duration = Duration::from_secs(1);
-/// Vendor commands are local switches.
-const VENDOR_LIMIT: Duration = Duration::from_secs(5);
-
-impl Order {
-    fn encode(&self) -> Vec<u8> {
-        match self {
-            Self::Known(command) => command.encode(),
-            Self::Vendor(_) | Self::PinTries => format!("AT{}\r", self.text()).into_bytes(),
-        }
-    }
-
-    fn limit(&self) -> Duration {
-        match self {
-            Self::Known(Command::At) => WAKE_LIMIT,
-            Self::Known(command) => command.limit(),
-            Self::Vendor(_) | Self::PinTries => VENDOR_LIMIT,
-        }
-    }
-
-    fn expect(&self) -> Expect {
-        match self {
-            Self::Known(command) => command.reply(),
-            Self::Vendor(_) => Expect::None,
-            Self::PinTries => Expect::Prefix("+CPINR"),
-        }
-    }
-
-    /// What stands behind `AT`.
-    fn text(&self) -> String {
-        match self {
-            Self::Known(command) => command.text(),
-            Self::Vendor(vendor) => vendor.as_str().to_owned(),
-            Self::PinTries => "+CPINR=\"SIM PIN\"".to_owned(),
-        }
-    }
-
-    /// How long to wait for the final result behind the line of information, if it may be missing.
-    fn grace(&self, note: &Profile) -> Option<Duration> {
-        let missing = &note.final_missing.value;
-        if !missing.is_empty() && missing.contains(&self.text()) {
-            return Some(NO_OK_NOTED);
-        }
-        (*self == Self::Known(Command::CpinRead)).then_some(NO_OK_GRACE)
-    }
-
-    fn is_cmgs(&self) -> bool {
-        matches!(self, Self::Known(Command::Cmgs { .. }))
-    }
-
-    /// Whether its missing answer may mean that the modem waits for a PDU.
-    fn may_hang_in_prompt(&self) -> bool {
-        matches!(self, Self::Known(Command::Cmgs { .. } | Command::At))
-    }
-}
 
 /// For whom a command was sent; comes back with its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +61,7 @@ pub(super) enum Purpose {
     Submit,
     Incoming,
     Idle,
+    Ussd,
     /// An `AT` that may be lost, in front of a command that must not be.
     Wake,
     Ladder,
@@ -166,6 +99,13 @@ pub(super) enum Heard {
     /// `+CMGS: <mr>` that no command in flight can have.
     LateReference(MessageRef),
     Unsolicited(Urc),
+    /// `+CUSD`; again with each further line of its text, until it is whole.
+    Ussd {
+        reply: UssdReply,
+        whole: bool,
+    },
+    /// The radio is jammed, or is so no more, by a line of the note.
+    Jamming(bool),
     /// The second line of `+CMT` (true: `+CDS`), and the length of the TPDU that the first one told.
     Direct {
         report: bool,
@@ -174,33 +114,6 @@ pub(super) enum Heard {
     },
     /// Nothing that anybody expected.
     Noise,
-}
-
-/// Where the prompt of the command in flight stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Prompt {
-    /// The command has none.
-    None,
-    Awaited,
-    /// Not wanted any more: ESC when it comes.
-    Cancelled,
-    Open,
-    /// PDU and Ctrl-Z have left.
-    Answered,
-}
-
-#[derive(Debug)]
-struct Awaiting {
-    order: Order,
-    purpose: Purpose,
-    prompt: Prompt,
-    lines: Vec<String>,
-    /// The final result may be missing; how long to wait for it behind the line.
-    grace: Option<Duration>,
-    /// A list header came; its PDU is due.
-    pdu_due: bool,
-    /// What the modem may echo: the command, then the PDU.
-    echo: Zeroizing<String>,
 }
 
 #[derive(Debug)]
@@ -230,8 +143,14 @@ pub(super) struct Session {
     state: State,
     /// A `+CMT`, `+CDS` or `+CBM` header came; its second line is due.
     direct: Option<Urc>,
+    /// A `+CUSD` whose text has no end yet.
+    unclosed: Option<String>,
     /// Results of commands and probes given up, which may still come.
     owed: u8,
+    /// How long to wait for each of them.
+    patience: Duration,
+    /// A probe that ended in LF was answered, if only by an error: what had no LF stood before it in the same line.
+    wants_lf: bool,
     /// How long the answer to a PDU may take.
     submit_limit: Duration,
     note: Arc<Profile>,
@@ -246,7 +165,10 @@ impl Session {
             stale: false,
             state: State::Idle,
             direct: None,
+            unclosed: None,
             owed: 0,
+            patience: Duration::ZERO,
+            wants_lf: false,
             submit_limit,
             note,
             writes: Vec::new(),
@@ -276,7 +198,8 @@ impl Session {
     /// Sends a command. Only when idle.
     pub(super) fn send(&mut self, now: Instant, timers: &mut Timers, purpose: Purpose, order: Order) {
         debug_assert!(self.is_idle(), "one command in flight");
-        let bytes = self.ended(order.encode());
+        let lf = self.wants_lf && order.is_introduction();
+        let bytes = self.ended(order.encode(), lf);
         self.stale = self.lines.is_within_line();
         timers.set(Timer::Link, now, order.limit());
         self.state = State::Awaiting(Awaiting {
@@ -291,9 +214,9 @@ impl Session {
         self.writes.push(bytes.into());
     }
 
-    /// A command line as this modem wants it to end.
-    fn ended(&self, mut line: Vec<u8>) -> Vec<u8> {
-        if self.note.line_end.value == LineEnd::CrLf {
+    /// A command line as this modem wants it to end, or with LF anyhow.
+    fn ended(&self, mut line: Vec<u8>, lf: bool) -> Vec<u8> {
+        if lf || self.note.line_end.value == LineEnd::CrLf {
             line.push(b'\n');
         }
         line
@@ -344,8 +267,15 @@ impl Session {
         if let State::Awaiting(awaiting) = &self.state
             && awaiting.prompt != Prompt::Open
         {
-            self.owed = self.owed.saturating_add(1);
+            let poke = awaiting.order == Order::Known(Command::At);
+            self.owe(if poke { POKE_PATIENCE } else { OWED_PATIENCE });
         }
+    }
+
+    /// One more result may come without being waited for.
+    fn owe(&mut self, patience: Duration) {
+        self.patience = if self.owed == 0 { patience } else { self.patience.max(patience) };
+        self.owed = self.owed.saturating_add(1);
     }
 
     /// Forgets all that is under way: the modem started anew, or nothing can be waited for.
@@ -353,6 +283,7 @@ impl Session {
         self.give_up();
         self.state = State::Idle;
         self.direct = None;
+        self.unclosed = None;
         timers.clear(Timer::Link);
     }
 
@@ -365,6 +296,7 @@ impl Session {
     pub(super) fn close(&mut self) {
         self.state = State::Closed;
         self.direct = None;
+        self.unclosed = None;
         self.lines.clear();
         self.writes.clear();
     }
@@ -442,8 +374,11 @@ impl Session {
     }
 
     fn probe(&mut self, now: Instant, timers: &mut Timers, probes: u8) {
-        self.writes.push(self.ended(Command::At.encode()).into());
-        self.owed = self.owed.saturating_add(1);
+        // Who answers only to LF cannot say so: every other probe has one. To all others it is a blank line; V.250 5.2.1.
+        let lf = self.wants_lf || is_with_lf(probes);
+        self.writes.push(self.ended(Command::At.encode(), lf).into());
+        // The first one owes nothing that is not waited for.
+        self.owe(if probes > 1 { OWED_PATIENCE } else { POKE_PATIENCE });
         self.state = State::Resync(Resync::Probing { probes, late: false });
         timers.set(Timer::Link, now, PROBE_LIMIT);
     }
@@ -489,10 +424,15 @@ impl Session {
         }
         match &mut self.state {
             State::Closed => None,
-            State::Idle if is_echo_of_any(line) => None,
+            State::Idle if self.unclosed.is_none() && is_echo_of_any(line) => None,
             State::Idle => Some(self.unsolicited(line)),
             State::Resync(resync) => {
-                let wait = drop_in_resync(resync, &mut self.owed, line, now);
+                if let Resync::Probing { probes, .. } = resync
+                    && command_final(line).is_some()
+                {
+                    self.wants_lf |= is_with_lf(*probes);
+                }
+                let wait = drop_in_resync(resync, &mut self.owed, self.patience, line, now);
                 if let Some(wait) = wait {
                     timers.set(Timer::Link, now, wait);
                 }
@@ -503,8 +443,10 @@ impl Session {
                 if awaiting.is_echo(line) {
                     return None;
                 }
+                let for_ussd = awaiting.purpose == Purpose::Ussd;
                 if stale {
-                    return Some(self.unsolicited(line));
+                    let heard = self.unsolicited(line);
+                    return Some(heard).filter(|heard| !for_ussd || !matches!(heard, Heard::Ussd { .. }));
                 }
                 if let Some(result) = command_final(line) {
                     return self.concluded(now, timers, result);
@@ -544,6 +486,12 @@ impl Session {
         if let Some(reference) = reference(line) {
             return Heard::LateReference(reference);
         }
+        if let Some(jammed) = self.note.jamming(line) {
+            return Heard::Jamming(jammed);
+        }
+        if let Some(heard) = self.ussd(line) {
+            return heard;
+        }
         let urc = Urc::parse(line);
         // A line may tell of a start as well as of a card that is readable: the start is more.
         if urc != Some(Urc::Ready(Ready::Started)) && self.note.is_ready_line(line) {
@@ -560,59 +508,46 @@ impl Session {
         }
     }
 
+    /// A line of the network's words: operators put line breaks into them, and some modems forget the closing quote.
+    fn ussd(&mut self, line: &str) -> Option<Heard> {
+        let begun =
+            self.unclosed.take().filter(|_| Urc::parse(line).is_none() && Info::parse(line).is_none());
+        let text = match begun {
+            Some(begun) => format!("{begun}\n{line}"),
+            None => line.to_owned(),
+        };
+        let reply = UssdReply::parse(&text)?;
+        let whole = !UssdReply::is_unfinished(&text) || text.len() > LINE_MAX;
+        self.unclosed = (!whole).then_some(text);
+        Some(Heard::Ussd { reply, whole })
+    }
+
     /// Whether the line means nothing, wherever it stands.
     fn is_chatter(&self, line: &str) -> bool {
-        Urc::parse(line).map_or_else(|| self.note.is_noise_line(line), |urc| urc == Urc::Noise)
+        let noise = |urc| urc == Urc::Noise;
+        self.note.jamming(line).is_some()
+            || Urc::parse(line).map_or_else(|| self.note.is_noise_line(line), noise)
     }
 }
 
-impl Awaiting {
-    fn is_echo(&self, line: &str) -> bool {
-        let line = line.trim_start_matches(['>', ' ']).trim_end_matches([char::from(CTRL_Z), ' ']);
-        line.eq_ignore_ascii_case(&self.echo) || line.is_empty() || line == "\u{1b}"
-    }
-
-    /// Whether the line belongs to the answer; it is kept then.
-    fn takes(&mut self, line: &str, note: &Profile) -> bool {
-        let wanted = match self.order.expect() {
-            Expect::None => false,
-            Expect::Prefix("+CMGS") => {
-                self.prompt == Prompt::Answered && self.lines.is_empty() && reference(line).is_some()
-            }
-            Expect::Prefix(name) => self.lines.is_empty() && is_reply(line, name),
-            Expect::Bare(name) => {
-                self.lines.is_empty()
-                    && Urc::parse(line).is_none()
-                    && !note.is_noise_line(line)
-                    && !note.is_ready_line(line)
-                    && is_bare(line, name, &self.order)
-            }
-            Expect::List(name) => self.takes_of_list(line, name),
-        };
-        if wanted && self.lines.len() < REPLY_LINES_MAX {
-            self.lines.push(line.to_owned());
-        }
-        wanted
-    }
-
-    fn takes_of_list(&mut self, line: &str, name: &str) -> bool {
-        if Info::parse(line).is_some_and(|info| info.name == name) {
-            self.pdu_due = true;
-            return true;
-        }
-        let pdu = self.pdu_due && is_hex(line);
-        self.pdu_due &= !pdu;
-        pdu
-    }
+/// Whether this probe ends in LF whatever is known.
+fn is_with_lf(probes: u8) -> bool {
+    probes.is_multiple_of(2)
 }
 
 /// During a resync answers are dropped; returns the new wait, if the line changes it.
-fn drop_in_resync(resync: &mut Resync, owed: &mut u8, line: &str, now: Instant) -> Option<Duration> {
+fn drop_in_resync(
+    resync: &mut Resync,
+    owed: &mut u8,
+    patience: Duration,
+    line: &str,
+    now: Instant,
+) -> Option<Duration> {
     let result = command_final(line);
     if result.is_some() {
         *owed = owed.saturating_sub(1);
     }
-    let settle = if *owed > 0 { OWED_PATIENCE } else { SETTLE };
+    let settle = if *owed > 0 { patience } else { SETTLE };
     match resync {
         Resync::Quiet { since } => {
             let left = QUIET_MAX.saturating_sub(now.saturating_duration_since(*since));
@@ -647,40 +582,6 @@ fn command_final(line: &str) -> Option<Final> {
 
 fn reference(line: &str) -> Option<MessageRef> {
     Info::parse(line).and_then(|info| CmgsReply::parse(&info)).map(|reply| reply.mr)
-}
-
-/// Whether an information line answers the command of that name; a registration without `<n>` is unsolicited.
-fn is_reply(line: &str, name: &str) -> bool {
-    let Some(info) = Info::parse(line).filter(|info| info.name == name) else { return false };
-    Domain::from_name(name).is_none() || Registration::parse(&info).is_some_and(|read| read.n.is_some())
-}
-
-/// Whether a line may be the bare answer (an identity). Numbers must look like numbers, so that an unknown word of
-/// the modem is never taken for the IMEI.
-fn is_bare(line: &str, name: &str, order: &Order) -> bool {
-    if Info::parse(line)
-        .is_some_and(|info| info.name != name && info.name.starts_with(['+', '^', '#', '*', '%']))
-    {
-        return false;
-    }
-    let digits = line.bytes().filter(u8::is_ascii_digit).count();
-    match order {
-        Order::Known(Command::Cgsn | Command::Cimi) => digits >= IDENTITY_DIGITS_MIN,
-        Order::Known(Command::Ccid(_)) => digits >= ICCID_DIGITS_MIN,
-        _ => true,
-    }
-}
-
-/// An IMSI has at least 6 digits, an IMEI 14; ITU-T E.212, TS 23.003.
-const IDENTITY_DIGITS_MIN: usize = 6;
-/// An ICCID has at least 18 digits; ITU-T E.118.
-const ICCID_DIGITS_MIN: usize = 18;
-/// No PDU is shorter: service centre length, first octet, reference.
-const PDU_DIGITS_MIN: usize = 4;
-
-fn is_hex(line: &str) -> bool {
-    let line = line.trim();
-    line.len() >= PDU_DIGITS_MIN && line.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// With no command in flight: the late echo of one, on a modem that takes its time over `ATE0`.

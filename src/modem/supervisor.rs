@@ -16,10 +16,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::away::Away;
+use super::balance::BalanceCheck;
 use super::discover::{CHANGES_WAITING, Discovery, PortChange};
 use super::driver::{DriverHandle, Notice};
-use super::fleet::{Command, LeftAlone, Link, Modem, State};
-pub use super::fleet::{CommandError, Fleet, FleetHandle};
+use super::fleet::{Command, Link, State};
+pub use super::fleet::{CommandError, Fleet, FleetHandle, Hold, LeftAlone, Modem};
 use super::history::History;
 use super::left_alone::left_alone;
 use super::machine::Phase;
@@ -28,6 +29,7 @@ pub use super::pin_memory::PinMemory;
 use super::profile::Library;
 use super::serve::{Report, Serve, Stage, Why};
 pub use super::trace::Trace;
+use super::trace::Traces;
 use super::wake::Wake;
 use crate::alarm::{self, Progress};
 use crate::at::command::Address;
@@ -61,6 +63,8 @@ pub struct FleetSettings {
     pub default: PortSettings,
     /// By the name of the link.
     pub ports: BTreeMap<String, PortSettings>,
+    /// Modems that an operator held back when the daemon ended, by the names that [`FleetHandle::hold`] gave.
+    pub held: BTreeMap<String, Hold>,
     /// Without it no PIN is ever tried.
     pub pins: Option<PinMemory>,
     /// Run with port and IMEI when nothing else has helped.
@@ -82,6 +86,8 @@ pub struct PortSettings {
     pub submit_limit: Option<Duration>,
     /// Voice calls are hung up.
     pub hang_up_calls: bool,
+    /// How the balance of the SIM is watched.
+    pub balance: Option<BalanceCheck>,
     /// Whether visited networks are used.
     pub roaming: Roaming,
     /// Given to a card that knows no service centre.
@@ -98,6 +104,7 @@ impl Default for PortSettings {
             keep_alive: None,
             submit_limit: None,
             hang_up_calls: false,
+            balance: None,
             roaming: Roaming::Allow,
             service_centre: None,
             profile: None,
@@ -119,12 +126,15 @@ pub struct Supervisor {
     settings: FleetSettings,
     outside: Arc<Outside>,
     entries: BTreeMap<u64, Entry>,
+    /// Links to devices that are served under another name, by their own.
+    waiting: BTreeMap<String, (PathBuf, History)>,
     away: Away,
     tasks: JoinSet<(u64, History)>,
     next_id: u64,
-    /// IMEIs, or port names of modems that have told none.
-    paused: BTreeSet<String>,
+    /// By IMEI, or by the port of a modem that has told none.
+    held: BTreeMap<String, Hold>,
     left_alone: Vec<LeftAlone>,
+    traces: Arc<Traces>,
     fleet: watch::Sender<Arc<Fleet>>,
     links: watch::Sender<Arc<[Link]>>,
     commands: mpsc::Receiver<Command>,
@@ -178,16 +188,18 @@ impl Supervisor {
             site_hook: settings.site_hook.clone(),
             stop_limit: settings.stop_limit,
         });
-        let pins = settings.pins.clone();
+        let (pins, traces) = (settings.pins.clone(), Arc::<Traces>::default());
         let supervisor = Self {
+            held: settings.held.clone(),
             settings,
             outside,
             entries: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             away: Away::default(),
             tasks: JoinSet::new(),
             next_id: 1,
-            paused: BTreeSet::new(),
             left_alone: Vec::new(),
+            traces: Arc::clone(&traces),
             fleet: fleet_in,
             links: links_in,
             commands,
@@ -197,7 +209,7 @@ impl Supervisor {
             wake: Arc::default(),
             stop,
         };
-        (supervisor, FleetHandle { fleet, links, commands: commands_in, pins }, received)
+        (supervisor, FleetHandle { fleet, links, commands: commands_in, pins, traces }, received)
     }
 
     /// Serves all ports until `stop`, then until all are closed.
@@ -253,6 +265,7 @@ impl Supervisor {
             PortChange::Came { name, target } => self.came(name, target),
             PortChange::Went { name } => {
                 info!(port = name, "port went");
+                self.waiting.remove(&name);
                 for entry in self.entries.values_mut().filter(|entry| entry.modem.port == name) {
                     entry.leave();
                 }
@@ -269,14 +282,39 @@ impl Supervisor {
         self.left_alone = left_alone(&self.outside.sysfs, &self.outside.notes.borrow(), &served);
     }
 
-    /// Two tasks must not open one port: the next one begins when the last one has closed it.
+    /// Two tasks must not open one port: the next one of a name begins when the last one has closed it.
     fn came(&mut self, name: String, target: PathBuf) {
         if let Some(entry) = self.entries.values_mut().find(|entry| entry.modem.port == name) {
             entry.again = Some(target);
             return;
         }
         let history = self.away.came(&name);
-        self.serve(name, target, history);
+        self.serve_or_wait(name, target, history);
+    }
+
+    /// A link that is renamed leads to the same device before its first task has closed it, and two links may lead to one.
+    fn serve_or_wait(&mut self, name: String, target: PathBuf, history: History) {
+        if self.is_served(&target) {
+            info!(port = name, device = %target.display(), "the device is in service under another name");
+            self.waiting.insert(name, (target, history));
+        } else {
+            self.serve(name, target, history);
+        }
+    }
+
+    /// Serves the links whose device is free now.
+    fn serve_waiting(&mut self) {
+        for (name, (target, history)) in std::mem::take(&mut self.waiting) {
+            if self.is_served(&target) {
+                self.waiting.insert(name, (target, history));
+            } else {
+                self.serve(name, target, history);
+            }
+        }
+    }
+
+    fn is_served(&self, target: &Path) -> bool {
+        self.entries.values().any(|entry| Path::new(&entry.modem.device) == target)
     }
 
     /// A port is closed for good: its modem is away, or its link leads to the next port already.
@@ -285,10 +323,12 @@ impl Supervisor {
         // Whoever pulls a modem that is left alone helps it; it begins anew.
         let history = if modem.state == State::Parked { History::default() } else { history };
         if let Some(target) = again {
-            return self.serve(modem.port, target, history);
+            self.serve_or_wait(modem.port, target, history);
+        } else {
+            let window = window(&self.outside.notes.borrow(), &modem);
+            self.away.went(clock::monotonic(), modem, history, window);
         }
-        let window = window(&self.outside.notes.borrow(), &modem);
-        self.away.went(clock::monotonic(), modem, history, window);
+        self.serve_waiting();
     }
 
     fn serve(&mut self, name: String, target: PathBuf, history: History) {
@@ -309,7 +349,7 @@ impl Supervisor {
             wake: Arc::clone(&self.wake),
             wanted,
             stop: stop.clone(),
-            trace: Arc::new(Trace::default()),
+            trace: self.traces.open(&name),
             history,
         };
         self.tasks.spawn(async move {
@@ -352,29 +392,41 @@ impl Supervisor {
     }
 
     fn command(&mut self, command: Command) {
-        let (modem, paused, reply) = match command {
-            Command::Pause { modem, paused, reply } => (modem, paused, reply),
+        match command {
             Command::Again { modem } => {
                 if let Some(entry) = self.entries.values().find(|entry| entry.modem.is(&modem)) {
                     entry.open_now();
                 }
-                return;
             }
-        };
+            Command::Hold { modem, hold, reply } => {
+                // The operator may have gone; the wish stands.
+                let _ = reply.send(self.hold(modem, hold));
+            }
+            Command::Drained { modem } => self.drained(&modem),
+        }
+    }
+
+    fn drained(&mut self, modem: &str) {
+        let entry = self.entries.values().find(|entry| entry.modem.is(modem));
+        let held = entry.and_then(|entry| self.held.get_mut(entry.modem.name()));
+        if let Some(hold) = held.filter(|hold| **hold == Hold::Draining) {
+            info!(modem, "drained: what began on this modem is finished");
+            *hold = Hold::Paused;
+        }
+    }
+
+    fn hold(&mut self, modem: String, hold: Option<Hold>) -> Result<String, CommandError> {
         let found = self.entries.values().find(|entry| entry.modem.is(&modem));
-        if let Some(entry) = found.filter(|entry| !paused && entry.modem.state == State::Parked) {
+        let entry = found.ok_or(CommandError::NoSuchModem(modem))?;
+        if hold.is_none() && entry.modem.state == State::Parked {
             entry.open_now();
         }
-        let answer = found.map(|entry| entry.modem.name().to_owned()).ok_or(CommandError::NoSuchModem(modem));
-        let answer = answer.map(|name| {
-            if paused {
-                self.paused.insert(name)
-            } else {
-                self.paused.remove(&name)
-            };
-        });
-        // The operator may have gone; the wish stands.
-        let _ = reply.send(answer);
+        let name = entry.modem.name().to_owned();
+        match hold {
+            Some(hold) => self.held.insert(name.clone(), hold),
+            None => self.held.remove(&name),
+        };
+        Ok(name)
     }
 
     /// Takes the picture anew, decides about twins, and publishes what changed.
@@ -387,7 +439,7 @@ impl Supervisor {
         }
         self.separate_twins();
         for entry in self.entries.values_mut() {
-            entry.modem.paused = self.paused.contains(entry.modem.name());
+            entry.modem.hold = self.held.get(entry.modem.name()).copied();
         }
         let links: Arc<[Link]> = self.entries.values().filter_map(Entry::link).collect();
         self.links.send_if_modified(|old| {
@@ -490,14 +542,15 @@ impl Entry {
 
     fn link(&self) -> Option<Link> {
         let driver = self.driver.clone().filter(|_| self.in_service())?;
-        let ready = driver.status().borrow().phase == Phase::Ready && !self.modem.paused;
+        let hold = self.modem.hold;
+        let ready = driver.status().borrow().phase == Phase::Ready && hold != Some(Hold::Paused);
         let (imei, iccid) = (self.modem.imei.clone(), self.modem.iccid.clone());
-        Some(Link { driver, imei, iccid, ready })
+        Some(Link { driver, imei, iccid, ready, draining: hold == Some(Hold::Draining) })
     }
 }
 
 impl Modem {
-    /// By what it is paused: the modem if it is known, else the port.
+    /// By what it is held: the modem if it is known, else the port.
     fn name(&self) -> &str {
         self.imei.as_ref().map_or(&self.port, Imei::as_str)
     }

@@ -17,10 +17,13 @@ pub(super) enum Timer {
     Grace,
     /// Another try of a received message's read or delete.
     Retry,
+    /// The network's words, or the next step of a dialogue that is open.
+    Ussd,
 }
 
 /// In the order of `as usize`.
-const ALL: [Timer; 6] = [Timer::Link, Timer::Durable, Timer::Pause, Timer::Idle, Timer::Grace, Timer::Retry];
+const ALL: [Timer; 7] =
+    [Timer::Link, Timer::Durable, Timer::Pause, Timer::Idle, Timer::Grace, Timer::Retry, Timer::Ussd];
 
 /// When each wait ends.
 #[derive(Debug, Default)]

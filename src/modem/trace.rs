@@ -2,6 +2,8 @@
 //!
 //! Nothing secret is ever put in: the user data of PDUs becomes its length, PINs become stars, and long numbers keep
 //! their beginning and their last two digits. So a trace can be shown, saved and sent to a vendor as it is.
+//!
+//! A ring belongs to the name of a port and outlives the session that filled it: what a modem said last is asked for when it has gone.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +24,8 @@ pub fn masked(octets: &[u8]) -> String {
 
 /// Lines kept: about forty messages, or a whole bring-up and what came before it.
 pub const LINES_KEPT: usize = 256;
+/// Rings kept, those of ports in service included; beyond that the one that was opened longest ago goes, if nobody fills it.
+pub const RINGS_KEPT: usize = 128;
 /// Lines that a slow subscriber may be behind before it misses some.
 const SUBSCRIBER_BEHIND: usize = 256;
 /// Longest line kept; longer ones (binary noise, a flood) are cut, and say so by their ending.
@@ -57,6 +61,32 @@ pub struct Trace {
     subscribers: broadcast::Sender<WireEvent>,
 }
 
+/// The rings of all ports by their names, the one that was opened longest ago first. Whoever fills one holds it.
+#[derive(Debug, Default)]
+pub(super) struct Traces(Mutex<Vec<(String, Arc<Trace>)>>);
+
+impl Traces {
+    /// The ring of this port, with what it had before.
+    pub(super) fn open(&self, port: &str) -> Arc<Trace> {
+        let mut rings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = rings.iter().position(|(name, _)| name == port).map(|at| rings.remove(at));
+        let (name, trace) = known.unwrap_or_else(|| (port.to_owned(), Arc::default()));
+        if rings.len() >= RINGS_KEPT
+            && let Some(idle) = rings.iter().position(|(_, trace)| Arc::strong_count(trace) == 1)
+        {
+            rings.remove(idle);
+        }
+        rings.push((name, Arc::clone(&trace)));
+        trace
+    }
+
+    /// The ring of this port, if one is kept.
+    pub(super) fn of(&self, port: &str) -> Option<Arc<Trace>> {
+        let rings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rings.iter().find(|(name, _)| name == port).map(|(_, trace)| Arc::clone(trace))
+    }
+}
+
 #[derive(Debug, Default)]
 struct Ring {
     lines: VecDeque<WireEvent>,
@@ -64,6 +94,8 @@ struct Ring {
     partial: Vec<u8>,
     /// Whether the partial line was longer than [`LINE_MAX`].
     cut: bool,
+    /// Whether the lines that come are words of the network whose end is still to come.
+    in_words: bool,
 }
 
 impl Default for Trace {
@@ -108,18 +140,29 @@ impl Trace {
         }
     }
 
-    /// Something that happened to the port.
+    /// Something that happened to the port. The same once more is no news: a port that cannot be opened is tried for ever, and
+    /// that must not push out what was said before.
     pub(super) fn note(&self, at: UnixMs, text: &str) {
         let mut ring = self.lock();
         self.end_partial(&mut ring, at);
-        self.push(&mut ring, at, Direction::Note, text);
+        let told = |last: &WireEvent| last.direction == Direction::Note && *last.line == *text;
+        if !ring.lines.back().is_some_and(told) {
+            self.push(&mut ring, at, Direction::Note, text);
+        }
     }
 
     fn end_partial(&self, ring: &mut Ring, at: UnixMs) {
         if ring.partial.is_empty() {
             return;
         }
-        let mut line = mask::line(&ring.partial);
+        let mut line = if std::mem::take(&mut ring.in_words) && !ring.partial.starts_with(b"+") {
+            let (hidden, unclosed) = mask::rest_of_words(&ring.partial);
+            ring.in_words = unclosed;
+            hidden
+        } else {
+            ring.in_words = mask::begins_words(&ring.partial);
+            mask::line(&ring.partial)
+        };
         if std::mem::take(&mut ring.cut) {
             line.push_str("...");
         }
@@ -140,5 +183,43 @@ impl Trace {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Ring> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(trace: &Trace) -> Vec<String> {
+        trace.lines().iter().map(|event| event.line.to_string()).collect()
+    }
+
+    #[test]
+    fn a_ring_is_found_again_by_its_port_and_the_oldest_idle_one_goes() {
+        let traces = Traces::default();
+        let served = traces.open("served");
+        served.note(UnixMs(1), "first");
+        traces.open("idle").note(UnixMs(1), "idle");
+        for n in 0..RINGS_KEPT - 1 {
+            traces.open(&n.to_string());
+        }
+        assert!(traces.of("idle").is_none(), "it was opened longest ago and nobody fills it");
+        assert_eq!(lines(&traces.of("served").unwrap()), ["first"], "it is in service");
+        drop(served);
+        assert_eq!(lines(&traces.open("served")), ["first"], "the next session goes on with it");
+        traces.open("one more");
+        assert!(traces.of("served").is_some() && traces.of("0").is_none());
+        assert_eq!(traces.0.lock().unwrap().len(), RINGS_KEPT);
+    }
+
+    #[test]
+    fn a_note_is_told_once_until_something_else_happens() {
+        let trace = Trace::default();
+        for _ in 0..3 {
+            trace.note(UnixMs(1), "the port is in use");
+        }
+        trace.received(UnixMs(2), b"OK\r\n");
+        trace.note(UnixMs(3), "the port is in use");
+        assert_eq!(lines(&trace), ["the port is in use", "OK", "the port is in use"]);
     }
 }

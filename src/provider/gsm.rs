@@ -42,6 +42,7 @@ const DOUBTS_MAX: usize = 128;
 pub struct Gsm {
     links: watch::Receiver<Arc<[Link]>>,
     channels: watch::Receiver<Arc<[Channel]>>,
+    fleet: FleetHandle,
     shared: Arc<Shared>,
 }
 
@@ -89,7 +90,7 @@ impl Gsm {
             inbound,
             shared: Arc::clone(&shared),
         };
-        (Self { links, channels, shared }, intake)
+        (Self { links, channels, fleet: fleet.clone(), shared }, intake)
     }
 
     /// Received PDUs so far that could not be decoded.
@@ -130,6 +131,14 @@ impl Provider for Gsm {
                 result => outcome(result),
             }
         })
+    }
+
+    fn drained(&self, channel: &ChannelId) {
+        let links = self.links.borrow();
+        let modem = links.iter().find(|link| link.draining && channel_of(link).as_ref() == Some(channel));
+        if let Some(link) = modem {
+            self.fleet.drained(link.driver.port());
+        }
     }
 }
 
@@ -177,7 +186,9 @@ async fn take_in(mut notices: mpsc::Receiver<Notice>, inbound: &mpsc::Sender<Inb
                 Some(recipient) => (Received::Settled { recipient, reference }, None),
                 None => continue,
             },
-            Event::Up(_) | Event::Down(_) | Event::OtherCard { .. } | Event::Noise(_) => continue,
+            Event::Up(_) | Event::Down(_) | Event::OtherCard { .. } | Event::Jamming(_) | Event::Noise(_) => {
+                continue;
+            }
         };
         let (stored, is_stored) = oneshot::channel();
         let channel = channel_of_driver(&modem);
@@ -247,7 +258,7 @@ fn channels(links: &[Link]) -> Arc<[Channel]> {
     let mut channels: Vec<Channel> = known
         .filter_map(|link| {
             let id = channel_of(link)?;
-            Some(Channel { id, ready: link.ready, slots: SLOTS })
+            Some(Channel { id, ready: link.ready, draining: link.draining, slots: SLOTS })
         })
         .collect();
     // A SIM that was moved may be seen at its old and its new place for a moment: one channel, ready if any is.
@@ -267,12 +278,11 @@ fn channel_of_driver(modem: &DriverHandle) -> ChannelId {
 }
 
 fn channel_id(iccid: Option<&Iccid>, imei: Option<&Imei>) -> Option<ChannelId> {
-    let id = match (iccid, imei) {
-        (Some(iccid), _) => format!("gsm:{iccid}"),
-        (None, Some(imei)) => format!("gsm:imei-{imei}"),
-        (None, None) => return None,
-    };
-    Some(ChannelId(id.into()))
+    match (iccid, imei) {
+        (Some(iccid), _) => Some(ChannelId::of_sim(iccid)),
+        (None, Some(imei)) => Some(ChannelId(format!("gsm:imei-{imei}").into())),
+        (None, None) => None,
+    }
 }
 
 /// The TPDU of the attempt's part.
@@ -366,7 +376,10 @@ fn unreadable(octets: &[u8]) -> Segment {
 pub(crate) fn outcome(result: Result<Done, Failure>) -> Outcome {
     match result {
         Ok(Done::Submitted { reference }) => Outcome::Submitted { reference: Some(reference) },
-        Ok(Done::Reset) => refused(Disposition::ChannelFault, "the modem took the message for a reset"),
+        Ok(Done::Reset | Done::Ussd(_) | Done::UssdEnded) => {
+            refused(Disposition::ChannelFault, "the modem took the message for something else")
+        }
+        Err(Failure::Ussd(fault)) => refused(Disposition::ChannelFault, fault.to_string()),
         Err(Failure::Uncertain(cause)) => Outcome::Uncertain { cause: cause.to_string() },
         Err(Failure::NotSent(NotSent::Abandoned)) => Outcome::Abandoned,
         Err(Failure::NotSent(why)) => {

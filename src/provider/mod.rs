@@ -19,12 +19,20 @@ use crate::number::Number;
 use crate::pdu::{Coding, Concat};
 use crate::queue::rules::Disposition;
 use crate::secret::Secret;
-use crate::units::{MessageRef, UnixMs};
+use crate::units::{Iccid, MessageRef, UnixMs};
 
 /// Identity of a channel, `gsm:<ICCID>` for a SIM card; stable over restarts and tty numbers.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ChannelId(pub Arc<str>);
+
+impl ChannelId {
+    /// The channel of a SIM card, wherever it sits.
+    #[must_use]
+    pub fn of_sim(iccid: &Iccid) -> Self {
+        Self(format!("gsm:{iccid}").into())
+    }
+}
 
 impl fmt::Display for ChannelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,6 +53,8 @@ pub struct Channel {
     pub id: ChannelId,
     /// Whether it would take an attempt at all.
     pub ready: bool,
+    /// It takes only what began on it: an operator wants it to finish and rest.
+    pub draining: bool,
     /// Attempts it can carry at once; the dispatcher counts those in flight.
     pub slots: u32,
 }
@@ -212,4 +222,7 @@ pub trait Provider: Send + Sync {
 
     /// Carries one attempt over one of its channels. The future always resolves within the provider's own limit.
     fn send(&self, channel: &ChannelId, attempt: Attempt) -> BoxFuture<Outcome>;
+
+    /// Nothing that began on this draining channel is left: it may rest. Told again until it is no longer draining.
+    fn drained(&self, channel: &ChannelId);
 }

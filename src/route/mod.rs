@@ -1,17 +1,26 @@
-//! Which channel carries a message: a pure choice among the channels that have a free slot.
+//! Which channel carries a message: a pure choice among the channels that have a free slot and budget for it.
 //!
-//! A message that began on a SIM stays on it (its segments share one reference and one sender); otherwise a channel that did
-//! not just refuse it goes first, then the one that has rested longest, so that the load spreads over all SIMs.
+//! A message that began on a SIM stays on it (its segments share one reference and one sender). Otherwise a channel that did not
+//! just refuse it goes first, then one with fewer attempts in flight, then the one whose rest, weighed with the share of its
+//! budget that is left, is longest. So a SIM with twice the share is chosen twice as often, equal SIMs take turns, all run out
+//! together, and whoever rests long enough comes first: none starves.
 
-use std::time::Instant;
+pub mod budget;
 
-/// A channel with at least one free slot, named by its place in the caller's list.
+use std::cmp::Reverse;
+use std::time::Duration;
+
+/// A channel that could take the message, named by its place in the caller's list.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
     /// Identity, compared with what the message remembers.
     pub id: &'a str,
-    /// When an attempt last began on it; `None` for never.
-    pub last_begun: Option<Instant>,
+    /// Attempts under way on it.
+    pub in_flight: u32,
+    /// Since an attempt last began on it; `None` for never.
+    pub rested: Option<Duration>,
+    /// What is left of its budget, 1..=1000 thousandths.
+    pub share: u16,
 }
 
 /// What the message remembers of channels.
@@ -29,37 +38,40 @@ pub fn choose(candidates: &[Candidate<'_>], memory: Memory<'_>) -> Option<usize>
     if let Some(bound) = memory.bound {
         return candidates.iter().position(|candidate| candidate.id == bound);
     }
-    (0..candidates.len()).min_by_key(|&at| {
-        candidates.get(at).map(|candidate| (memory.refused_by == Some(candidate.id), candidate.last_begun))
-    })
+    let key = |candidate: &Candidate<'_>| {
+        let weight = candidate.rested.map_or(u128::MAX, |rested| {
+            rested.as_micros().saturating_add(1).saturating_mul(u128::from(candidate.share))
+        });
+        (memory.refused_by == Some(candidate.id), candidate.in_flight, Reverse(weight))
+    };
+    candidates.iter().enumerate().min_by_key(|(_, candidate)| key(candidate)).map(|(at, _)| at)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use std::time::Duration;
+    use proptest::prelude::*;
 
-    fn candidates(start: Instant) -> [Candidate<'static>; 3] {
-        [
-            Candidate { id: "a", last_begun: Some(start + Duration::from_secs(2)) },
-            Candidate { id: "b", last_begun: Some(start + Duration::from_secs(1)) },
-            Candidate { id: "c", last_begun: Some(start + Duration::from_secs(3)) },
-        ]
+    use super::*;
+
+    fn rested(id: &str, seconds: u64) -> Candidate<'_> {
+        Candidate { id, in_flight: 0, rested: Some(Duration::from_secs(seconds)), share: 1000 }
+    }
+
+    fn candidates() -> [Candidate<'static>; 3] {
+        [rested("a", 2), rested("b", 3), rested("c", 1)]
     }
 
     #[test]
     fn the_longest_rested_goes_first() {
-        #[expect(clippy::disallowed_methods, reason = "any instant serves as the start of virtual time")]
-        let mut list = candidates(Instant::now());
+        let mut list = candidates();
         assert_eq!(choose(&list, Memory::default()), Some(1));
-        list[2].last_begun = None;
+        list[2].rested = None;
         assert_eq!(choose(&list, Memory::default()), Some(2));
     }
 
     #[test]
     fn a_refusing_channel_is_the_last_choice_but_still_one() {
-        #[expect(clippy::disallowed_methods, reason = "any instant serves as the start of virtual time")]
-        let list = candidates(Instant::now());
+        let list = candidates();
         let refused = Memory { refused_by: Some("b"), ..Memory::default() };
         assert_eq!(choose(&list, refused), Some(0));
         assert_eq!(choose(&list[1..2], refused), Some(0));
@@ -67,10 +79,65 @@ mod tests {
 
     #[test]
     fn a_message_that_began_somewhere_waits_for_it() {
-        #[expect(clippy::disallowed_methods, reason = "any instant serves as the start of virtual time")]
-        let list = candidates(Instant::now());
+        let list = candidates();
         assert_eq!(choose(&list, Memory { bound: Some("c"), ..Memory::default() }), Some(2));
         assert_eq!(choose(&list, Memory { bound: Some("gone"), ..Memory::default() }), None);
         assert_eq!(choose(&[], Memory::default()), None);
+    }
+
+    #[test]
+    fn what_is_left_of_a_budget_weighs_as_much_as_rest() {
+        let mut list = candidates();
+        list[1].share = 600;
+        assert_eq!(choose(&list, Memory::default()), Some(0));
+        list[0].in_flight = 1;
+        assert_eq!(choose(&list, Memory::default()), Some(1));
+    }
+
+    proptest! {
+        /// One message after the other over the same SIMs: each is chosen about as often as its share says, and none waits longer
+        /// than its share explains.
+        #[test]
+        fn no_sim_starves(shares in proptest::collection::vec(100_u16..=1000, 1..16)) {
+            let mut last = vec![None::<u64>; shares.len()];
+            let names: Vec<String> = (0..shares.len()).map(|n| n.to_string()).collect();
+            let sum: u64 = shares.iter().copied().map(u64::from).sum();
+            for now in 1..2_000_u64 {
+                let list: Vec<_> = names.iter().zip(&shares).zip(&last).map(|((id, share), last)| Candidate {
+                    id,
+                    in_flight: 0,
+                    rested: last.map(|last| Duration::from_secs(now - last)),
+                    share: *share,
+                }).collect();
+                let at = choose(&list, Memory::default()).unwrap();
+                prop_assert_eq!(choose(&list, Memory::default()), Some(at));
+                last[at] = Some(now);
+                for (share, last) in shares.iter().zip(&last) {
+                    let patience = 2 * sum / u64::from(*share) + shares.len() as u64;
+                    prop_assert!(now - last.unwrap_or(0) <= patience);
+                }
+            }
+        }
+
+        /// The order in which channels are listed matters only among equals.
+        #[test]
+        fn the_choice_does_not_depend_on_the_order(
+            facts in proptest::collection::vec((0_u32..3, 1_u64..1_000_000, 1_u16..=1000), 1..12),
+            turn in 0_usize..12,
+        ) {
+            let names: Vec<String> = (0..facts.len()).map(|n| n.to_string()).collect();
+            let mut list: Vec<_> = names.iter().zip(&facts).map(|(id, (in_flight, micros, share))| Candidate {
+                id,
+                in_flight: *in_flight,
+                rested: Some(Duration::from_micros(*micros)),
+                share: *share,
+            }).collect();
+            let chosen = list[choose(&list, Memory::default()).unwrap()];
+            let len = list.len();
+            list.rotate_left(turn % len);
+            let again = list[choose(&list, Memory::default()).unwrap()];
+            let weight = |c: Candidate<'_>| (c.in_flight, (c.rested.unwrap().as_micros() + 1) * u128::from(c.share));
+            prop_assert_eq!(weight(chosen), weight(again));
+        }
     }
 }

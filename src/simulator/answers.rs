@@ -291,17 +291,36 @@ impl SimulatedModem {
                 if !self.registered {
                     return Final::Cme(30);
                 }
-                let (text, dcs) = match self.settings.charset {
-                    "UCS2" => (hex::encode(&ucs2::encode(&self.scenario.balance)), 72),
-                    _ => (self.scenario.balance.clone(), 15),
-                };
+                let line = self.words_of_network(code);
                 let at = now + self.scenario.command_latency + self.scenario.latency;
-                self.to_come.push_back((at, format!("+CUSD: 0,\"{text}\",{dcs}")));
+                self.to_come.push_back((at, line));
                 Final::Ok
             }
-            ["0" | "1" | "2"] => Final::Ok,
+            ["2"] => {
+                self.in_dialogue = false;
+                Final::Ok
+            }
+            ["0" | "1"] => Final::Ok,
             _ => Final::Cme(50),
         }
+    }
+
+    /// `+CUSD` for a code, or for what is said in a dialogue; TS 27.007 7.15.
+    fn words_of_network(&mut self, code: &str) -> String {
+        let Scenario { ussd, balance, .. } = &self.scenario;
+        // Without an asterisk or hash it is an answer, and nobody has asked.
+        let said = std::mem::take(&mut self.in_dialogue) || code.contains(['*', '#']);
+        let text = match ussd.get(code).filter(|_| said) {
+            Some(text) => text,
+            None if ussd.is_empty() => balance,
+            None => return "+CUSD: 4".into(),
+        };
+        self.in_dialogue = text.ends_with('?');
+        let (text, dcs) = match self.settings.charset {
+            "UCS2" => (hex::encode(&ucs2::encode(text)), 72),
+            _ => (text.clone(), 15),
+        };
+        format!("+CUSD: {},\"{text}\",{dcs}", u8::from(self.in_dialogue))
     }
 
     /// A line as vendors send them at any moment.

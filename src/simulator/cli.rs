@@ -98,6 +98,9 @@ pub struct SimulateOptions {
     /// Stay so for all messages that follow
     #[arg(long)]
     pub silent_always: bool,
+    /// The network's answer to a USSD code, or to what is said in a dialogue; one that ends in `?` leaves the dialogue open
+    #[arg(long, value_name = "CODE=TEXT", value_parser = ussd)]
+    pub ussd: Vec<(String, String)>,
     /// SIM PIN
     #[arg(long)]
     pub pin: Option<String>,
@@ -158,6 +161,7 @@ impl SimulateOptions {
         scenario.reports &= !self.no_reports;
         scenario.echo &= !self.no_echo;
         scenario.refused.extend(self.refuse.iter().cloned());
+        scenario.ussd.extend(self.ussd.iter().cloned());
         if let Some(n) = self.error_every {
             let usual = ErrorEvery::new(n);
             scenario.error_every = Some(ErrorEvery { code: self.error_code.unwrap_or(usual.code), ..usual });
@@ -179,6 +183,11 @@ fn replace<T: Clone>(value: &mut T, by: Option<&T>) {
 fn refusal(text: &str) -> Result<(String, u16), String> {
     let (number, code) = text.split_once('=').ok_or("write NUMBER=CODE, as in +491701234567=28")?;
     Ok((number.to_owned(), code.parse().map_err(|_| format!("{code:?} is no +CMS ERROR code"))?))
+}
+
+fn ussd(text: &str) -> Result<(String, String), String> {
+    let (code, words) = text.split_once('=').ok_or("write CODE=TEXT, as in *100#=Balance: 5 EUR")?;
+    Ok((code.to_owned(), words.to_owned()))
 }
 
 fn imei(text: &str) -> Result<Imei, String> {

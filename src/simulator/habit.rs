@@ -22,6 +22,8 @@ pub enum Speaks {
     Nmea,
     /// A modem at another speed: for each octet some that are none of ours.
     Garbage,
+    /// The login of a computer: it echoes, and takes no line for a name that it knows.
+    Console,
 }
 
 /// What becomes of `ATE0`.

@@ -52,6 +52,9 @@ impl Lock {
     }
 }
 
+/// What a login says to a name that it does not know.
+const LOGIN: &[u8] = b"\r\nLogin incorrect\r\n\r\ngateway login: ";
+
 impl SimulatedModem {
     /// The card as it is at power-on.
     pub(super) fn lock_at_start(&self) -> Lock {
@@ -100,6 +103,12 @@ impl SimulatedModem {
             Speaks::Modem => return now < self.awake_at,
             Speaks::Nothing | Speaks::Nmea => {}
             Speaks::Echo => self.wire_out(now, bytes),
+            Speaks::Console => {
+                self.wire_out(now, bytes);
+                for _ in bytes.iter().filter(|&&octet| octet == b'\r') {
+                    self.wire_out(now, LOGIN);
+                }
+            }
             Speaks::Garbage => {
                 let garbage: Vec<u8> = bytes.iter().map(|_| self.rng.u8(..) | 0x80).collect();
                 self.wire_out(now, &garbage);

@@ -84,6 +84,8 @@ pub struct SimulatedModem {
     /// `+CFUN`.
     pub(super) functionality: u8,
     pub(super) registered: bool,
+    /// The network waits for an answer to its USSD.
+    pub(super) in_dialogue: bool,
     /// When it registers, if it is about to.
     register_at: Option<Instant>,
     powered: bool,
@@ -131,6 +133,7 @@ impl SimulatedModem {
             struck: vec![0; scenario.instead.len()],
             functionality: 1,
             registered: false,
+            in_dialogue: false,
             register_at: None,
             powered: true,
             silence: Silence::None,

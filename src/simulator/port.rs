@@ -2,7 +2,7 @@
 //!
 //! Nothing here holds the slave open, so a host that closes it, or dies, is noticed as `EIO` on the master.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -79,7 +79,9 @@ impl Port {
         if std::fs::symlink_metadata(&self.link).is_ok_and(|there| !there.is_symlink()) {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is something else than a link"));
         }
-        let mut name = self.link.file_name().unwrap_or_default().to_owned();
+        // Hidden, so that whoever watches the directory does not take it for a port.
+        let mut name = OsString::from(".");
+        name.push(self.link.file_name().unwrap_or_default());
         name.push(format!(".{}", std::process::id()));
         let fresh = self.link.with_file_name(name);
         // Left behind by a process with the same id that was killed between the two steps.

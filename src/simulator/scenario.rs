@@ -51,8 +51,10 @@ pub struct Scenario {
     pub smsc: String,
     /// `+COPS`.
     pub operator: String,
-    /// Answer of the network to any USSD code.
+    /// Answer of the network to any USSD code, unless `ussd` has some.
     pub balance: String,
+    /// Answers of the network to USSD codes, and to what is said in a dialogue; one that ends in a question mark leaves it open.
+    pub ussd: BTreeMap<String, String>,
     /// SIM PIN; none: the SIM is open.
     pub pin: Option<String>,
     /// Tries left for it at the first power-on; 0: the card wants its PUK.
@@ -215,6 +217,7 @@ impl Scenario {
             smsc: "+491710760000".into(),
             operator: "Simulated Network".into(),
             balance: "Your balance is 12.34 EUR".into(),
+            ussd: BTreeMap::new(),
             pin: None,
             pin_tries: PIN_TRIES,
             card: Card::Good,

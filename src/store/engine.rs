@@ -16,16 +16,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::sqlite::read::Readers;
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
-use super::sqlite::{self, Tx, accept, alarms, inbox, lease, recovery, report, tokens, turn};
+use super::sqlite::{self, Tx, accept, alarms, inbox, lease, recovery, report, spent, tokens, turn, upgrade};
 use super::{
-    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, InboxId,
-    InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, StoreError,
-    TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
+    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
+    InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, SpentRecord,
+    StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
 };
 use crate::alarm::Alarm;
 use crate::number::Number;
 use crate::provider::ChannelId;
 use crate::queue::message::{MessageId, NewMessage};
+use crate::route::budget::Recipient;
 use crate::store::seal::{KeyId, Keyring};
 use crate::units::{MessageRef, UnixMs};
 
@@ -132,6 +133,7 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Shared {
+    path: PathBuf,
     jobs: SyncSender<Job>,
     accepts: Arc<Semaphore>,
     others: Arc<Semaphore>,
@@ -157,8 +159,9 @@ impl Store {
         let writer = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())
-            .map_err(|source| OpenError::Io { path, source })?;
+            .map_err(|source| OpenError::Io { path: path.clone(), source })?;
         let shared = Shared {
+            path,
             jobs,
             accepts: Arc::new(Semaphore::new(ACCEPTS)),
             others: Arc::new(Semaphore::new(OTHERS)),
@@ -200,6 +203,12 @@ impl Store {
             commits: self.shared.counters.commits.load(Ordering::Relaxed),
             jobs: self.shared.counters.jobs.load(Ordering::Relaxed),
         }
+    }
+
+    /// Why the last write was refused for want of a disk that takes it; `None` once something was written again.
+    #[must_use]
+    pub fn unwritable(&self) -> Option<String> {
+        self.shared.counters.unwritable.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn send(&self, job: Job) -> Result<(), StoreError> {
@@ -265,6 +274,14 @@ impl Store {
         }
     }
 
+    /// Removes the copies of upgrades made before `old`: they hold what is purged here, and who needed the way back has gone it.
+    async fn remove_copies(&self, old: UnixMs) -> Result<(), StoreError> {
+        let path = self.shared.path.clone();
+        let removed = tokio::task::spawn_blocking(move || upgrade::remove_outlived(&path, old)).await;
+        let removed = removed.unwrap_or_else(|join| Err(io::Error::other(join)));
+        removed.map_err(|error| StoreError::Engine(format!("copies of the store: {error}")))
+    }
+
     async fn purge(&self, before: UnixMs) -> Result<(), StoreError> {
         let mut after = None;
         loop {
@@ -301,7 +318,7 @@ impl Drop for Waiting<'_> {
         if let Ok(Ok(unread)) = self.answer.try_recv() {
             let leases: Vec<_> = unread.iter().map(|leased| (leased.id, leased.epoch)).collect();
             let (answer, _) = oneshot::channel();
-            let work = Work::new(leases.len(), None, answer, move |tx| lease::release(tx, &leases));
+            let work = Work::new(leases.len(), None, answer, move |tx| lease::release(tx, &leases, None));
             // If even the spare slots are taken, the leases lapse.
             let _ = self.store.send(Job::Work(work));
         }
@@ -342,8 +359,28 @@ impl Operations for Store {
         self.write(rows, move |tx| turn::turn(tx, &turn)).await
     }
 
-    async fn release(&self, leases: Vec<(MessageId, i64)>) -> Result<(), StoreError> {
-        self.write(leases.len(), move |tx| lease::release(tx, &leases)).await
+    async fn release(&self, leases: Vec<(MessageId, i64)>, due: Option<UnixMs>) -> Result<(), StoreError> {
+        self.write(leases.len(), move |tx| lease::release(tx, &leases, due)).await
+    }
+
+    async fn spent(&self) -> Result<Vec<SpentRecord>, StoreError> {
+        self.shared.readers.ask(|view: &sqlite::read::View<'_>| view.spent()).await
+    }
+
+    async fn recipients(&self, channel: ChannelId, now: UnixMs) -> Result<Vec<(Recipient, u32)>, StoreError> {
+        self.shared.readers.ask(move |view| view.recipients(&channel, now)).await
+    }
+
+    async fn unfinished(&self, channel: ChannelId) -> Result<bool, StoreError> {
+        self.shared.readers.ask(move |view| view.unfinished(&channel)).await
+    }
+
+    async fn hold(&self, modem: String, finishing: Option<bool>) -> Result<(), StoreError> {
+        self.write(1, move |tx| spent::hold(tx, &modem, finishing)).await
+    }
+
+    async fn holds(&self) -> Result<Vec<Held>, StoreError> {
+        self.shared.readers.ask(|view: &sqlite::read::View<'_>| view.holds()).await
     }
 
     async fn report(&self, report: Report) -> Result<Option<MessageId>, StoreError> {
@@ -364,8 +401,8 @@ impl Operations for Store {
         self.write(3, move |tx| inbox::incoming(tx, &incoming)).await
     }
 
-    async fn inbox(&self, most: usize) -> Result<Vec<InboxRecord>, StoreError> {
-        self.shared.readers.ask(move |view| view.inbox(most)).await
+    async fn inbox(&self, before: Option<InboxId>, most: usize) -> Result<Vec<InboxRecord>, StoreError> {
+        self.shared.readers.ask(move |view| view.inbox(before, most)).await
     }
 
     async fn received(&self, id: InboxId) -> Result<Option<InboxRecord>, StoreError> {
@@ -391,6 +428,10 @@ impl Operations for Store {
 
     async fn counts(&self) -> Result<Vec<Count>, StoreError> {
         self.shared.readers.ask(|view: &sqlite::read::View<'_>| view.counts()).await
+    }
+
+    async fn waiting(&self, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
+        self.shared.readers.ask(move |view| view.waiting(now)).await
     }
 
     async fn add_token(&self, token: TokenRecord) -> Result<(), StoreError> {
@@ -451,7 +492,8 @@ impl Operations for Store {
         while self.write(PIECE, move |tx| recovery::purge_challenges(tx, dead)).await? {}
         while self.write(PIECE, move |tx| inbox::purge(tx, old, now)).await? {}
         while self.write(PIECE, move |tx| alarms::purge(tx, over)).await? {}
+        while self.write(PIECE, move |tx| spent::purge(tx, now)).await? {}
         while self.write(PIECE, move |tx| inbox::expire(tx, now)).await? {}
-        Ok(())
+        self.remove_copies(old).await
     }
 }

@@ -22,6 +22,7 @@ use crate::pdu::Coding;
 use crate::provider::{ChannelId, Segment, Verdict};
 use crate::queue::message::{Lane, MessageId, NewMessage, State};
 use crate::queue::rules::Next;
+use crate::route::budget::{Recipient, Spent};
 use crate::secret::Secret;
 use crate::units::{MessageRef, UnixMs};
 
@@ -85,6 +86,8 @@ pub struct Want {
     pub lanes: Lane,
     /// Channels that are ready; a message that began on another SIM waits for it.
     pub channels: Vec<ChannelId>,
+    /// Only messages that began on one of them: they take no new ones.
+    pub begun_only: bool,
     /// How long the lease holds.
     pub lease: Duration,
 }
@@ -102,6 +105,8 @@ pub struct Leased {
     pub lane: Lane,
     /// Destination.
     pub to: Number,
+    /// The destination as budgets know it.
+    pub recipient: Recipient,
     /// The text.
     pub body: Secret,
     /// Message class 0.
@@ -139,6 +144,8 @@ pub struct Begin {
     pub seq: u8,
     /// Over this channel.
     pub channel: ChannelId,
+    /// To whom, if the channel's recipients are counted.
+    pub whom: Option<Recipient>,
     /// Now.
     pub at: UnixMs,
 }
@@ -158,6 +165,8 @@ pub struct End {
     pub reference: Option<MessageRef>,
     /// Cause, for people.
     pub cause: Option<String>,
+    /// To whom, as begun: an attempt that came to nothing is no longer counted.
+    pub whom: Option<Recipient>,
     /// When.
     pub at: UnixMs,
     /// What becomes of the message.
@@ -444,6 +453,24 @@ pub struct Count {
     pub messages: u64,
 }
 
+/// What a SIM has spent of its budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpentRecord {
+    /// The SIM.
+    pub channel: ChannelId,
+    /// What it has spent.
+    pub spent: Spent,
+}
+
+/// A modem that an operator holds back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Its IMEI, or the name of its port if it told none.
+    pub modem: String,
+    /// What began on it may finish.
+    pub finishing: bool,
+}
+
 /// The number of an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -519,8 +546,35 @@ pub trait Operations {
     /// Writes what ended and what begins in one commit; one verdict for each `begun`, in order.
     fn turn(&self, turn: Turn) -> impl Future<Output = Result<Vec<Begun>, StoreError>> + Send;
 
-    /// Gives back leases that were not used.
-    fn release(&self, leases: Vec<(MessageId, i64)>) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Gives back leases that were not used; with `due` they are not leased again before.
+    fn release(
+        &self,
+        leases: Vec<(MessageId, i64)>,
+        due: Option<UnixMs>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// What every SIM has spent: segments of attempts that began and did not come to nothing, counted in the same transaction.
+    fn spent(&self) -> impl Future<Output = Result<Vec<SpentRecord>, StoreError>> + Send;
+
+    /// To whom a SIM has sent in the month of `now`, with the segments to each, where that is counted.
+    fn recipients(
+        &self,
+        channel: ChannelId,
+        now: UnixMs,
+    ) -> impl Future<Output = Result<Vec<(Recipient, u32)>, StoreError>> + Send;
+
+    /// Whether a message that began on this SIM is still to be finished.
+    fn unfinished(&self, channel: ChannelId) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Remembers that an operator holds a modem back (whether what began on it may finish), or with `None` that it is let go.
+    fn hold(
+        &self,
+        modem: String,
+        finishing: Option<bool>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Modems that an operator holds back.
+    fn holds(&self) -> impl Future<Output = Result<Vec<Held>, StoreError>> + Send;
 
     /// Matches a report to the newest attempt of (SIM, reference, recipient) and moves the message when all segments are reported.
     /// An attempt in doubt is settled by it. `None`: nothing matched.
@@ -539,8 +593,13 @@ pub trait Operations {
     /// the rules of [`crate::pdu::reassemble`]: the last one makes the text, and what is too much by then is given out with gaps.
     fn incoming(&self, incoming: Incoming) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Texts from phones, newest first, at most so many.
-    fn inbox(&self, most: usize) -> impl Future<Output = Result<Vec<InboxRecord>, StoreError>> + Send;
+    /// Texts from phones, newest first, at most so many; with `before` those that follow that one. None follow one that is gone, as
+    /// the oldest go first.
+    fn inbox(
+        &self,
+        before: Option<InboxId>,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<InboxRecord>, StoreError>> + Send;
 
     /// One text from a phone.
     fn received(&self, id: InboxId) -> impl Future<Output = Result<Option<InboxRecord>, StoreError>> + Send;
@@ -565,6 +624,9 @@ pub trait Operations {
 
     /// Counts by lane and state.
     fn counts(&self) -> impl Future<Output = Result<Vec<Count>, StoreError>> + Send;
+
+    /// Since when the queued message that has waited longest could have left, if one may leave now.
+    fn waiting(&self, now: UnixMs) -> impl Future<Output = Result<Option<UnixMs>, StoreError>> + Send;
 
     /// Adds a token; `Exists` if the serial is taken.
     fn add_token(&self, token: TokenRecord) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -619,7 +681,7 @@ pub trait Operations {
     /// Start-up: leases by the rules of recovery. Call before the first lease.
     fn recover(&self, now: UnixMs) -> impl Future<Output = Result<Recovered, StoreError>> + Send;
 
-    /// Janitor: expires overdue messages, lapses leases, purges finished and received messages older than `keep`, dead challenges and alarms
-    /// cleared [`ALARM_KEPT`] ago, gives out texts whose missing parts will not come.
+    /// Janitor: expires overdue messages, lapses leases, purges finished and received messages older than `keep`, dead challenges, alarms
+    /// cleared [`ALARM_KEPT`] ago and recipients of earlier months, removes copies of the store older than `keep`, gives out texts whose missing parts will not come.
     fn sweep(&self, now: UnixMs, keep: Duration) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

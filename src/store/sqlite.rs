@@ -10,9 +10,10 @@ pub(super) mod lease;
 pub(super) mod read;
 pub(super) mod recovery;
 pub(super) mod report;
+pub(super) mod spent;
 pub(super) mod tokens;
 pub(super) mod turn;
-mod upgrade;
+pub(super) mod upgrade;
 pub(super) mod writer;
 
 use std::fs::OpenOptions;
@@ -32,11 +33,12 @@ use crate::queue::message::{Lane, MessageId, State};
 use crate::units::UnixMs;
 
 /// Migrations in order; `user_version` counts those applied.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
+    include_str!("schema/0005.sql"),
 ];
 
 /// Prepared statements kept by a connection: all there are, with room to grow.

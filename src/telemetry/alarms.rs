@@ -16,6 +16,8 @@ use crate::clock;
 use crate::store::{AlarmId, AlarmRecord, Alarms, Operations, StoreError};
 use crate::units::Imei;
 
+pub mod own;
+
 /// Between two tries when the store fails.
 const STORE_PAUSE: Duration = Duration::from_secs(10);
 
@@ -186,6 +188,11 @@ impl<'a> Seen<'a> {
 
     /// Whether something seen shows that it is over. What was said of a port before its modem was known is the modem's from then on.
     fn is_over(&self, (subject, kind): &Condition) -> bool {
+        let finding = self.modems.get(subject.as_str()).or_else(|| self.ports.get(subject.as_str()));
+        let mut signs = finding.into_iter().flat_map(|finding| &finding.signs);
+        if let Some(sign) = signs.find(|sign| sign.kind == *kind) {
+            return sign.cause.is_none();
+        }
         let at_port = |finding: &&Finding| {
             kind.is_over(finding.progress) || (finding.modem.is_some() && !kind.is_of_port())
         };
@@ -199,9 +206,13 @@ impl<'a> Seen<'a> {
         let of_ports = of_ports.map(|finding| (finding.port.as_str(), *finding));
         let of_modems = self.modems.iter().map(|(modem, finding)| (*modem, *finding));
         let of_modems = of_modems.filter(|(_, finding)| !is_of_port(finding));
-        of_ports.chain(of_modems).filter_map(|(subject, finding)| match finding.progress {
-            Progress::Stuck(kind) => Some(((subject.to_owned(), kind), finding.cause.clone())),
-            Progress::Unknown | Progress::Reached(_) => None,
+        of_ports.chain(of_modems).flat_map(|(subject, finding)| {
+            let stuck = match finding.progress {
+                Progress::Stuck(kind) => Some((kind, finding.cause.clone())),
+                Progress::Unknown | Progress::Reached(_) => None,
+            };
+            let signs = finding.signs.iter().filter_map(|sign| Some((sign.kind, sign.cause.clone()?)));
+            stuck.into_iter().chain(signs).map(move |(kind, cause)| ((subject.to_owned(), kind), cause))
         })
     }
 }
@@ -210,16 +221,18 @@ fn is_of_port(finding: &Finding) -> bool {
     matches!(finding.progress, Progress::Stuck(kind) if kind.is_of_port())
 }
 
-/// Keeps the store in step with what `findings` makes of `source`, until `stop` or the end of `source`.
+/// Keeps the store in step with what `findings` makes of `source`, and with `own`, until `stop` or the end of either.
 pub async fn run<T>(
     store: impl Operations,
     mut source: watch::Receiver<Arc<T>>,
     findings: impl Fn(&T) -> Vec<Finding>,
+    mut own: watch::Receiver<Vec<Finding>>,
     stop: CancellationToken,
 ) {
     let mut keeper: Option<Watch> = None;
     loop {
-        let seen = findings(&source.borrow_and_update());
+        let mut seen = findings(&source.borrow_and_update());
+        seen.extend(own.borrow_and_update().iter().cloned());
         let step = step(&store, &mut keeper, &seen).await;
         let failed = step.is_err();
         let next = step.unwrap_or_else(|error| {
@@ -229,6 +242,7 @@ pub async fn run<T>(
         tokio::select! {
             () = stop.cancelled() => return,
             changed = source.changed(), if !failed => if changed.is_err() { return },
+            changed = own.changed(), if !failed => if changed.is_err() { return },
             () = until(next) => {}
         }
     }

@@ -1,10 +1,11 @@
-//! The metrics, as OpenMetrics text: `smsotp_*`, base units, and no phone number, user or serial in any label.
+//! The metrics, as OpenMetrics text: `smsotp_*`, base units, and no phone number, user or token serial in any label.
 //!
 //! Events are counted where they happen, by cheap clones of these counters. What another part counts already (commits, the
 //! dispatcher's tally) is copied in by [`put`] when somebody looks.
 
 use std::fmt;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text;
@@ -38,9 +39,20 @@ struct Standing {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Limit {
+    channel: String,
+    window: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StandingAlarm {
     kind: String,
     severity: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfModem {
+    modem: String,
 }
 
 /// Every metric of the daemon.
@@ -69,9 +81,12 @@ pub struct Metrics {
     pub jobs: Counter,
     messages: Family<Standing, Gauge>,
     alarms: Family<StandingAlarm, Gauge>,
+    balances: Family<OfModem, Gauge<f64, AtomicU64>>,
+    budget_left: Family<Limit, Gauge>,
     channels_ready: Gauge,
     channels: Gauge,
     started: Gauge,
+    waited: Gauge,
     registry: Registry,
 }
 
@@ -91,9 +106,12 @@ impl Default for Metrics {
             jobs: Counter::default(),
             messages: Family::default(),
             alarms: Family::default(),
+            balances: Family::default(),
+            budget_left: Family::default(),
             channels_ready: Gauge::default(),
             channels: Gauge::default(),
             started: Gauge::default(),
+            waited: Gauge::default(),
             registry: Registry::with_prefix("smsotp"),
         };
         metrics.register();
@@ -121,8 +139,13 @@ impl Metrics {
         r.register("store_jobs", "Jobs served by the commits", self.jobs.clone());
         r.register("messages", "Messages in the store", self.messages.clone());
         r.register("alarm", "Open alarms", self.alarms.clone());
+        let balance = "Money on the SIM, in its own currency, by the IMEI of its modem";
+        r.register("modem_balance", balance, self.balances.clone());
+        r.register("budget_left", "What a SIM may still send in a window", self.budget_left.clone());
         r.register("channels", "Channels there are", self.channels.clone());
         r.register("channels_ready", "Channels that take messages", self.channels_ready.clone());
+        let waited = "How long the message that has waited longest could have left";
+        r.register("queue_oldest_seconds", waited, self.waited.clone());
         r.register("start_time_seconds", "When the daemon started, since the epoch", self.started.clone());
     }
 
@@ -137,6 +160,11 @@ impl Metrics {
         self.channels.set(i64::try_from(all).unwrap_or(i64::MAX));
     }
 
+    /// For how long the message that has waited longest could have left.
+    pub fn waited(&self, waited: Duration) {
+        self.waited.set(i64::try_from(waited.as_secs()).unwrap_or(i64::MAX));
+    }
+
     /// Messages now, by lane and state; what is not named is none.
     pub fn messages(&self, counts: &[Count]) {
         self.messages.clear();
@@ -147,12 +175,28 @@ impl Metrics {
         }
     }
 
+    /// What limited SIMs may still send, by channel and window; what is not named has no limit.
+    pub fn budgets(&self, left: impl Iterator<Item = (String, &'static str, u32)>) {
+        self.budget_left.clear();
+        for (channel, window, left) in left {
+            self.budget_left.get_or_create(&Limit { channel, window }).set(i64::from(left));
+        }
+    }
+
     /// Open alarms now; a kind that is not named has none.
     pub fn alarms(&self, open: &[AlarmRecord]) {
         self.alarms.clear();
         for alarm in open {
             let standing = StandingAlarm { kind: alarm.kind.clone(), severity: alarm.severity.as_str() };
             self.alarms.get_or_create(&standing).inc();
+        }
+    }
+
+    /// Balances now, by IMEI; a modem that is not named has told none.
+    pub fn balances(&self, told: impl Iterator<Item = (String, f64)>) {
+        self.balances.clear();
+        for (modem, balance) in told {
+            self.balances.get_or_create(&OfModem { modem }).set(balance);
         }
     }
 
@@ -189,12 +233,14 @@ mod tests {
         metrics.requests.get_or_create(&Request { endpoint: "/v1/messages", status: 202 }).inc();
         metrics.messages(&[Count { lane: Lane::Bulk, state: State::Queued, messages: 3 }]);
         metrics.channels(1, 2);
+        metrics.waited(Duration::from_secs(8));
         put(&metrics.commits, 7);
         let text = metrics.encode().unwrap();
         for line in [
             "smsotp_requests_total{endpoint=\"/v1/messages\",status=\"202\"} 1",
             "smsotp_messages{lane=\"bulk\",state=\"queued\"} 3",
             "smsotp_channels_ready 1",
+            "smsotp_queue_oldest_seconds 8",
             "smsotp_store_commits_total 7",
             "smsotp_incoming_total 0",
             "# EOF",

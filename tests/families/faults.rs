@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use smsotpd::at::Final;
 use smsotpd::at::command::Pin;
-use smsotpd::modem::machine::{Cause, Failure, Phase, Settings, Step};
+use smsotpd::modem::machine::{Cause, Failure, Foreign, Phase, Settings, Step};
 use smsotpd::simulator::{Card, EchoOff, ErrorEvery, Instead, Scenario, Speaks, Unknown};
 
 use crate::rig::{HOUR, Rig, SECOND, settings};
 
-/// Writes an hour, at most, to a modem that cannot be helped: one every two seconds.
-const WRITES_AN_HOUR: u32 = 1800;
+/// Writes an hour, at most, to a modem that cannot be helped: one every four seconds.
+const WRITES_AN_HOUR: u32 = 900;
 const PIN: &str = "4711";
 
 fn well() -> Scenario {
@@ -50,7 +50,7 @@ fn stays_down(mut rig: Rig, is: impl Fn(&Cause) -> bool) -> Rig {
     let Phase::Down(cause) = rig.phase() else { panic!("{:?}", rig.phase()) };
     assert!(is(cause), "{cause:?}");
     assert_eq!((rig.ups, rig.downs.len()), (0, 1), "told once: {:?}", rig.downs);
-    assert!(rig.ladder.is_empty(), "a card is not mended by a reset");
+    assert!(rig.ladder.is_empty(), "no reset mends that");
     rig
 }
 
@@ -94,18 +94,31 @@ fn a_card_that_is_not_there_or_does_not_work_is_named() {
     stays_down(of(Card::Absent), |cause| *cause == Cause::NoSim);
     let code = |wanted| move |cause: &Cause| matches!(cause, Cause::Refused(Final::Cme(e)) if e.code() == Some(wanted));
     stays_down(of(Card::Failing), code(13));
-    stays_down(of(Card::Busy), code(14));
+    let rig = stays_down(of(Card::Busy), code(14));
+    assert!(rig.busy <= 12 * 20, "asked {} times in twelve hours", rig.busy);
 }
 
 #[test]
-fn what_is_no_modem_is_called_silent_and_rarely_asked() {
-    for speaks in [Speaks::Nothing, Speaks::Echo, Speaks::Nmea, Speaks::Garbage] {
-        let mut rig = Rig::new(Scenario { speaks, ..well() });
-        hours(&mut rig, 12);
-        assert_eq!(rig.ups, 0, "{speaks:?}");
-        assert!(rig.downs.contains(&Cause::Silent), "{speaks:?}: {:?}", rig.downs);
-        assert!(rig.ladder.contains(&Step::UsbReauthorise), "{speaks:?} is handed to the driver");
+fn a_port_that_is_silent_is_handed_to_the_driver_and_rarely_asked() {
+    let mut rig = Rig::new(Scenario { speaks: Speaks::Nothing, ..well() });
+    hours(&mut rig, 12);
+    assert!(rig.ups == 0 && rig.commands.is_empty());
+    assert!(rig.downs.contains(&Cause::Silent), "{:?}", rig.downs);
+    assert!(rig.ladder.contains(&Step::UsbReauthorise));
+}
+
+#[test]
+fn what_is_no_modem_is_named_and_never_reset() {
+    let all = [
+        (Speaks::Echo, Foreign::Echo),
+        (Speaks::Nmea, Foreign::Receiver),
+        (Speaks::Garbage, Foreign::Garbage),
+        (Speaks::Console, Foreign::Console),
+    ];
+    for (speaks, foreign) in all {
+        let rig = stays_down(Rig::new(Scenario { speaks, ..well() }), |is| *is == Cause::NoModem(foreign));
         assert!(rig.commands.is_empty(), "{speaks:?} takes no commands");
+        assert!(rig.writes < 12 * 250, "{} writes in twelve hours to {speaks:?}", rig.writes);
     }
 }
 

@@ -16,34 +16,11 @@ const BACK_WITHIN: Duration = Duration::from_secs(240);
 /// Notes of devices that are no modems.
 const NO_MODEMS: [&str; 2] = ["qualcomm-qdl", "ublox-gnss"];
 
-/// Keys of notes that the machine does not obey yet, and what their families miss for it: to work at all, or to be set up without a
-/// refusal. To be emptied, entry by entry, with the change that obeys the key.
-const UNHEEDED: [(&str, &str, Missed); 8] = [
-    ("line-end", "ericsson", Missed::Work),
-    ("store-toggle", "foxconn-t77w968", Missed::Work),
-    ("store-places", "siemens-mc35", Missed::Ease),
-    ("store-places", "wavecom", Missed::Ease),
-    ("busy-s", "telit-2g", Missed::Ease),
-    ("busy-s", "telit-3g", Missed::Ease),
-    ("busy-s", "telit-lte", Missed::Ease),
-    ("busy-s", "telit-me910", Missed::Ease),
-];
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Missed {
-    Work,
-    Ease,
-}
-
-fn misses(name: &str, what: Missed) -> bool {
-    UNHEEDED.iter().any(|(_, family, missed)| *family == name && *missed == what)
-}
-
 /// The families with their modems.
 fn families() -> impl Iterator<Item = (&'static Profile, Scenario)> {
     let notes = Library::compiled_in().all().map(AsRef::as_ref);
     notes.filter_map(|note: &Profile| {
-        let persona = Persona::of(note).ok().filter(|_| !misses(&note.name, Missed::Work))?;
+        let persona = Persona::of(note).ok()?;
         Some((note, Scenario::of_seed(4, 0).of_family(persona)))
     })
 }
@@ -69,14 +46,6 @@ fn every_family_is_brought_up_sends_and_receives() {
         assert!(rig.machine.status().identity.iccid.is_some(), "{name} tells its card");
         rig.run(5 * SECOND);
         rig.works(name);
-        if misses(name, Missed::Ease) {
-            assert!(
-                rig.refused.values().sum::<u32>() <= 2 && rig.downs.len() <= 1,
-                "{name}: {:?}",
-                rig.refused
-            );
-            continue;
-        }
         assert!(rig.refused.is_empty(), "{name} refused {:?}", rig.refused);
         assert_eq!((rig.ups, rig.downs.len()), (1, 0), "{name}: {:?}", rig.downs);
     }

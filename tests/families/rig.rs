@@ -70,6 +70,7 @@ pub fn settings() -> Settings {
         notes: Arc::clone(Library::compiled_in()),
         profile: None,
         hang_up_calls: false,
+        balance: None,
     }
 }
 
@@ -186,7 +187,9 @@ impl Rig {
             }
             Output::Event(Event::Up(_)) => self.ups += 1,
             Output::Event(Event::Down(cause)) => self.downs.push(cause),
-            Output::Event(Event::Settled { .. } | Event::OtherCard { .. } | Event::Noise(_))
+            Output::Event(
+                Event::Settled { .. } | Event::OtherCard { .. } | Event::Jamming(_) | Event::Noise(_),
+            )
             | Output::Status(_) => {}
             Output::Ladder(step) => {
                 self.ladder.push(step);
@@ -228,6 +231,10 @@ impl Rig {
             What::AtSent(line) if line == "+CMS ERROR: 321" => {}
             What::AtSent(line) if line.contains("ERROR") || line == "COMMAND NOT SUPPORT" => {
                 let refused = self.commands.last().cloned().unwrap_or_default();
+                // Probes that the modem heard as one line tell how its lines end.
+                if refused.replace("AT", "").is_empty() {
+                    return;
+                }
                 *self.refused.entry(refused).or_default() += 1;
             }
             _ => {}

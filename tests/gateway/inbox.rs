@@ -17,7 +17,7 @@ fn inbox(place: &Path) -> Vec<InboxRecord> {
     runtime.block_on(async {
         let key = Keyring::read(&place.join("key")).expect("the daemon's key");
         let store = Store::open(Settings::new(place.join("store.db"), key)).expect("the daemon's store");
-        let texts = store.inbox(100).await.expect("texts");
+        let texts = store.inbox(None, 100).await.expect("texts");
         store.close().await;
         texts
     })
@@ -77,6 +77,10 @@ fn the_operator_lists_texts_and_reads_one() {
     assert!(text["channel"].as_str().is_some_and(|channel| channel.starts_with("gsm:")), "{listed}");
     assert!(!listed.to_string().contains("STOP"), "a list says who wrote, not what");
     let id = text["id"].as_str().expect("an id");
+    let page = told(&place, &["--json", "inbox", "list", "--limit", "1"]);
+    assert_eq!((&page["next"], &listed["next"]), (&json!(id), &Value::Null), "{page}");
+    assert_eq!(told(&place, &["--json", "inbox", "list", "--before", id]), json!({"texts": []}));
+    assert_eq!(ctl(&place, &["inbox", "list", "--before", "x"], "").status.code(), Some(64));
     assert_eq!(told(&place, &["--json", "inbox", "show", id])["text"], "STOP\nplease");
     let shown = ctl(&place, &["inbox", "show", id], "");
     assert!(String::from_utf8_lossy(&shown.stdout).ends_with("\n\nSTOP\nplease\n"), "{shown:?}");

@@ -9,7 +9,10 @@
 
 mod activation;
 mod alarms;
+mod channels;
+mod check;
 mod faults;
+mod hotplug;
 mod http;
 mod inbox;
 mod kill;
@@ -21,6 +24,7 @@ mod rig;
 mod service;
 mod texts;
 mod upgrade;
+mod ussd;
 mod watchdog;
 
 /// A long count: all of it in a full run, a tenth (at least one) otherwise.

@@ -281,6 +281,11 @@ impl Simulator {
         writeln!(self.stdin, "{order}").expect("the simulator listens");
     }
 
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How many events so far; a place to wait from.
     pub fn now(&self) -> usize {
         self.seen.events.lock().expect("no panic in it").len()

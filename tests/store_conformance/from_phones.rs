@@ -55,7 +55,7 @@ pub(crate) fn part(reference: u16, total: u8, seq: u8, text: &str) -> Incoming {
 }
 
 pub(crate) async fn inbox(store: &impl Operations) -> Vec<(String, u8)> {
-    let records = store.inbox(1000).await.unwrap();
+    let records = store.inbox(None, 1000).await.unwrap();
     records.iter().map(|text| (text.body.expose_str().unwrap().to_owned(), text.missing)).collect()
 }
 
@@ -69,7 +69,7 @@ pub(crate) async fn what_a_channel_shows_again_is_stored_once(store: impl Operat
     let again = Incoming { at: hello.at.plus(SHOWN_AGAIN).minus(Duration::from_millis(1)), ..hello.clone() };
     store.incoming(again).await.unwrap();
     assert_eq!(inbox(&store).await, [whole("hello")]);
-    let record = store.inbox(1).await.unwrap().remove(0);
+    let record = store.inbox(None, 1).await.unwrap().remove(0);
     let named = store.received(record.id.to_string().parse().unwrap()).await.unwrap().expect("it is there");
     assert_eq!((&named.id, &named.body), (&record.id, &Secret::from("hello")));
     assert!(store.received("00ff".parse().unwrap()).await.unwrap().is_none());
@@ -82,6 +82,16 @@ pub(crate) async fn what_a_channel_shows_again_is_stored_once(store: impl Operat
     store.incoming(from_phone("Hello", None, 0)).await.unwrap();
     store.incoming(Incoming { channel: channel(2), ..hello.clone() }).await.unwrap();
     store.incoming(Incoming { at: hello.at.plus(SHOWN_AGAIN), ..hello }).await.unwrap();
+    let all: Vec<_> = store.inbox(None, 9).await.unwrap().into_iter().map(|text| text.id).collect();
+    let mut paged = Vec::new();
+    let mut before = None;
+    loop {
+        let page = store.inbox(before, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        before = Some(last.id.clone());
+        paged.extend(page.into_iter().map(|text| text.id));
+    }
+    assert_eq!(paged, all, "pages are the whole, without gap or repetition");
     assert_eq!(inbox(&store).await.len(), 5, "another time, text or SIM, or long after: another message");
 }
 
@@ -95,7 +105,7 @@ pub(crate) async fn parts_make_one_text_in_any_order(store: impl Operations) {
         store.incoming(parts[0].clone()).await.unwrap();
     }
     assert_eq!(inbox(&store).await, [whole("ab€c")]);
-    let record = store.inbox(1).await.unwrap().remove(0);
+    let record = store.inbox(None, 1).await.unwrap().remove(0);
     assert_eq!((record.parts, record.sent), (3, parts[0].segment.sent));
     for part in parts {
         store.incoming(part).await.unwrap();

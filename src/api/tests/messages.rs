@@ -150,6 +150,8 @@ async fn roles_end_where_they_end() {
         assert_eq!(validate.get(path).await.status, 403, "{path}");
     }
     assert_eq!(validate.post("/v1/messages", &json!({"to": PHONE, "text": "x"})).await.status, 403);
+    assert_eq!(validate.post("/v1/modems/modem0/ussd", &json!({"code": "*100#"})).await.status, 403);
+    assert_eq!(validate.request("DELETE", "/v1/modems/modem0/ussd", &[], b"").await.status, 403);
     for answer in [
         validate.form("/token/init", "type=sms&user=a&phone=1&pin=1").await,
         validate.get("/token/").await,
@@ -169,6 +171,7 @@ async fn roles_end_where_they_end() {
     admin.close().await;
 
     let send = House::new(Role::Send);
+    assert_eq!(send.post("/v1/modems/modem0/pause", &json!(null)).await.status, 403);
     let others = crate::queue::admission::Submission {
         to: PHONE,
         text: "not yours",
@@ -261,5 +264,49 @@ async fn an_existing_serial_is_enrolled_anew() {
     house.enrol_alice().await;
     let (_, code) = house.trigger().await;
     assert_eq!(code, "287082", "the counter began again");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_hold_is_answered_by_name_and_remembered() {
+    let house = House::new(Role::Admin);
+    let told = async |order: &str, modem: &str| {
+        let answer = house.post(&format!("/v1/modems/{modem}/{order}"), &json!(null)).await;
+        (answer.status, answer.json())
+    };
+    let held = async || house.store.holds().await.unwrap();
+    assert_eq!(told("drain", "modem0").await, (200, json!({"modem": IMEI, "hold": "draining"})));
+    assert_eq!(held().await, [Held { modem: IMEI.to_owned(), finishing: true }]);
+    assert_eq!(told("pause", "modem0").await, (200, json!({"modem": IMEI, "hold": "paused"})));
+    assert_eq!(held().await, [Held { modem: IMEI.to_owned(), finishing: false }]);
+    assert_eq!(told("resume", "modem0").await, (200, json!({"modem": IMEI, "hold": null})));
+    let (status, body) = told("resume", "modem9").await;
+    assert_eq!((status, &body["code"]), (404, &json!("no-such-modem")));
+    assert_eq!(held().await, []);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_queued_message_is_told_with_what_it_waits_for() {
+    let house = House::new(Role::Admin);
+    let mut ids = Vec::new();
+    for text in ["x".repeat(400), "short".to_owned()] {
+        let asked = json!({"to": PHONE, "text": text, "lane": "bulk"});
+        ids.push(house.post("/v1/messages", &asked).await.json()["id"].as_str().unwrap().to_owned());
+    }
+    let waits = async |n: usize| house.get(&format!("/v1/messages/{}", ids[n])).await.json()["waits"].clone();
+    let no_modem =
+        |waits: Value| waits.as_str().is_some_and(|cause| cause.contains("no modem takes messages"));
+    assert!(no_modem(waits(1).await));
+    let channel = |draining| {
+        let id = ChannelId(format!("gsm:{draining}").into());
+        Channel { id, ready: true, draining, slots: 1 }
+    };
+    house.channels.send_replace(Arc::from([channel(false), channel(true)]));
+    let long = waits(0).await;
+    assert!(long.as_str().unwrap().contains("no SIM that is ready has budget for it before"), "{long}");
+    assert_eq!(waits(1).await, json!(null), "only for its turn");
+    house.channels.send_replace(Arc::from([channel(true)]));
+    assert!(no_modem(waits(1).await), "it drains");
     house.close().await;
 }

@@ -18,11 +18,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::caller::{Callers, Role};
 use super::*;
+use crate::modem::machine::NotSent;
+use crate::modem::ussd::UssdFault;
 use crate::provider::ChannelId;
 use crate::queue::admission::Rules;
 use crate::queue::message::Lane;
+use crate::route::budget::Limits;
 use crate::store::seal::Keyring;
-use crate::store::{self, Filter, MessageRecord, Operations};
+use crate::store::{self, Filter, Held, MessageRecord, Operations};
 use crate::validate::{self, Validate};
 
 /// A served store in a directory of its own.
@@ -51,6 +54,9 @@ impl Answer {
 
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 pub(super) const PHONE: &str = "+491701234567";
+const IMEI: &str = "490154203237518";
+/// What each SIM may send.
+const PER_DAY: u32 = 2;
 
 impl House {
     /// Everybody who runs the tests gets this role; root and the own user would be admin otherwise.
@@ -79,6 +85,29 @@ impl House {
                 "modem1" => Err(CommandError::NotInService(name.to_owned())),
                 _ => Err(CommandError::NoSuchModem(name.to_owned())),
             }),
+            ussd: Box::new(|name, code| {
+                Box::pin(async move {
+                    match (&*name, code) {
+                        ("modem0", code) => Ok(code.map(|code| UssdAnswer {
+                            more: true,
+                            text: format!("you asked {}", code.as_str()),
+                            raw: "00".to_owned(),
+                        })),
+                        ("modem1", _) => Err(CommandError::Failed(UssdFault::from(NotSent::Busy).into())),
+                        _ => Err(CommandError::NoSuchModem(name)),
+                    }
+                })
+            }),
+            hold: Box::new(|name, _| {
+                Box::pin(async move {
+                    if name == "modem0" { Ok(IMEI.to_owned()) } else { Err(CommandError::NoSuchModem(name)) }
+                })
+            }),
+            budgets: Budgets {
+                general: Limits { per_day: Some(PER_DAY), ..Limits::default() },
+                ..Budgets::default()
+            },
+            sim_names: BTreeMap::new(),
             confirm_sim: Box::new(|name| {
                 let known = name == "modem0";
                 Box::pin(async move { if known { Ok(()) } else { Err(CommandError::NoCard(name)) } })
@@ -187,7 +216,7 @@ async fn health_tells_what_is_missing() {
     let answer = house.get("/v1/health/ready").await;
     assert_eq!((answer.status, &answer.json()["reasons"][0]["code"]), (503, &json!("no-channel")));
     let id = ChannelId("gsm:89490200001005155450".into());
-    let channel = Channel { id, ready: true, slots: 1 };
+    let channel = Channel { id, ready: true, draining: false, slots: 1 };
     house.channels.send_replace(Arc::from([channel]));
     let answer = house.get("/v1/health/ready").await;
     assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("ready")));
@@ -219,6 +248,18 @@ async fn metrics_count_requests_and_name_nobody() {
     assert_eq!(house.get("/v1/modems").await.json(), json!({"modems": [], "left-alone": []}));
     let trace = house.get("/v1/modems/modem0/trace").await;
     assert_eq!((trace.status, trace.json()), (200, json!({"modem": "modem0", "lines": []})));
+    let asked = house.post("/v1/modems/modem0/ussd", &json!({"code": "*100#"})).await.json();
+    assert_eq!((&asked["text"], &asked["more"]), (&json!("you asked *100#"), &json!(true)));
+    for (name, code, refused) in [
+        ("modem0", "*100", "ok"),
+        ("modem0", "balance", "code-invalid"),
+        ("modem1", "1", "modem-busy"),
+        ("modem2", "1", "no-such-modem"),
+    ] {
+        let answer = house.post(&format!("/v1/modems/{name}/ussd"), &json!({"code": code})).await;
+        assert_eq!(answer.json()["code"].as_str().unwrap_or("ok"), refused, "{}", answer.body);
+    }
+    assert_eq!(house.request("DELETE", "/v1/modems/modem0/ussd", &[], b"").await.status, 200);
     for (name, status, code) in [("modem1", 409, "not-in-service"), ("modem2", 404, "no-such-modem")] {
         let refused = house.get(&format!("/v1/modems/{name}/trace")).await;
         assert_eq!((refused.status, &refused.json()["code"]), (status, &json!(code)));

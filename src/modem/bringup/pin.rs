@@ -66,6 +66,7 @@ impl BringUp {
         *card.pin_use = PinUse::Right;
         self.stage = Stage::Pin;
         self.busy_since = now;
+        self.waits = true;
         Progress::Pause(Duration::from_secs(u64::from(self.note.pin_pause_s.value)))
     }
 

@@ -38,6 +38,7 @@ impl Rig {
                     keep_alive: Some(FAR),
                     submit_limit: None,
                     hang_up_calls: true,
+                    balance: None,
                     roaming: Roaming::Allow,
                     service_centre: None,
                     notes: Arc::clone(Library::compiled_in()),

@@ -108,6 +108,7 @@ impl Phone {
                     self.heard.push(format!("{pdu}^Z"));
                 }
                 b'\r' if self.wants_lf && !self.in_prompt => {}
+                b'\n' if !self.wants_lf && self.line.is_empty() && !self.in_prompt => {}
                 b'\r' | b'\n' if !self.in_prompt && (byte == b'\n') == self.wants_lf => {
                     let command = String::from_utf8(std::mem::take(&mut self.line)).unwrap();
                     let key = if command.starts_with("AT+CMGS=") { "AT+CMGS" } else { &command };
@@ -153,6 +154,7 @@ pub(super) fn settings() -> Settings {
         keep_alive: None,
         submit_limit: None,
         hang_up_calls: true,
+        balance: None,
         roaming: Roaming::Allow,
         service_centre: None,
         notes: Arc::clone(Library::compiled_in()),

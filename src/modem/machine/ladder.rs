@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{
-    Cause, Done, Event, Identity, Machine, NotSent, Online, Output, Phase, Recovery, Registration,
+    Cause, Done, Event, Hearing, Identity, Machine, NotSent, Online, Output, Phase, Recovery, Registration,
     SEARCH_POLL, State, Step, Turn, Uncertain,
 };
 use crate::at::Command;
@@ -15,8 +15,10 @@ use crate::modem::profile::Library;
 use crate::modem::session::{Order, Purpose, RESYNC_MAX};
 use crate::modem::timers::Timer;
 
-/// A modem that needs a person is looked at again after this.
+/// A modem that needs a person is looked at again after this, doubling up to [`DOWN_PAUSE_MAX`] while nothing changes.
 const DOWN_PAUSE: Duration = Duration::from_secs(60);
+/// A card that was put in is not waited for longer.
+const DOWN_PAUSE_MAX: Duration = Duration::from_secs(300);
 /// After `+CFUN=1,1` the port goes, or the modem is deaf for 5 to 40 s.
 const RESTART_PAUSE: Duration = Duration::from_secs(10);
 /// After the driver's steps: unplugging, plugging in, start of the firmware.
@@ -60,8 +62,19 @@ impl Machine {
         if !again {
             self.status.phase = Phase::Starting;
         }
-        let bringup = BringUp::new(now, Arc::clone(&self.note), patience.unwrap_or_else(|| self.note.wake()));
+        if patience.is_some() {
+            // Modems start with their detector off, so nobody would say that it is over.
+            self.jamming(false);
+        }
+        let patience = patience.unwrap_or_else(|| self.note.wake());
+        let mut bringup = BringUp::new(now, Arc::clone(&self.note), patience);
+        if again && matches!(self.down, Some(Cause::Refused(_))) {
+            bringup.look_once();
+        }
         self.state = State::BringUp(bringup);
+        if let Some(hearing) = &mut self.hearing {
+            *hearing = Hearing::default();
+        }
         self.reset_done(now);
     }
 
@@ -71,14 +84,11 @@ impl Machine {
             Progress::Pause(pause) => self.timers.set(Timer::Pause, now, pause),
             Progress::Resync => self.session.resync(now, &mut self.timers, false),
             Progress::Failed(cause) => {
-                self.show_identity();
-                self.timers.set(Timer::Pause, now, DOWN_PAUSE);
-                self.status.phase = Phase::Down(cause.clone());
-                self.state = State::Down;
-                self.go_down(cause);
+                self.show_identity(now);
+                self.lie_down(now, cause);
             }
             Progress::Finished => {
-                self.show_identity();
+                self.show_identity(now);
                 match std::mem::replace(&mut self.state, State::Closed) {
                     State::BringUp(bringup) => {
                         self.online(now, &bringup.finish());
@@ -89,13 +99,28 @@ impl Machine {
         }
     }
 
+    /// Nothing but a person or time helps: it is looked at again, ever more seldom while it stays so.
+    pub(super) fn lie_down(&mut self, now: Instant, cause: Cause) {
+        let phase = Phase::Down(cause.clone());
+        self.down_pause = if self.status.phase == phase {
+            self.down_pause.saturating_mul(2).min(DOWN_PAUSE_MAX)
+        } else {
+            DOWN_PAUSE
+        };
+        self.timers.set(Timer::Pause, now, self.down_pause);
+        self.status.phase = phase;
+        self.state = State::Down;
+        self.go_down(cause);
+    }
+
     /// What the bring-up learned; another card than before has other messages in its slots.
-    pub(super) fn show_identity(&mut self) {
+    pub(super) fn show_identity(&mut self, now: Instant) {
         let State::BringUp(bringup) = &self.state else { return };
         let fresh = bringup.identity();
         let known = &self.status.identity;
         let same_card = known.iccid == fresh.iccid;
-        if !same_card && known.iccid.is_some() {
+        let other_card = !same_card && known.iccid.is_some();
+        if other_card {
             self.incoming = self.incoming.for_other_card();
         }
         if !same_card {
@@ -111,6 +136,9 @@ impl Machine {
         let kept = |field: &Option<String>| field.clone().filter(|_| same_card && known.imei == fresh.imei);
         self.status.identity =
             Arc::new(Identity { imsi: kept(&known.imsi), revision: kept(&known.revision), ..fresh.clone() });
+        if other_card {
+            self.forget_balance(now);
+        }
     }
 
     pub(super) fn online(&mut self, now: Instant, setup: &SetUp) {
@@ -150,6 +178,7 @@ impl Machine {
             return;
         }
         self.outgoing.end_all(&mut turn!(self, now), NotSent::Reset, Uncertain::Restart);
+        self.ussd.end_all(&mut turn!(self, now), NotSent::Reset);
         self.session.restart(&mut self.timers);
         self.timers.clear_all();
         self.timers.set(Timer::Pause, now, pause);

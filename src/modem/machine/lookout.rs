@@ -33,6 +33,13 @@ impl Machine {
         self.registered(now, domain, code);
     }
 
+    /// Told once for each change; modems repeat it every few seconds.
+    pub(super) fn jamming(&mut self, jammed: bool) {
+        if std::mem::replace(&mut self.status.jammed, jammed) != jammed {
+            self.outputs.push_back(Output::Event(Event::Jamming(jammed)));
+        }
+    }
+
     fn registered(&mut self, now: Instant, domain: Domain, code: u8) {
         self.status.registration.told(domain, code);
         self.reconsider(now);
@@ -86,6 +93,7 @@ impl Machine {
         } else {
             self.status.phase = Phase::Searching;
             self.outgoing.end_waiting(&mut turn!(self, now), NotSent::NotReady);
+            self.ussd.end_waiting(&mut turn!(self, now), NotSent::NotReady);
             if self.up {
                 self.timers.clear(Timer::Idle);
             }

@@ -2,6 +2,7 @@
 
 use super::bench::*;
 use super::*;
+use crate::modem::profile::Library;
 
 /// A modem that a note with these keys is set for.
 fn noted(keys: &str) -> Bench {
@@ -61,6 +62,27 @@ fn lines_end_as_the_note_says() {
     bench.durable(1);
     bench.run(SECOND);
     assert_eq!(bench.phone.heard.last().unwrap(), "00010004912143000000^Z", "no LF in the PDU");
+}
+
+#[test]
+fn who_answers_only_to_lf_can_say_what_it_is() {
+    let note = "name='n'\ndescription='d'\nline-end={value='cr-lf',source='t'}\n[[match]]\nmodel='Model'";
+    let notes = Library::clone(Library::compiled_in()).with(Profile::parse(note).unwrap());
+    let mut bench = Bench::with(Settings { notes: Arc::new(notes), ..settings() });
+    bench.phone.wants_lf = true;
+    bench.run(15 * SECOND);
+    assert!(is_ready(&bench), "{:?}", bench.phone.heard);
+    assert_eq!(bench.machine.status().identity.profile, "n");
+}
+
+#[test]
+fn a_modem_that_dozes_costs_less_than_two_seconds() {
+    let mut bench = Bench::new();
+    bench.script("AT", &["", "\r\nOK\r\n"]);
+    bench.run(2 * SECOND);
+    assert!(is_ready(&bench), "{:?}", bench.phone.heard);
+    assert_eq!(bench.phone.heard[..4], ["AT", "ESC", "AT", "ATE0"]);
+    assert!(bench.events().iter().all(|event| !matches!(event, Event::Down(_))));
 }
 
 #[test]
@@ -142,6 +164,24 @@ fn chatter_of_the_note_answers_nothing_and_parts_nothing() {
     assert_eq!(bench.machine.status().identity.revision.as_deref(), Some("Rev 2"));
     bench.say(&format!("\r\n+CMT: ,23\r\n!P 4\r\n{DELIVER}\r\n"));
     assert_eq!(bench.tokens().len(), 1);
+}
+
+#[test]
+fn jamming_is_told_once_and_ends_as_the_note_says_or_with_a_restart() {
+    let keys =
+        "jammed={value=['#JDR: JAMMED'],source='t'}\njammed-over={value=['#JDR: OPERATIVE'],source='t'}";
+    let mut bench = noted(&format!("{keys}\ndelivery={{value='direct',source='t'}}"));
+    bench.run(5 * SECOND);
+    bench.outputs.clear();
+    bench.say(&format!("\r\n+CMT: ,23\r\n#JDR: JAMMED\r\n{DELIVER}\r\n"));
+    assert_eq!(bench.tokens().len(), 1, "it parts no message");
+    bench.say("\r\n#JDR: JAMMED\r\n");
+    assert!(bench.machine.status().jammed);
+    bench.say("\r\n#JDR: OPERATIVE\r\n");
+    assert!(!bench.machine.status().jammed);
+    bench.say("\r\n#JDR: JAMMED\r\n\r\nRDY\r\n");
+    let told: Vec<_> = bench.events().into_iter().filter(|e| matches!(e, Event::Jamming(_))).collect();
+    assert_eq!(told, [true, false, true, false].map(Event::Jamming));
 }
 
 #[test]

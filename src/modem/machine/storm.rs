@@ -195,7 +195,8 @@ impl Storm {
             }
             Err(Failure::NotSent(_)) => assert!(!self.sent.contains(&id), "{id} was sent"),
             Err(Failure::Uncertain(_)) => assert!(self.sent.contains(&id), "{id} was not sent"),
-            Ok(Done::Reset) | Err(Failure::Rejected(_)) => {}
+            Ok(Done::Reset | Done::Ussd(_) | Done::UssdEnded)
+            | Err(Failure::Rejected(_) | Failure::Ussd(_)) => {}
         }
         self.ended.insert(id, result);
     }

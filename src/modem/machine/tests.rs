@@ -99,6 +99,27 @@ fn a_card_that_stays_busy_brings_the_modem_down_and_is_looked_at_again() {
 }
 
 #[test]
+fn a_card_that_is_always_busy_is_asked_ever_more_seldom() {
+    for (command, busy) in [("AT+CPIN?", "\r\n+CME ERROR: 14\r\n"), ("AT+CMGF=0", "\r\n+CMS ERROR: 314\r\n")]
+    {
+        let mut bench = Bench::new();
+        bench.script(command, &[busy]);
+        bench.run(20 * SECOND);
+        let first = bench.heard(command);
+        assert!((10..=15).contains(&first), "{first} in the first 20 s, in which most cards become ready");
+        bench.run(3580 * SECOND);
+        let first_hour = bench.heard(command);
+        assert!(first_hour <= 40, "{first_hour} in the first hour");
+        bench.run(3600 * SECOND);
+        assert!(bench.heard(command) - first_hour <= 12, "{} in two hours", bench.heard(command));
+        assert!(bench.phone.heard.len() < 600, "{} lines in two hours", bench.phone.heard.len());
+        bench.script(command, &["\r\n+CPIN: READY\r\n\r\nOK\r\n"]);
+        bench.run(310 * SECOND);
+        assert_eq!(bench.machine.status().phase, Phase::Ready, "{command}");
+    }
+}
+
+#[test]
 fn optional_commands_may_all_fail() {
     let mut bench = Bench::new();
     for command in ["ATE0", "AT+CMEE=1", "AT+CGSN", "AT+CGMI", "AT+CGMM", "AT+CCID", "AT+CNMI=?", "AT+CREG=1"]
@@ -583,6 +604,29 @@ fn what_was_stored_before_the_start_is_drained_within_the_bound() {
     }
     bench.run(10 * SECOND);
     assert_eq!((bench.tokens().len(), bench.heard("AT+CMGD")), (80, 64));
+}
+
+#[test]
+fn a_store_is_full_of_what_stays_and_not_of_what_is_drained() {
+    let mut bench = Bench::new();
+    bench.script("AT+CPMS=\"ME\",\"ME\",\"ME\"", &["\r\n+CPMS: 2,2,2,2,2,2\r\n\r\nOK\r\n"]);
+    let draft = format!("\r\n+CMGL: 0,2,,30\r\n{DELIVER}\r\n");
+    let text = format!("\r\n+CMGL: 1,1,,30\r\n{DELIVER}\r\n");
+    let no_pdu = "\r\n+CMGL: 2,1,,1\r\n0001\r\n";
+    bench.script("AT+CMGL=4", &[&format!("{draft}{text}\r\nOK\r\n"), "\r\nOK\r\n"]);
+    assert_eq!(bench.machine.status().stores_full, None);
+    bench.run(10 * SECOND);
+    assert_eq!((bench.machine.status().stores_full, bench.tokens().len()), (Some(false), 1));
+
+    let mut look = |list: &str| {
+        bench.script("AT+CMGL=4", &[&format!("{list}\r\nOK\r\n"), "\r\nOK\r\n"]);
+        bench.say("\r\n^SMMEMFULL: \"ME\"\r\n");
+        bench.run(10 * SECOND);
+        bench.machine.status().stores_full
+    };
+    assert_eq!(look(&format!("{draft}{no_pdu}")), Some(true), "a draft, and what is no message");
+    assert_eq!(look(&format!("{draft}{no_pdu}")), Some(true), "which is left alone by now");
+    assert_eq!(look(&draft), Some(false), "somebody made room");
 }
 
 #[test]

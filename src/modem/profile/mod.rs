@@ -96,13 +96,21 @@ impl Profile {
     /// Whether the line says that the message files of the card are readable.
     #[must_use]
     pub fn is_ready_line(&self, line: &str) -> bool {
-        self.ready.value.iter().any(|start| line.starts_with(start.as_str()))
+        begins(line, &self.ready)
     }
 
     /// Whether the line is chatter that may come at any moment and means nothing to us.
     #[must_use]
     pub fn is_noise_line(&self, line: &str) -> bool {
-        self.noise.value.iter().any(|start| line.starts_with(start.as_str()))
+        begins(line, &self.noise)
+    }
+
+    /// Whether the radio is jammed, if the line tells.
+    #[must_use]
+    pub fn jamming(&self, line: &str) -> Option<bool> {
+        begins(line, &self.jammed)
+            .then_some(true)
+            .or_else(|| begins(line, &self.jammed_over).then_some(false))
     }
 
     /// How long it may stay silent after that.
@@ -110,6 +118,10 @@ impl Profile {
     pub fn wake(&self) -> Duration {
         Duration::from_secs(u64::from(self.wake_s.value))
     }
+}
+
+fn begins(line: &str, prefixes: &note::Fact<Vec<String>>) -> bool {
+    prefixes.value.iter().any(|start| line.starts_with(start.as_str()))
 }
 
 /// What a port is for.

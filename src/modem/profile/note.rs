@@ -95,6 +95,12 @@ pub struct Profile {
     /// Prefixes of lines that may come at any moment and mean nothing to us.
     #[serde(default, deserialize_with = "check::prefixes")]
     pub noise: Fact<Vec<String>>,
+    /// Prefixes of lines that tell that its radio is jammed.
+    #[serde(default, deserialize_with = "check::prefixes")]
+    pub jammed: Fact<Vec<String>>,
+    /// Prefixes of lines that tell that it is jammed no more.
+    #[serde(default, deserialize_with = "check::prefixes")]
+    pub jammed_over: Fact<Vec<String>>,
     /// Commands that tell more of the signal than `+CSQ`, tried in order.
     #[serde(default)]
     pub signal: Fact<Vec<SignalForm>>,

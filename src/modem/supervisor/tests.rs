@@ -10,10 +10,12 @@ use super::*;
 use crate::alarm::AlarmKind;
 use crate::modem::left_alone::tests::Sysfs;
 use crate::modem::machine::Step;
+use crate::modem::port::Port;
 use crate::modem::pty::{ICCID, IMEI, Peer, Phone};
 
 /// A test that waits longer for the fleet has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
+const WEAK: crate::units::Dbm = crate::units::Dbm(-105);
 const OTHER_IMEI: &str = "356938035643809";
 const OTHER_ICCID: &str = "89490200001005155468";
 
@@ -39,6 +41,7 @@ impl Rig {
             notes: watch::channel(Arc::clone(Library::compiled_in())).1,
             default,
             ports: BTreeMap::new(),
+            held: BTreeMap::new(),
             pins: Some(PinMemory::new(root.path().join("pin-tries"), Secret::from("key"))),
             site_hook: None,
             stop_limit: Duration::from_millis(200),
@@ -104,6 +107,32 @@ async fn modems_come_go_and_come_again() {
 }
 
 #[tokio::test]
+async fn what_was_on_the_wire_is_kept_while_the_modem_is_away_or_not_opened() {
+    let rig = Rig::new();
+    let modem = plug(&rig, "a-at1", Phone::new());
+    rig.until_all(&[State::Ready]).await;
+    rig.unlink("a-at1");
+    rig.until_all(&[State::Away]).await;
+    modem.abort();
+    let lines = |name: &str| {
+        let trace = rig.fleet.trace(name).unwrap();
+        trace.lines().iter().map(|event| event.line.to_string()).collect::<Vec<_>>()
+    };
+    let before = lines(IMEI);
+    assert!(before.iter().any(|line| line == "AT+CPIN?"), "{before:?}");
+    assert_eq!(before.last().map(String::as_str), Some("port closed"));
+    let _again = plug(&rig, "a-at1", Phone::new());
+    rig.until_all(&[State::Ready]).await;
+    assert_eq!(lines("a-at1").iter().filter(|line| *line == "port opened").count(), 2, "one ring for both");
+
+    rig.link("b-at1", Path::new("/dev/null"));
+    let fleet = rig.until("refused", |fleet| fleet.modems.get(1).is_some_and(|m| m.cause.is_some())).await;
+    assert_eq!(lines("b-at1"), [fleet.modems[1].cause.clone().unwrap()], "why it is not open, told once");
+    assert_eq!(rig.fleet.trace("c-at1").unwrap_err(), CommandError::NoSuchModem("c-at1".to_owned()));
+    rig.end().await;
+}
+
+#[tokio::test]
 async fn the_directory_goes_with_its_last_link_and_comes_again() {
     let rig = Rig::new();
     for _ in 0..2 {
@@ -117,14 +146,54 @@ async fn the_directory_goes_with_its_last_link_and_comes_again() {
 }
 
 #[tokio::test]
+async fn a_renamed_link_waits_until_its_device_is_closed() {
+    let rig = Rig::new();
+    let _modem = plug(&rig, "a-at1", Phone::new());
+    rig.until_all(&[State::Ready]).await;
+    let ports = rig.root.path().join("ports");
+    for (from, to) in [("a-at1", "b-at1"), ("b-at1", "c-at1")] {
+        std::fs::rename(ports.join(from), ports.join(to)).unwrap();
+        let mut in_the_way = Vec::new();
+        let served = |fleet: &Arc<Fleet>| {
+            let renamed = fleet.modems.iter().filter(|modem| modem.port == to);
+            in_the_way.extend(renamed.filter_map(|modem| modem.cause.clone()));
+            ready(fleet, to)
+        };
+        rig.until("ready under its new name", served).await;
+        assert_eq!(in_the_way, Vec::<String>::new());
+    }
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_second_link_to_a_device_is_served_when_the_first_goes() {
+    let rig = Rig::new();
+    let modem = Phone::new();
+    rig.link("b-at1", modem.path());
+    rig.link("a-at1", modem.path());
+    let _modem = tokio::spawn(modem.serve());
+    let first = rig.until_all(&[State::Ready]).await.modems[0].port.clone();
+    rig.unlink(&first);
+    let second = if first == "a-at1" { "b-at1" } else { "a-at1" };
+    let fleet = rig.until("ready again", |fleet| ready(fleet, second)).await;
+    assert_eq!((fleet.modems.len(), fleet.modems[0].cause.as_deref()), (1, None));
+    rig.end().await;
+}
+
+fn ready(fleet: &Fleet, port: &str) -> bool {
+    fleet.modems.iter().any(|modem| modem.port == port && modem.state == State::Ready)
+}
+
+#[tokio::test]
 async fn a_hang_up_is_told_and_tried_again_with_pauses() {
     let rig = Rig::new();
     let modem = plug(&rig, "a-at1", Phone::new());
     rig.until_all(&[State::Ready]).await;
     modem.abort();
     let told = |fleet: &Arc<Fleet>| {
-        // Once the slow rescan or an event shows that the link dangles, the port is gone altogether.
-        fleet.modems.first().is_none_or(|modem| modem.state == State::Closed && modem.cause.is_some())
+        // Once the slow rescan or a late event shows that the link dangles, it is away.
+        let [modem] = &fleet.modems[..] else { return false };
+        matches!(modem.state, State::Closed | State::Away) && modem.cause.is_some()
     };
     rig.until("told", told).await;
     rig.unlink("a-at1");
@@ -163,9 +232,9 @@ async fn two_ladders_in_vain_park_a_modem_until_someone_helps() {
         rig.until("helped in vain", told).await;
     }
     assert!(rig.fleet.fleet().borrow().modems[0].cause.as_ref().unwrap().contains("left alone for 10 min"));
-    let finding = rig.fleet.fleet().borrow().findings().remove(0);
+    let finding = rig.fleet.fleet().borrow().findings(WEAK).remove(0);
     assert_eq!(finding.progress, Progress::Stuck(AlarmKind::ModemStuck));
-    rig.fleet.resume("a-at1").await.unwrap();
+    rig.fleet.hold("a-at1", None).await.unwrap();
     rig.until_all(&[State::Starting]).await;
     rig.end().await;
 }
@@ -175,13 +244,30 @@ async fn an_operator_pauses_by_imei_or_port() {
     let rig = Rig::new();
     let _modem = plug(&rig, "a-at1", Phone::new());
     rig.until_all(&[State::Ready]).await;
-    rig.fleet.pause(IMEI).await.unwrap();
+    assert_eq!(rig.fleet.hold("a-at1", Some(Hold::Paused)).await.unwrap(), IMEI);
     let mut links = rig.fleet.links();
     links.wait_for(|links| links.iter().all(|link| !link.ready)).await.unwrap();
-    assert!(rig.fleet.fleet().borrow().modems[0].paused);
-    rig.fleet.resume("a-at1").await.unwrap();
+    assert_eq!(rig.fleet.fleet().borrow().modems[0].hold, Some(Hold::Paused));
+    rig.fleet.hold(IMEI, None).await.unwrap();
     links.wait_for(|links| links.iter().any(|link| link.ready)).await.unwrap();
-    assert_eq!(rig.fleet.pause("x").await, Err(CommandError::NoSuchModem("x".to_owned())));
+    let unknown = rig.fleet.hold("x", Some(Hold::Paused)).await;
+    assert_eq!(unknown, Err(CommandError::NoSuchModem("x".to_owned())));
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_drained_modem_is_paused() {
+    let rig = Rig::new();
+    let _modem = plug(&rig, "a-at1", Phone::new());
+    rig.until_all(&[State::Ready]).await;
+    rig.fleet.drained("a-at1");
+    rig.fleet.hold(IMEI, Some(Hold::Draining)).await.unwrap();
+    let mut links = rig.fleet.links();
+    let finishing = |links: &Arc<[Link]>| links.iter().all(|link| link.ready && link.draining);
+    links.wait_for(finishing).await.unwrap();
+    rig.fleet.drained("a-at1");
+    links.wait_for(|links| links.iter().all(|link| !link.ready)).await.unwrap();
+    assert_eq!(rig.fleet.fleet().borrow().modems[0].hold, Some(Hold::Paused));
     rig.end().await;
 }
 
@@ -233,7 +319,7 @@ async fn a_wrong_pin_is_tried_once_over_all_drivers() {
         heard = phone.serve_until("never") => unreachable!("{heard}"),
     }
     assert_eq!(phone.pins_tried, ["1111"]);
-    let finding = rig.fleet.fleet().borrow().findings().remove(0);
+    let finding = rig.fleet.fleet().borrow().findings(WEAK).remove(0);
     assert_eq!(finding.progress, Progress::Stuck(AlarmKind::SimLocked));
     assert_eq!(finding.modem.unwrap().as_str(), IMEI, "told by a driver that ended at once");
     rig.end().await;
@@ -254,14 +340,15 @@ async fn the_pin_is_tried_on_a_swapped_card_only_after_a_person_has_confirmed_it
 
     let mut phone = Phone::new().locked("1234");
     rig.link("a-at1", phone.path());
-    let asked =
-        |fleet: &Arc<Fleet>| fleet.findings().iter().any(|f| f.cause.contains("confirm-sim 490154203237518"));
+    let asked = |fleet: &Arc<Fleet>| {
+        fleet.findings(WEAK).iter().any(|f| f.cause.contains("confirm-sim 490154203237518"))
+    };
     tokio::select! {
         _ = rig.until("asked", asked) => {}
         heard = phone.serve_until("never") => unreachable!("{heard}"),
     }
     assert!(phone.pins_tried.is_empty());
-    let finding = rig.fleet.fleet().borrow().findings().remove(0);
+    let finding = rig.fleet.fleet().borrow().findings(WEAK).remove(0);
     assert_eq!(finding.progress, Progress::Stuck(AlarmKind::SimSwapped));
     assert_eq!(rig.fleet.confirm_sim("x").await, Err(CommandError::NoSuchModem("x".to_owned())));
     rig.fleet.confirm_sim(IMEI).await.unwrap();
@@ -278,16 +365,18 @@ async fn findings_say_what_is_in_the_way_of_a_port() {
     let rig = Rig::new();
     let modem = plug(&rig, "a-at1", Phone::new());
     rig.until_all(&[State::Ready]).await;
-    let taken = std::fs::read_link(rig.root.path().join("ports/a-at1")).unwrap();
-    rig.link("b-at1", &taken);
+    let taken = Peer::new();
+    let rival = Port::open(taken.path(), 115_200).await.unwrap();
+    rig.link("b-at1", taken.path());
     rig.link("c-at1", Path::new("/dev/null"));
     let all = [
         Progress::Reached(alarm::Stage::Registered),
         Progress::Stuck(AlarmKind::PortLocked),
         Progress::Stuck(AlarmKind::PortUnusable),
     ];
-    let told = |fleet: &Arc<Fleet>| fleet.findings().iter().map(|finding| finding.progress).eq(all);
+    let told = |fleet: &Arc<Fleet>| fleet.findings(WEAK).iter().map(|finding| finding.progress).eq(all);
     rig.until("told", told).await;
+    rival.close().await;
     modem.abort();
     rig.end().await;
 }

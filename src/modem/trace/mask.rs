@@ -19,6 +19,9 @@ pub(super) fn line(octets: &[u8]) -> String {
         Some((0x1a, body)) => (body, "<^Z>"),
         _ => (octets, ""),
     };
+    if is_ussd(body) {
+        return words(&printable(body));
+    }
     let mut shown = if body.len() >= PDU_DIGITS_MIN && body.iter().all(u8::is_ascii_hexdigit) {
         pdu(body)
     } else {
@@ -26,6 +29,48 @@ pub(super) fn line(octets: &[u8]) -> String {
     };
     shown.push_str(end);
     shown
+}
+
+/// A code for the network, or its words: a voucher, a balance.
+fn is_ussd(line: &[u8]) -> bool {
+    line.starts_with(b"+CUSD:") || line.starts_with(b"AT+CUSD=1,")
+}
+
+/// Whether the words of the network go on in the next line.
+pub(super) fn begins_words(line: &[u8]) -> bool {
+    is_ussd(line) && line.iter().filter(|&&b| b == b'"').count() % 2 == 1
+}
+
+/// A further line of them, masked, and whether yet another one follows.
+pub(super) fn rest_of_words(line: &[u8]) -> (String, bool) {
+    // Without an end they may be anything that the modem says later; a result is shown for what it is.
+    if matches!(line, b"OK" | b"ERROR") {
+        return (printable(line), false);
+    }
+    let text = printable(line);
+    match text.rsplit_once('"') {
+        Some((words, end)) if is_tail(end) => (format!("{}\"{end}", hidden(words)), false),
+        _ => (hidden(&text), true),
+    }
+}
+
+/// The line with its text hidden: from the first comma to the last quote, or to the end where there is none behind it.
+fn words(line: &str) -> String {
+    let Some((front, text)) = line.split_once(',') else { return line.to_owned() };
+    match text.trim_start().strip_prefix('"').map(|text| text.rsplit_once('"').ok_or(text)) {
+        Some(Ok((text, end))) if is_tail(end) => format!("{front},\"{}\"{end}", hidden(text)),
+        Some(Ok(_)) | None => format!("{front},{}", hidden(text)),
+        Some(Err(text)) => format!("{front},\"{}", hidden(text)),
+    }
+}
+
+/// Whether this is what stands behind the quote that ends the words: nothing, or a comma and `<dcs>`.
+fn is_tail(end: &str) -> bool {
+    end.is_empty() || end.strip_prefix(',').is_some_and(|dcs| dcs.trim().parse::<u8>().is_ok())
+}
+
+fn hidden(text: &str) -> String {
+    format!("<{} characters>", text.chars().count())
 }
 
 /// Control characters made visible, PINs hidden.
@@ -183,6 +228,25 @@ mod tests {
     fn what_is_no_pdu_shows_only_its_head() {
         assert_eq!(line(b"FFFFFFFFFFFFFFFFFFFF"), "FFFFFFFFFFFF<4 octets>");
         assert_eq!(line(b"89490200001005155450"), "894902000010<4 octets>");
+    }
+
+    #[test]
+    fn codes_and_words_of_the_network_are_hidden() {
+        for (wire, shown) in [
+            ("AT+CUSD=1,\"*100*1234#\",15", "AT+CUSD=1,\"<10 characters>\",15"),
+            ("AT+CUSD=2", "AT+CUSD=2"),
+            ("+CUSD: 0,\"You have 3,20\",15", "+CUSD: 0,\"<13 characters>\",15"),
+            ("+CUSD: 1,\"You have 3,20", "+CUSD: 1,\"<13 characters>"),
+            ("+CUSD: 1,\"Say \"Yes\" for 3,20", "+CUSD: 1,<19 characters>"),
+            ("+CUSD: 0,You have 3,20", "+CUSD: 0,<13 characters>"),
+            ("+CUSD: 4", "+CUSD: 4"),
+        ] {
+            assert_eq!(line(wire.as_bytes()), shown);
+        }
+        assert!(begins_words(b"+CUSD: 1,\"first") && !begins_words(b"+CUSD: 1,\"all\",15"));
+        assert_eq!(rest_of_words(b"5 EUR"), ("<5 characters>".to_owned(), true));
+        assert_eq!(rest_of_words(b"5 EUR\",15"), ("<5 characters>\",15".to_owned(), false));
+        assert_eq!(rest_of_words(b"OK"), ("OK".to_owned(), false));
     }
 
     #[test]

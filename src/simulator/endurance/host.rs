@@ -60,6 +60,7 @@ impl Host {
             keep_alive: None,
             submit_limit: None,
             hang_up_calls: true,
+            balance: None,
             roaming: Roaming::Allow,
             service_centre: None,
             cards: Arc::default(),

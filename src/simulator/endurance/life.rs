@@ -271,7 +271,7 @@ impl Life {
             }
             Event::Settled { id, .. } => self.dispatcher.settled(id)?,
             Event::Down(Cause::PinWanted(iccid)) => self.exit = Some(Exit::PinWanted(iccid)),
-            Event::Up(_) | Event::Down(_) | Event::OtherCard { .. } | Event::Noise(_) => {
+            Event::Up(_) | Event::Down(_) | Event::OtherCard { .. } | Event::Jamming(_) | Event::Noise(_) => {
                 self.record.note(self.now, format!("{event:?}"));
             }
         }

@@ -5,6 +5,7 @@ use rusqlite::params;
 use super::turn::{self, Segments};
 use super::{Tx, coding_of, id_of, lane_of, number_of, time_of};
 use crate::queue::message::{Lane, MessageId, State};
+use crate::route::budget::Recipient;
 use crate::store::seal::Place;
 use crate::store::{Leased, StoreError, Want};
 use crate::units::UnixMs;
@@ -14,6 +15,10 @@ const SCANNED: usize = 512;
 
 const DUE: &str = "SELECT id, due, deadline, channel FROM message INDEXED BY message_queue
     WHERE state = 0 AND lane = ?1 AND due <= ?2 ORDER BY lane, due, id";
+
+/// The same of what began on some SIM, without wading through all that did not.
+const DUE_BEGUN: &str = "SELECT id, due, deadline, channel FROM message INDEXED BY message_begun
+    WHERE state = 0 AND channel IS NOT NULL AND lane = ?1 AND due <= ?2 ORDER BY lane, due, id";
 
 const NEXT_DUE: &str = "SELECT due FROM message INDEXED BY message_queue
     WHERE state = 0 AND lane = ?1 AND due > ?2 ORDER BY lane, due LIMIT 1";
@@ -26,7 +31,8 @@ const EXPIRE: &str =
     "UPDATE message SET state = 5, changed = ?2, cause = coalesce(cause, 'its deadline passed')
     WHERE id = ?1 AND state = 0 AND deadline <= ?2";
 
-const RELEASE: &str = "UPDATE message SET state = 0 WHERE id = ?1 AND state = 1 AND epoch = ?2
+const RELEASE: &str =
+    "UPDATE message SET state = 0, due = coalesce(?3, due) WHERE id = ?1 AND state = 1 AND epoch = ?2
     AND NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND state = 0)
     RETURNING lane, due";
 
@@ -127,7 +133,8 @@ fn lease_lane(
 
 fn scan(tx: &Tx<'_>, want: &Want, lane: Lane, now: UnixMs, most: usize) -> Result<Found, StoreError> {
     let mut found = Found::default();
-    let mut due = tx.conn.prepare_cached(DUE)?;
+    let mut due = tx.conn.prepare_cached(if want.begun_only { DUE_BEGUN } else { DUE })?;
+    found.passed = want.begun_only;
     let mut rows = due.query(params![lane as i64, now.0])?;
     let mut judged = 0;
     while found.ready.len() < most && judged < SCANNED {
@@ -171,6 +178,7 @@ fn take(tx: &mut Tx<'_>, id: MessageId, want: &Want, now: UnixMs) -> Result<Opti
         until,
         lane: lane_of(row, 1)?,
         to: number_of(row, 2)?,
+        recipient: recipient(tx, row.get_ref(2)?.as_bytes().map_err(|_| super::corrupt("phone number"))?),
         body: crate::secret::Secret::new(Vec::new()),
         flash: row.get(4)?,
         report: row.get(5)?,
@@ -211,11 +219,21 @@ fn take(tx: &mut Tx<'_>, id: MessageId, want: &Want, now: UnixMs) -> Result<Opti
     Ok(Some(leased))
 }
 
+/// A number as budgets know it.
+fn recipient(tx: &Tx<'_>, number: &[u8]) -> Recipient {
+    let mac = tx.keys.mac("recipient", &[number]);
+    Recipient(mac.first_chunk().copied().unwrap_or_default())
+}
+
 /// Gives leases back whose attempt has not begun.
-pub(in crate::store) fn release(tx: &mut Tx<'_>, leases: &[(MessageId, i64)]) -> Result<(), StoreError> {
+pub(in crate::store) fn release(
+    tx: &mut Tx<'_>,
+    leases: &[(MessageId, i64)],
+    due: Option<UnixMs>,
+) -> Result<(), StoreError> {
     let mut release = tx.conn.prepare_cached(RELEASE)?;
     for (id, epoch) in leases {
-        let mut rows = release.query(params![id.as_bytes(), epoch])?;
+        let mut rows = release.query(params![id.as_bytes(), epoch, due.map(|due| due.0)])?;
         if let Some(row) = rows.next()? {
             tx.hints.due(lane_of(row, 0)?, time_of(row, 1)?);
         }

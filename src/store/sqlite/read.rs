@@ -11,7 +11,7 @@ use super::recovery::PIECE;
 use super::{id_of, lane_of, number_of, open_reader, state_of, time_of};
 use crate::alarm::Severity;
 use crate::provider::ChannelId;
-use crate::queue::message::MessageId;
+use crate::queue::message::{Lane, MessageId};
 use crate::secret::Secret;
 use crate::store::engine::OpenError;
 use crate::store::seal::{Keyring, Place};
@@ -42,7 +42,7 @@ pub(in crate::store) struct Readers {
 
 /// What a question sees.
 pub(in crate::store) struct View<'a> {
-    conn: &'a Connection,
+    pub(super) conn: &'a Connection,
     keys: &'a Keyring,
 }
 
@@ -115,9 +115,21 @@ impl View<'_> {
         Ok(records)
     }
 
-    pub(in crate::store) fn inbox(&self, most: usize) -> Result<Vec<InboxRecord>, StoreError> {
-        let mut list = self.conn.prepare_cached(&format!("{INCOMING} ORDER BY received DESC LIMIT ?1"))?;
-        let mut rows = list.query([i64::try_from(most.min(LISTED)).unwrap_or(0)])?;
+    pub(in crate::store) fn inbox(
+        &self,
+        before: Option<InboxId>,
+        most: usize,
+    ) -> Result<Vec<InboxRecord>, StoreError> {
+        // Ids are random, so the place of a text is its time first.
+        let condition = match before {
+            Some(_) => "(received, id) < (SELECT received, id FROM incoming WHERE id = ?1)",
+            None => "?1 IS NULL",
+        };
+        let mut list = self.conn.prepare_cached(&format!(
+            "{INCOMING} WHERE {condition} ORDER BY received DESC, id DESC LIMIT ?2"
+        ))?;
+        let before = before.as_ref().map(InboxId::as_bytes);
+        let mut rows = list.query(params![before, i64::try_from(most.min(LISTED)).unwrap_or(0)])?;
         let mut records = Vec::new();
         while let Some(row) = rows.next()? {
             records.push(self.inbox_of(row)?);
@@ -171,6 +183,19 @@ impl View<'_> {
             all.push(Count { lane: lane_of(row, 0)?, state: state_of(row, 1)?, messages });
         }
         Ok(all)
+    }
+
+    pub(in crate::store) fn waiting(&self, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
+        let mut first = self.conn.prepare_cached(
+            "SELECT min(due) FROM message INDEXED BY message_queue
+             WHERE state = 0 AND lane = ?1 AND due <= ?2 AND deadline > ?2",
+        )?;
+        let mut oldest = None;
+        for lane in Lane::ALL {
+            let due: Option<i64> = first.query_row(params![lane as i64, now.0], |row| row.get(0))?;
+            oldest = oldest.into_iter().chain(due).min();
+        }
+        Ok(oldest.map(UnixMs))
     }
 
     pub(in crate::store) fn tokens(&self, user: Option<&str>) -> Result<Vec<TokenRecord>, StoreError> {

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Tx, corrupt, lane_of, state_of};
+use super::{Tx, corrupt, lane_of, spent, state_of};
 use crate::provider::Verdict;
 use crate::queue::message::{Lane, MessageId, State};
 use crate::queue::rules::{self, Ended, Next, Standing};
@@ -19,7 +19,7 @@ const BEGIN: &str =
     "INSERT INTO attempt (message, seq, n, channel, epoch, state, begun) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)";
 
 const OPEN_ATTEMPT: &str =
-    "SELECT n, state, channel FROM attempt WHERE message = ?1 AND seq = ?2 AND epoch = ?3
+    "SELECT n, state, channel, begun FROM attempt WHERE message = ?1 AND seq = ?2 AND epoch = ?3
     ORDER BY n DESC LIMIT 1";
 
 const END: &str = "UPDATE attempt SET state = ?4, ended = ?5, reference = ?6, cause = ?7
@@ -58,6 +58,7 @@ fn begin(tx: &Tx<'_>, begin: &Begin) -> Result<Begun, StoreError> {
     let Some(n) = n else { return Ok(Begun::Refused) };
     let row = params![id, begin.seq, n, &*begin.channel.0, begin.epoch, begin.at.0];
     tx.conn.prepare_cached(BEGIN)?.execute(row)?;
+    spent::count(tx, &begin.channel.0, begin.whom, begin.at)?;
     Ok(Begun::Durable)
 }
 
@@ -67,13 +68,16 @@ fn end(tx: &mut Tx<'_>, end: &End) -> Result<(), StoreError> {
         .conn
         .prepare_cached(OPEN_ATTEMPT)?
         .query_row(params![id, end.seq, end.epoch], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?, UnixMs(row.get(3)?)))
         })
         .optional()?;
-    let was = attempt.as_ref().map(|(_, state, _)| *state);
+    let was = attempt.as_ref().map(|(_, state, ..)| *state);
     // An attempt that is settled stays settled; only an open or a doubtful one learns how it ended.
     let learns = was == Some(AttemptState::Begun as i64) || was == Some(AttemptState::Uncertain as i64);
-    if let (Some((n, ..)), true) = (&attempt, learns) {
+    if let (Some((n, _, channel, begun)), true) = (&attempt, learns) {
+        if matches!(end.result, AttemptState::Refused | AttemptState::Abandoned) {
+            spent::take_back(tx, channel, end.whom, *begun)?;
+        }
         let reference = end.reference.map(|reference| reference.0);
         tx.conn.prepare_cached(END)?.execute(params![
             id,
@@ -85,7 +89,7 @@ fn end(tx: &mut Tx<'_>, end: &End) -> Result<(), StoreError> {
             end.cause
         ])?;
     }
-    let channel = attempt.as_ref().map(|(_, _, channel)| channel.as_str());
+    let channel = attempt.as_ref().map(|(_, _, channel, _)| channel.as_str());
     if move_leased(tx, end, channel)? {
         return Ok(());
     }

@@ -12,11 +12,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use rusqlite::Connection;
 
 use super::MIGRATIONS;
 use crate::store::engine::OpenError;
+use crate::units::UnixMs;
 
 /// Copies that are kept, of the newest schemas: the way back over two releases.
 const COPIES: usize = 2;
@@ -93,9 +95,29 @@ fn keep(conn: &Connection, copy: &Path) -> io::Result<()> {
 
 /// Removes the copies of all schemas but the newest few.
 fn remove_older(path: &Path) -> io::Result<()> {
+    let versions = copies(path)?;
+    let surplus = versions.len().saturating_sub(COPIES);
+    versions.into_iter().take(surplus).try_for_each(|version| fs::remove_file(copy_name(path, version)))
+}
+
+/// Removes the copies that were made before `old`.
+pub(in crate::store) fn remove_outlived(path: &Path, old: UnixMs) -> io::Result<()> {
+    for version in copies(path)? {
+        let copy = copy_name(path, version);
+        let made = copy.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        if UnixMs(0).plus(made) < old {
+            fs::remove_file(&copy)?;
+            tracing::info!(copy = %copy.display(), "an old copy of the store is removed");
+        }
+    }
+    Ok(())
+}
+
+/// The schemas of which there are copies, the oldest first.
+fn copies(path: &Path) -> io::Result<Vec<usize>> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
     else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     let prefix = format!("{name}.schema-");
     let mut versions = Vec::new();
@@ -105,11 +127,7 @@ fn remove_older(path: &Path) -> io::Result<()> {
         versions.extend(version);
     }
     versions.sort_unstable();
-    let surplus = versions.len().saturating_sub(COPIES);
-    for version in versions.into_iter().take(surplus) {
-        fs::remove_file(copy_name(path, version))?;
-    }
-    Ok(())
+    Ok(versions)
 }
 
 fn engine(path: &Path, error: &rusqlite::Error) -> OpenError {
@@ -135,5 +153,21 @@ mod tests {
         let left = |version| copy_name(&path, version).exists();
         assert_eq!([1, 2, 9, 10].map(left), [false, false, true, true]);
         assert!(others.iter().all(|other| dir.path().join(other).exists()));
+    }
+
+    #[test]
+    fn copies_go_when_they_are_as_old_as_what_they_hold_may_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        for (version, made) in [(1, 1_000), (2, 2_000)] {
+            let copy = File::create(copy_name(&path, version)).unwrap();
+            copy.set_modified(UNIX_EPOCH + std::time::Duration::from_millis(made)).unwrap();
+        }
+        fs::write(&path, "").unwrap();
+        remove_outlived(&path, UnixMs(2_000)).unwrap();
+        assert_eq!(copies(&path).unwrap(), [2]);
+        assert!(path.exists());
+        remove_outlived(&path, UnixMs(2_001)).unwrap();
+        assert_eq!(copies(&path).unwrap(), [0; 0]);
     }
 }

@@ -7,9 +7,9 @@
 //!
 //! A message that is accepted while a dispatcher stands waiting is therefore leased by the very commit that makes it durable.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -53,6 +53,8 @@ pub(in crate::store) struct Work {
 /// A job that ran and waits for the commit.
 struct Ran {
     failed: bool,
+    /// Why the disk refused it.
+    unwritable: Option<String>,
     settle: Settle,
 }
 
@@ -67,6 +69,7 @@ impl Work {
         let run = move |tx: Result<&mut Tx<'_>, StoreError>| {
             let done = tx.and_then(work);
             let failed = done.is_err();
+            let unwritable = done.as_ref().err().and_then(unwritable);
             let settle = move |lost: Option<StoreError>| {
                 // Whoever no longer waits for the answer has it in the rows.
                 let _ = answer.send(match lost {
@@ -75,7 +78,7 @@ impl Work {
                 });
                 drop(permit);
             };
-            Ran { failed, settle: Box::new(settle) }
+            Ran { failed, unwritable, settle: Box::new(settle) }
         };
         Self { rows, run: Box::new(run) }
     }
@@ -95,6 +98,8 @@ pub(in crate::store) struct Demand {
 pub(in crate::store) struct Counters {
     pub(in crate::store) commits: AtomicU64,
     pub(in crate::store) jobs: AtomicU64,
+    /// Why the last write was refused by the disk.
+    pub(in crate::store) unwritable: Mutex<Option<String>>,
 }
 
 /// The thread's state.
@@ -192,6 +197,7 @@ impl Writer {
     fn commit(&mut self, batch: Vec<Work>) {
         let jobs = batch.len() as u64;
         if let Err(error) = statement(&self.conn, "BEGIN IMMEDIATE") {
+            self.note_disk(unwritable(&error), false);
             for work in batch {
                 (work.run)(Err(copy(&error))).settle_now();
             }
@@ -228,8 +234,18 @@ impl Writer {
         } else if self.conn.total_changes() != changes {
             self.counters.commits.fetch_add(1, Ordering::Relaxed);
         }
+        let refused = ran.iter_mut().find_map(|one| one.unwritable.take());
+        let written = lost.is_none() && self.conn.total_changes() != changes;
+        self.note_disk(refused.or_else(|| lost.as_ref().and_then(unwritable)), written);
         self.counters.jobs.fetch_add(jobs, Ordering::Relaxed);
         self.answer(ran, granted, lost.as_ref());
+    }
+
+    /// Remembers why the disk refused to be written, until it takes something again.
+    fn note_disk(&self, refused: Option<String>, written: bool) {
+        if refused.is_some() || written {
+            *self.counters.unwritable.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+        }
     }
 
     /// Runs one job so that its failure leaves nothing of it; an error means that the whole transaction is gone.
@@ -267,7 +283,7 @@ impl Writer {
             return Ok(());
         }
         let mut tx = Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints };
-        lease::release(&mut tx, &unclaimed)
+        lease::release(&mut tx, &unclaimed, None)
     }
 
     /// Meets the standing demands in their order. Whether a lane is worth asking is judged by what was known before the first
@@ -332,6 +348,10 @@ impl Ran {
     fn settle_now(self) {
         (self.settle)(None);
     }
+}
+
+fn unwritable(error: &StoreError) -> Option<String> {
+    if let StoreError::Unwritable(why) = error { Some(why.clone()) } else { None }
 }
 
 fn statement(conn: &Connection, sql: &str) -> Result<(), StoreError> {

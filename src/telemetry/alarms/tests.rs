@@ -1,9 +1,9 @@
 //! The watch under a time of its own.
 
-use AlarmKind::{ModemLost, NotRegistered, PortLocked, SimLocked, SimMissing};
+use AlarmKind::{ModemLost, NotRegistered, PortLocked, SignalWeak, SimLocked, SimMissing, SimStoreFull};
 
 use super::*;
-use crate::alarm::Stage;
+use crate::alarm::{Sign, Stage};
 use crate::units::UnixMs;
 
 const MODEM: &str = "490154203237518";
@@ -44,7 +44,7 @@ impl Bench {
 
 fn at(port: &str, modem: Option<&str>, progress: Progress, cause: &str) -> Finding {
     let modem = modem.map(|modem| Imei::parse(modem).unwrap());
-    Finding { port: port.to_owned(), modem, progress, cause: cause.to_owned() }
+    Finding { port: port.to_owned(), modem, progress, cause: cause.to_owned(), signs: Vec::new() }
 }
 
 fn stuck(kind: AlarmKind) -> [Finding; 1] {
@@ -53,6 +53,15 @@ fn stuck(kind: AlarmKind) -> [Finding; 1] {
 
 fn reached(stage: Stage) -> [Finding; 1] {
     [at("modem0", Some(MODEM), Progress::Reached(stage), "")]
+}
+
+/// A modem that works, with these signs: what stands, and what is well.
+fn works(standing: &[AlarmKind], well: &[AlarmKind]) -> [Finding; 1] {
+    let [mut finding] = reached(Stage::Registered);
+    let standing = standing.iter().map(|kind| Sign { kind: *kind, cause: Some("why".to_owned()) });
+    let well = well.iter().map(|kind| Sign { kind: *kind, cause: None });
+    finding.signs = standing.chain(well).collect();
+    [finding]
 }
 
 fn open(kind: AlarmKind, subject: &str) -> AlarmRecord {
@@ -172,4 +181,37 @@ fn what_is_not_done_is_told_again() {
     let first = watch.look(now, &stuck(SimLocked));
     assert_eq!(first.len(), 1);
     assert_eq!(watch.look(now, &stuck(SimLocked)), first, "the store was busy");
+}
+
+#[test]
+fn what_stands_beside_the_stages_has_its_own_end() {
+    let mut bench = Bench::new(&[]);
+    let both = works(&[SignalWeak, SimStoreFull], &[]);
+    assert!(bench.sees(0, &both).is_empty());
+    assert_eq!(bench.wait(), Some(600));
+    assert!(bench.sees(599, &works(&[SignalWeak], &[SimStoreFull])).is_empty());
+    assert_eq!(bench.sees(1, &both), ["+signal-weak 490154203237518"], "the other counts from the beginning");
+    assert!(bench.sees(10, &works(&[], &[])).is_empty(), "neither well nor not: it stays as it is");
+    assert!(bench.sees(10, &stuck(NotRegistered)).is_empty(), "no network, so no signal");
+    assert!(bench.sees(10, &reached(Stage::Registered)).is_empty());
+    assert_eq!(bench.sees(10, &works(&[], &[SignalWeak])), ["-signal-weak 490154203237518"]);
+}
+
+#[test]
+fn a_part_of_the_daemon_has_alarms_as_a_port_has() {
+    let part = |signs| {
+        let mut finding = at("queue", None, Progress::Unknown, "");
+        finding.signs = signs;
+        [finding]
+    };
+    let standing = Sign { kind: SimStoreFull, cause: Some("why".to_owned()) };
+    let mut bench = Bench::new(&[open(SimStoreFull, "queue")]);
+    assert_eq!(
+        bench.sees(0, &part(vec![standing])),
+        ["+sim-store-full queue"],
+        "told again, in the same row"
+    );
+    assert!(bench.sees(500, &part(Vec::new())).is_empty());
+    let well = Sign { kind: SimStoreFull, cause: None };
+    assert_eq!(bench.sees(1, &part(vec![well])), ["-sim-store-full queue"]);
 }

@@ -1,0 +1,110 @@
+//! Where a held message can go now, and what is worth leasing: readiness, slots and budgets of the channels, put before
+//! [`route`] in its own terms.
+
+use super::{Appetite, Dispatcher};
+use crate::clock;
+use crate::provider::ChannelId;
+use crate::queue::message::Lane;
+use crate::route::budget::{Full, Windows};
+use crate::route::{self, Candidate, Memory};
+use crate::store::Leased;
+use crate::units::UnixMs;
+
+/// A channel that is ready, with the place of its provider.
+#[derive(Clone)]
+pub(super) struct Ready {
+    pub(super) source: usize,
+    pub(super) id: ChannelId,
+    pub(super) slots: u32,
+    pub(super) draining: bool,
+}
+
+/// Where a held message can go.
+pub(super) enum Way {
+    /// To the free channel in this place.
+    Over(usize),
+    /// To a channel that is busy, or over its minute.
+    Wait,
+    /// Nowhere as things are.
+    Nowhere,
+}
+
+impl Dispatcher {
+    /// Ready channels with a free slot.
+    pub(super) fn free_channels(&self) -> Vec<Ready> {
+        let free = |channel: &&Ready| self.in_flight(&channel.id) < channel.slots;
+        self.ready.iter().filter(free).cloned().collect()
+    }
+
+    pub(super) fn in_flight(&self, id: &ChannelId) -> u32 {
+        self.lines.get(id).map_or(0, |line| line.in_flight)
+    }
+
+    pub(super) fn way(&self, free: &[Ready], message: &Leased, now: UnixMs) -> Way {
+        let windows = Windows::at(now);
+        let monotonic = clock::monotonic();
+        let takes = |channel: &Ready| self.takes(channel, message, windows);
+        let mut places = Vec::with_capacity(free.len());
+        let mut candidates = Vec::with_capacity(free.len());
+        for (at, channel) in free.iter().enumerate().filter(|(_, channel)| takes(channel) == Some(Ok(()))) {
+            let line = self.lines.get(&channel.id);
+            let last = line.and_then(|line| line.last_begun);
+            places.push(at);
+            candidates.push(Candidate {
+                id: &channel.id.0,
+                in_flight: self.in_flight(&channel.id),
+                rested: last.map(|last| monotonic.saturating_duration_since(last)),
+                share: self.ledger.share(&channel.id, windows),
+            });
+        }
+        let memory = Memory {
+            bound: message.bound.as_ref().map(|id| &*id.0),
+            refused_by: message.refused_by.as_ref().map(|id| &*id.0),
+        };
+        if let Some(at) = route::choose(&candidates, memory).and_then(|at| places.get(at)) {
+            return Way::Over(*at);
+        }
+        let hope = |channel| matches!(takes(channel), Some(Ok(()) | Err(Full::Minute)));
+        if message.bound.is_some() || self.ready.iter().any(hope) { Way::Wait } else { Way::Nowhere }
+    }
+
+    /// Whether a channel's budget lets this message leave there; `None` if it drains, and the message did not begin there.
+    fn takes(&self, channel: &Ready, message: &Leased, now: Windows) -> Option<Result<(), Full>> {
+        if channel.draining && message.bound.as_ref() != Some(&channel.id) {
+            return None;
+        }
+        Some(self.ledger.may(&channel.id, message, || self.promised(&channel.id), now))
+    }
+
+    /// Segments still to go of messages that began on this channel.
+    fn promised(&self, id: &ChannelId) -> u32 {
+        let held =
+            self.held.values().filter(|held| held.bound.as_ref() == Some(id)).map(|held| held.open.len());
+        let flying = self.flights.values().filter(|flight| flight.channel == *id);
+        let segments: usize =
+            held.chain(flying.map(|flight| flight.message.open.len().saturating_sub(1))).sum();
+        u32::try_from(segments).unwrap_or(u32::MAX)
+    }
+
+    /// What the budgets let begin now, and the next look at those that hold something back.
+    pub(super) fn appetite(&mut self) -> Appetite {
+        let taking = || self.ready.iter().filter(|channel| !channel.draining);
+        if !self.ledger.limits_any() {
+            return taking().next().map(|_| Lane::Bulk);
+        }
+        let now = clock::wall();
+        let windows = Windows::at(now);
+        let mut appetite = None;
+        for channel in taking() {
+            appetite = match self.ledger.full(&channel.id, windows) {
+                None => Some(Lane::Bulk),
+                Some(Full::Minute) => appetite.or(Some(Lane::Login)),
+                Some(_) => appetite,
+            };
+        }
+        if (appetite != Some(Lane::Bulk) || !self.held.is_empty()) && self.next_minute.is_none() {
+            self.next_minute = Some(clock::monotonic() + windows.minute_end().since(now));
+        }
+        appetite
+    }
+}
