@@ -116,7 +116,7 @@ pub struct SimulateOptions {
     /// Power on with echo off
     #[arg(long)]
     pub no_echo: bool,
-    /// Events on standard output: all, or a list of at, reply, cmgs, prompt, ctrl-z, answered, phone, host, power
+    /// Events on standard output: all, or a list of at, reply, cmgs, prompt, ctrl-z, answered, phone, host, power, replay, taken
     #[arg(long, value_name = "KINDS", num_args = 0..=1, default_missing_value = "all")]
     pub events: Option<Kinds>,
     /// End with standard input
@@ -503,6 +503,7 @@ fn json_of(event: &Event, since: Since) -> Value {
             "event": "phone", "to": shown.number, "from": shown.from, "text": shown.text, "at": shown.at,
             "flash": shown.flash,
         }),
+        What::Taken(tpdu) => json!({"event": "taken", "octets": tpdu.len()}),
         What::HostOpened => json!({"event": "host", "state": "open"}),
         What::HostClosed => json!({"event": "host", "state": "closed"}),
         What::HungUp => json!({"event": "power", "state": "gone"}),

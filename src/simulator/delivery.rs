@@ -74,12 +74,12 @@ impl SimulatedModem {
     }
 
     fn hand_over(&mut self, now: Instant, incoming: Incoming) {
-        let (tpdu, direct, announced) = match &incoming {
-            Incoming::Message(message) => (message.encode(), "+CMT", "+CMTI"),
-            Incoming::Report(report) => (report.encode(), "+CDS", "+CDSI"),
+        let (direct, announced) = match &incoming {
+            Incoming::Message(_) => ("+CMT", "+CMTI"),
+            Incoming::Report(_) => ("+CDS", "+CDSI"),
         };
         // The network carries only what a modem could write.
-        let Ok(tpdu) = tpdu else { return };
+        let Ok(tpdu) = incoming.encode() else { return };
         match self.route(&incoming) {
             Route::Drop => {}
             Route::Store(memory, announce) => {

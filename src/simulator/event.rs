@@ -53,6 +53,8 @@ pub enum What {
     },
     /// A handset shows a message.
     PhoneShows(Shown),
+    /// The host has this message or report, as its `+CMGD` or `+CNMA` says: the TPDU, without service centre.
+    Taken(Vec<u8>),
     /// A host opened the port.
     HostOpened,
     /// No host has the port open any more.
@@ -77,6 +79,7 @@ impl What {
             Self::CtrlZ { .. } => Kinds::CTRL_Z,
             Self::Answered { .. } => Kinds::ANSWERED,
             Self::PhoneShows(_) => Kinds::PHONE,
+            Self::Taken(_) => Kinds::TAKEN,
             Self::HostOpened | Self::HostClosed => Kinds::HOST,
             Self::HungUp | Self::PluggedIn => Kinds::POWER,
             Self::Replayed(_) => Kinds::REPLAY,
@@ -111,11 +114,13 @@ impl Kinds {
     pub const POWER: Self = Self(1 << 8);
     /// The end of a replay.
     pub const REPLAY: Self = Self(1 << 9);
+    /// Messages and reports that the host has taken.
+    pub const TAKEN: Self = Self(1 << 10);
     /// All of them.
-    pub const ALL: Self = Self((1 << 10) - 1);
+    pub const ALL: Self = Self((1 << 11) - 1);
 
     /// Name of each single kind, as in `--events`.
-    const NAMES: [(&'static str, Self); 11] = [
+    const NAMES: [(&'static str, Self); 12] = [
         ("all", Self::ALL),
         ("at", Self::AT),
         ("reply", Self::REPLY),
@@ -127,6 +132,7 @@ impl Kinds {
         ("host", Self::HOST),
         ("power", Self::POWER),
         ("replay", Self::REPLAY),
+        ("taken", Self::TAKEN),
     ];
 
     /// Whether all of `kinds` are in it.
@@ -137,7 +143,7 @@ impl Kinds {
 
     /// Both together.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 }
@@ -145,7 +151,7 @@ impl Kinds {
 /// A name that is no kind of event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no kind of event; there are all, at, reply, cmgs, prompt, ctrl-z, answered, phone, host, power, replay"
+    "{0:?} is no kind of event; there are all, at, reply, cmgs, prompt, ctrl-z, answered, phone, host, power, replay, taken"
 )]
 pub struct NoSuchKind(String);
 

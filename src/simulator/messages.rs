@@ -5,9 +5,10 @@ use std::time::Instant;
 use super::answers::set;
 use super::command::{Form, numbers, values};
 use super::delivery::{charset_text, text_of_charset};
+use super::event::What;
 use super::modem::{Prompt, PromptKind, SimulatedModem};
 use super::reply::{Final, Lines};
-use super::slots::Memory;
+use super::slots::{Memory, Stored};
 use crate::at::hex;
 use crate::number::Number;
 use crate::pdu::{Address, Flaws, Pid, Submit, UserData, Validity, split_smsc};
@@ -91,7 +92,7 @@ impl SimulatedModem {
             "+CMGS" => self.send_message(form),
             "+CMGR" => self.read_message(form, lines),
             "+CMGL" => self.list_messages(form, lines),
-            "+CMGD" => self.delete_message(form, lines),
+            "+CMGD" => self.delete_message(now, form, lines),
             _ => self.acknowledge(now, form),
         })
     }
@@ -321,7 +322,7 @@ impl SimulatedModem {
         }
     }
 
-    fn delete_message(&mut self, form: Form<'_>, lines: &mut Lines) -> Final {
+    fn delete_message(&mut self, now: Instant, form: Form<'_>, lines: &mut Lines) -> Final {
         let [memory, ..] = self.settings.memories;
         let text = match form {
             Form::Test => {
@@ -336,14 +337,15 @@ impl SimulatedModem {
         match fields.as_slice() {
             [Some(index)] | [Some(index), Some(0)] => match self.slots.slot(memory, *index) {
                 Some(slot) => {
-                    *slot = None;
+                    let stored = slot.take();
+                    self.taken(now, stored);
                     Final::Ok
                 }
                 None => Final::Cms(321),
             },
             // 1 to 3 leave what is not read; 4 leaves nothing.
             [_, Some(flag @ 1..=4)] => {
-                let gone = |stored: &super::slots::Stored| stored.read || *flag == 4;
+                let gone = |stored: &Stored| stored.read || *flag == 4;
                 let gone: Vec<_> = self
                     .slots
                     .all(memory)
@@ -351,13 +353,18 @@ impl SimulatedModem {
                     .map(|(index, _)| index)
                     .collect();
                 for index in gone {
-                    if let Some(slot) = self.slots.slot(memory, index) {
-                        *slot = None;
-                    }
+                    let stored = self.slots.slot(memory, index).and_then(Option::take);
+                    self.taken(now, stored);
                 }
                 Final::Ok
             }
             _ => Final::Cms(302),
+        }
+    }
+
+    fn taken(&mut self, now: Instant, stored: Option<Stored>) {
+        if let Some(Stored { tpdu, .. }) = stored {
+            self.tell(now, || What::Taken(tpdu));
         }
     }
 
@@ -367,6 +374,8 @@ impl SimulatedModem {
         let Some((_, incoming)) = self.unacknowledged.take() else { return Final::Cms(340) };
         if kind == 2 {
             self.network.put_back(now, self.sim, incoming);
+        } else if let Ok(tpdu) = incoming.encode() {
+            self.tell(now, || What::Taken(tpdu));
         }
         Final::Ok
     }

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use super::phone::{Phone, Shown};
 use crate::number::Number;
 use crate::pdu::{
-    Address, Dcs, Deliver, Flaws, Pid, Status, StatusReport, Submit, SubmitOptions, Timestamp, UserData,
-    ValidityFormat, plan,
+    Address, Dcs, Deliver, EncodeError, Flaws, Pid, Status, StatusReport, Submit, SubmitOptions, Timestamp,
+    UserData, ValidityFormat, plan,
 };
 use crate::units::{MessageRef, UnixMs};
 
@@ -36,6 +36,16 @@ pub enum Incoming {
     Message(Deliver),
     /// A status report.
     Report(StatusReport),
+}
+
+impl Incoming {
+    /// The TPDU; an error if no modem could write it.
+    pub(super) fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+        match self {
+            Self::Message(message) => message.encode(),
+            Self::Report(report) => report.encode(),
+        }
+    }
 }
 
 /// Called when something waits for a SIM whose modem sleeps.

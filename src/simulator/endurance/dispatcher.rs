@@ -281,6 +281,15 @@ impl Dispatcher {
         }
     }
 
+    /// Whether all messages that were taken are on a handset.
+    pub(super) fn honest(&self) -> Verdict {
+        let taken = |message: &Message| matches!(message.state, State::Submitted | State::Delivered);
+        match self.messages.iter().position(|message| taken(message) && message.shown == 0) {
+            None => Ok(()),
+            Some(id) => Err(format!("message {id} counts as sent, and no handset has it")),
+        }
+    }
+
     /// How many messages stand in `state`.
     pub(super) fn count(&self, state: State) -> u64 {
         self.messages.iter().filter(|message| message.state == state).map(|_| 1).sum()

@@ -1,7 +1,9 @@
 //! What the store of received messages would hold: each one at least once, and once when what is the same counts once.
 
+use std::collections::HashSet;
+
 use super::Verdict;
-use crate::pdu::{self, Pdu};
+use crate::pdu::{self, Pdu, split_smsc};
 
 /// The text of every message to the modem: this and eight digits.
 const TEXT: &str = "Inbound ";
@@ -13,6 +15,8 @@ const DIGITS: usize = 8;
 pub(super) struct Inbox {
     /// What was stored of each that was sent: the octets by which the store knows it again.
     stored: Vec<Option<Vec<u8>>>,
+    /// Every TPDU that is committed, messages and reports.
+    safe: HashSet<Vec<u8>>,
     /// How often one came again.
     pub(super) repeats: u64,
 }
@@ -36,6 +40,8 @@ impl Inbox {
     pub(super) fn store(&mut self, octets: Vec<u8>) -> Result<Received, String> {
         let decoded =
             pdu::decode(&octets, true, None).map_err(|error| format!("stored is no PDU: {error}"))?;
+        let (_, tpdu) = split_smsc(&octets).map_err(|error| format!("stored is no PDU: {error}"))?;
+        self.safe.insert(tpdu.to_vec());
         let message = match decoded.pdu {
             Pdu::Deliver(message) => message,
             Pdu::StatusReport(report) => return Ok(Received::Report(report.recipient.text())),
@@ -53,6 +59,15 @@ impl Inbox {
             Some(_) => return Err(format!("{text:?} is stored twice, and differs")),
         }
         Ok(Received::Message)
+    }
+
+    /// The modem has let go of a message or a report, because the host said that it has it.
+    pub(super) fn taken(&self, tpdu: &[u8]) -> Verdict {
+        if self.safe.contains(tpdu) {
+            return Ok(());
+        }
+        let what = pdu::decode(tpdu, false, None).map(|decoded| decoded.pdu);
+        Err(format!("the modem was told to forget what is not stored: {what:?}"))
     }
 
     pub(super) fn sent(&self) -> u64 {

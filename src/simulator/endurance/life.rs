@@ -26,6 +26,11 @@ const CALM: Duration = Duration::from_secs(3 * 3600);
 /// How often the calm is asked whether all is done.
 const CALM_STEP: Duration = Duration::from_secs(60);
 
+/// What a PIN is entered with.
+const ENTER_PIN: &[u8] = b"AT+CPIN=";
+/// What the modem tells of itself.
+const WATCHED: Kinds = Kinds::PHONE.and(Kinds::TAKEN);
+
 /// All that one life consists of.
 pub(super) struct Life {
     pub(super) seed: u64,
@@ -54,6 +59,8 @@ pub(super) struct Life {
     pub(super) hung: bool,
     /// A person is on the way to the card.
     pub(super) person: bool,
+    /// The PIN that is not the card's was entered.
+    wrong_pin_tried: bool,
     pub(super) calm: bool,
     /// Counts the times that the port was to be opened.
     openings: u64,
@@ -69,7 +76,7 @@ impl Life {
         let mut rng = Rng::with_seed(seed);
         let (plan, time) = (Plan::draw(seed, &mut rng), Time { base });
         let network = Network::new(base, Time::WALL);
-        let modem = SimulatedModem::new(plan.scenario.clone(), &network, 0, Kinds::PHONE, base);
+        let modem = SimulatedModem::new(plan.scenario.clone(), &network, 0, WATCHED, base);
         let mut agenda = Agenda::default();
         agenda.enter(base, Happening::Open(0));
         Self {
@@ -94,6 +101,7 @@ impl Life {
             silent: false,
             hung: false,
             person: false,
+            wrong_pin_tried: false,
             calm: false,
             openings: 0,
             parked: Duration::ZERO,
@@ -130,6 +138,7 @@ impl Life {
             }
             self.pass(self.now + CALM_STEP)?;
         }
+        self.dispatcher.honest()?;
         if self.resets.is_empty() { Ok(()) } else { Err(format!("{:?} never ended", self.resets)) }
     }
 
@@ -214,6 +223,7 @@ impl Life {
         match output {
             Output::Write(octets) => {
                 self.dispatcher.leaves(self.now, &octets)?;
+                self.pin_leaves(&octets)?;
                 self.record.reached_modem(self.now, &octets);
                 if let Some(harm) = self.to_modem.send(self.now, octets.to_vec(), &mut self.rng) {
                     self.record.note(self.now, format!("{harm:?} on the way to the modem"));
@@ -237,6 +247,17 @@ impl Life {
             Output::Event(event) => self.told(event)?,
             Output::Status(Status { phase, .. }) => self.learn(&phase),
             Output::Ladder(step) => self.exit = Some(Exit::Ladder(step)),
+        }
+        Ok(())
+    }
+
+    /// A PIN that the card did not take is not tried again, however many tries are left.
+    fn pin_leaves(&mut self, octets: &[u8]) -> Verdict {
+        if !self.plan.wrong_pin || !octets.starts_with(ENTER_PIN) {
+            return Ok(());
+        }
+        if std::mem::replace(&mut self.wrong_pin_tried, true) {
+            return Err("a wrong PIN is tried again".to_owned());
         }
         Ok(())
     }
@@ -280,11 +301,11 @@ impl Life {
                     }
                 }
                 Out::Send(_) => {}
-                Out::Event(event) => {
-                    if let What::PhoneShows(shown) = event.what {
-                        self.dispatcher.shown(&shown.number)?;
-                    }
-                }
+                Out::Event(event) => match event.what {
+                    What::PhoneShows(shown) => self.dispatcher.shown(&shown.number)?,
+                    What::Taken(tpdu) => self.inbox.taken(&tpdu)?,
+                    _ => {}
+                },
                 Out::HangUp(dark) => self.power_off(dark, self.plan.usb)?,
             }
         }

@@ -9,8 +9,10 @@
 //! - no Ctrl-Z leaves before its attempt is durable or after its deadline;
 //! - a bulk message is shown once at most, any other once more for each time that it was in doubt;
 //! - no modem is stuck for longer than its ladder allows ([`Machine::longest_climb`](crate::modem::machine::Machine::longest_climb));
-//! - no SIM comes to ask for its PUK;
-//! - every message to the modem is stored, and once when equal ones count once.
+//! - every message that counts as sent is on its handset;
+//! - no SIM comes to ask for its PUK, and no wrong PIN is tried twice;
+//! - every message to the modem is stored, and once when equal ones count once;
+//! - the modem keeps every message and every report until it is stored.
 
 mod agenda;
 mod dispatcher;
@@ -118,7 +120,8 @@ pub struct Ends {
 }
 
 impl Tally {
-    fn add(&mut self, other: &Self) {
+    /// Takes the sums of another run in; of the longest times the longer one.
+    pub fn add(&mut self, other: &Self) {
         let Self { faults, ends, .. } = other;
         self.hours += other.hours;
         self.messages += other.messages;
