@@ -16,8 +16,8 @@ use crate::store::Operations;
 use crate::store::engine::Store;
 use crate::telemetry::alarms::own::{Disk, Own, Sight};
 
-/// What is looked for builds up over minutes.
-const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// What is looked for builds up over minutes, and a look wakes three threads: an appliance at rest should sleep.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Where to look.
 pub(super) struct Vitals {
