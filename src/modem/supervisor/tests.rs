@@ -3,6 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -187,7 +188,10 @@ fn ready(fleet: &Fleet, port: &str) -> bool {
 #[tokio::test]
 async fn a_hang_up_is_told_and_tried_again_with_pauses() {
     let rig = Rig::new();
-    let modem = plug(&rig, "a-at1", Phone::new());
+    let phone = Phone::new();
+    // While one end is open the kernel gives the number to no other test, whose phone the dangling link would lead to.
+    let number_kept = rustix::fs::open(phone.path(), OFlags::RDONLY | OFlags::NOCTTY, Mode::empty()).unwrap();
+    let modem = plug(&rig, "a-at1", phone);
     rig.until_all(&[State::Ready]).await;
     modem.abort();
     let told = |fleet: &Arc<Fleet>| {
@@ -197,6 +201,7 @@ async fn a_hang_up_is_told_and_tried_again_with_pauses() {
     };
     rig.until("told", told).await;
     rig.unlink("a-at1");
+    drop(number_kept);
     let _modem = plug(&rig, "a-at1", Phone::new());
     rig.until_all(&[State::Ready]).await;
     rig.end().await;
