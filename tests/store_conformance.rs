@@ -1,4 +1,4 @@
-//! What every engine must do, written over the contract alone; each engine's module below runs the whole list.
+//! What every engine must do, written over the contract alone; both engines run the whole list at the end.
 
 #![expect(
     clippy::unwrap_used,
@@ -16,6 +16,8 @@ use smsotpd::provider::{ChannelId, Verdict};
 use smsotpd::queue::message::{Lane, MessageId, NewMessage, State};
 use smsotpd::queue::rules::Next;
 use smsotpd::secret::Secret;
+use smsotpd::store::engine::{Settings, Store};
+use smsotpd::store::seal::Keyring;
 use smsotpd::store::*;
 use smsotpd::units::{MessageRef, UnixMs};
 
@@ -23,6 +25,9 @@ use smsotpd::units::{MessageRef, UnixMs};
 mod alarms;
 #[path = "store_conformance/budgets.rs"]
 mod budgets;
+#[cfg(feature = "postgres")]
+#[path = "store_conformance/cluster.rs"]
+mod cluster;
 #[path = "store_conformance/from_phones.rs"]
 mod from_phones;
 
@@ -524,17 +529,45 @@ async fn finished_rows_are_purged_and_others_kept(store: impl Operations) {
     counts_agree(&store).await;
 }
 
+/// Every test below runs against both engines.
 macro_rules! conformance {
-    ($make:path: $($name:ident)*) => {
-        $(#[tokio::test]
-        async fn $name() {
-            let (_keep, store) = $make();
-            super::$name(store).await;
-        })*
+    ($($name:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                let (_keep, store) = super::embedded();
+                super::$name(store).await;
+            })*
+        }
+
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                let Some((_keep, store)) = super::shared() else { return };
+                super::$name(store).await;
+            })*
+        }
     };
 }
 
-mod sqlite {
+fn embedded() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings::new(dir.path().join("store.db"), Keyring::generate().unwrap());
+    (dir, Store::open(settings).unwrap())
+}
+
+/// A store in a database of its own; `None` where there is no PostgreSQL.
+#[cfg(feature = "postgres")]
+fn shared() -> Option<(tempfile::TempDir, Store)> {
+    let url = cluster::database()?;
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings::new(dir.path().join("store.db"), Keyring::generate().unwrap());
+    Some((dir, Store::open(Settings { url: Some(Secret::from(url)), ..settings }).unwrap()))
+}
+
+/// What only the embedded engine can be asked.
+mod file {
     use smsotpd::store::Operations;
     use smsotpd::store::engine::{Settings, Store};
     use smsotpd::store::seal::Keyring;
@@ -560,52 +593,46 @@ mod sqlite {
         store.incoming(part(7, 2, 1, "hello ")).await.unwrap();
         assert_eq!(inbox(&store).await, [whole("hello world")]);
     }
+}
 
-    fn make() -> (tempfile::TempDir, Store) {
-        let dir = tempfile::tempdir().unwrap();
-        let settings = Settings::new(dir.path().join("store.db"), Keyring::generate().unwrap());
-        (dir, Store::open(settings).unwrap())
-    }
-
-    conformance! { make:
-        leases_go_by_lane_then_by_age
-        standing_demands_are_met_by_what_comes
-        a_dropped_demand_takes_nothing
-        what_is_due_later_is_leased_then
-        overdue_messages_expire_instead
-        a_lost_lease_begins_nothing
-        past_its_deadline_nothing_begins
-        withdrawal_and_begin_exclude_each_other
-        one_turn_ends_a_segment_and_begins_the_next
-        a_message_is_delivered_when_all_its_segments_are
-        a_failed_segment_fails_the_message
-        a_reused_reference_means_the_newest
-        doubt_is_settled_by_report_or_confirmation
-        recovery_follows_the_lane
-        a_whole_text_in_doubt_is_not_taken_apart
-        a_result_that_comes_after_recovery_is_a_fact
-        leases_lapse
-        the_head_of_the_queue_is_told
-        a_key_names_one_message
-        acceptance_is_all_or_none
-        listings_page_and_filter
-        a_trigger_is_whole_or_a_conflict
-        an_answer_counts_exactly_once
-        finished_rows_are_purged_and_others_kept
-        what_a_channel_shows_again_is_stored_once
-        parts_make_one_text_in_any_order
-        senders_and_sims_are_kept_apart
-        a_text_that_stays_incomplete_is_given_out_with_its_gaps
-        what_waits_is_bounded
-        received_texts_are_purged
-        an_alarm_stands_once_and_is_told_again
-        a_cleared_alarm_is_over_and_soon_after_the_same_again
-        cleared_alarms_are_purged_and_open_ones_kept
-        what_leaves_is_counted_by_its_sim_and_day
-        windows_begin_anew_and_recipients_are_forgotten
-        what_was_in_the_air_stays_counted
-        a_draining_sim_gets_only_what_began_on_it
-        what_is_put_back_for_later_is_leased_then
-        holds_are_remembered
-    }
+conformance! {
+    leases_go_by_lane_then_by_age
+    standing_demands_are_met_by_what_comes
+    a_dropped_demand_takes_nothing
+    what_is_due_later_is_leased_then
+    overdue_messages_expire_instead
+    a_lost_lease_begins_nothing
+    past_its_deadline_nothing_begins
+    withdrawal_and_begin_exclude_each_other
+    one_turn_ends_a_segment_and_begins_the_next
+    a_message_is_delivered_when_all_its_segments_are
+    a_failed_segment_fails_the_message
+    a_reused_reference_means_the_newest
+    doubt_is_settled_by_report_or_confirmation
+    recovery_follows_the_lane
+    a_whole_text_in_doubt_is_not_taken_apart
+    a_result_that_comes_after_recovery_is_a_fact
+    leases_lapse
+    the_head_of_the_queue_is_told
+    a_key_names_one_message
+    acceptance_is_all_or_none
+    listings_page_and_filter
+    a_trigger_is_whole_or_a_conflict
+    an_answer_counts_exactly_once
+    finished_rows_are_purged_and_others_kept
+    what_a_channel_shows_again_is_stored_once
+    parts_make_one_text_in_any_order
+    senders_and_sims_are_kept_apart
+    a_text_that_stays_incomplete_is_given_out_with_its_gaps
+    what_waits_is_bounded
+    received_texts_are_purged
+    an_alarm_stands_once_and_is_told_again
+    a_cleared_alarm_is_over_and_soon_after_the_same_again
+    cleared_alarms_are_purged_and_open_ones_kept
+    what_leaves_is_counted_by_its_sim_and_day
+    windows_begin_anew_and_recipients_are_forgotten
+    what_was_in_the_air_stays_counted
+    a_draining_sim_gets_only_what_began_on_it
+    what_is_put_back_for_later_is_leased_then
+    holds_are_remembered
 }

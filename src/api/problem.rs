@@ -124,6 +124,7 @@ impl From<&StoreError> for Problem {
         let (status, code) = match error {
             StoreError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-busy"),
             StoreError::Unwritable(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-unwritable"),
+            StoreError::Unreachable(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-unreachable"),
             StoreError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
             StoreError::Exists(_) => (StatusCode::CONFLICT, "exists"),
             StoreError::Engine(_) | StoreError::Sealed(_) => {

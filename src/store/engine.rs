@@ -1,4 +1,4 @@
-//! The store as the daemon holds it: a cloneable handle that turns each operation into one job for the writing thread, or
+//! The embedded store as [`Store`] holds it: a cloneable handle that turns each operation into one job for the writing thread, or
 //! into one question on a reading connection.
 //!
 //! Acceptance is refused when too many jobs wait ([`StoreError::Busy`]); what reports on messages already accepted waits for
@@ -27,29 +27,34 @@ use crate::number::Number;
 use crate::provider::ChannelId;
 use crate::queue::message::{MessageId, NewMessage};
 use crate::route::budget::Recipient;
+use crate::secret::Secret;
 use crate::store::seal::{KeyId, Keyring};
 use crate::units::{MessageRef, UnixMs};
 
+pub use super::either::Store;
+
 /// Acceptances that may wait; at a thousand rows a second this is half a second of work.
-const ACCEPTS: usize = 512;
+pub(super) const ACCEPTS: usize = 512;
 /// Other jobs that may wait; the askers beyond it wait for a permit.
-const OTHERS: usize = 256;
+pub(super) const OTHERS: usize = 256;
 /// Demands for leases that may stand.
-const DEMANDS: usize = 64;
+pub(super) const DEMANDS: usize = 64;
 /// Slots kept free for what has no permit: leases given back by dropped futures, and the order to close.
-const SPARE: usize = 64;
+pub(super) const SPARE: usize = 64;
 /// Messages of one commit, so that no acceptance keeps the modems waiting.
-const CHUNK: usize = 200;
+pub(super) const CHUNK: usize = 200;
 /// Rows of one piece of the janitor's work.
 const PIECE: usize = recovery::PIECE as usize;
 /// A dead challenge is kept so long, so that a late answer is told that it is late.
-const DEAD_CHALLENGE: Duration = Duration::from_secs(3600);
+pub(super) const DEAD_CHALLENGE: Duration = Duration::from_secs(3600);
 
 /// What the store needs to know.
 #[derive(Debug)]
 pub struct Settings {
     /// The database file; made with mode 0600 if there is none.
     pub path: PathBuf,
+    /// The database that several appliances share, `postgres://...`; then the file is not made, and only its directory is used.
+    pub url: Option<Secret>,
     /// Keys for what is sealed.
     pub key: Keyring,
     /// For benches only: the writer spins so long before each commit, to act as a slower disk.
@@ -62,7 +67,7 @@ impl Settings {
     /// The usual ones.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, key: Keyring) -> Self {
-        Self { path: path.into(), key, commit_pause: None, most_pages: None }
+        Self { path: path.into(), url: None, key, commit_pause: None, most_pages: None }
     }
 }
 
@@ -106,6 +111,44 @@ pub enum OpenError {
         /// The missing key.
         key: KeyId,
     },
+    /// The shared store cannot be reached, or refused us.
+    #[error(
+        "the shared store {place}: {reason}; see that the server runs, lets this user in and that `[store] url` names it"
+    )]
+    Shared {
+        /// Where it is, without user and password.
+        place: String,
+        /// What the server or the network said.
+        reason: String,
+    },
+    /// A later release brought the shared store up to date.
+    #[error(
+        "the shared store {place} has schema {found}, this release knows up to {known}; install the newer release on this \
+         appliance too"
+    )]
+    NewerShared {
+        /// Where it is.
+        place: String,
+        /// Its version.
+        found: i64,
+        /// The newest this release knows.
+        known: i64,
+    },
+    /// The name of this appliance cannot be read or made.
+    #[error(
+        "the file {path}, which names this appliance to its neighbours: {source}; remove it to get a new name"
+    )]
+    Appliance {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// `[store] url` is set, and this build has no engine for it.
+    #[error(
+        "this build has no shared store (cargo feature `postgres`); install one that has, or remove `[store] url`"
+    )]
+    NoSharedEngine,
     /// The engine refused it.
     #[error("the store {path}: {reason}")]
     Engine {
@@ -125,9 +168,9 @@ pub struct Stats {
     pub jobs: u64,
 }
 
-/// A cloneable handle to the store.
+/// A cloneable handle to the embedded store.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct Embedded {
     shared: Arc<Shared>,
 }
 
@@ -143,13 +186,13 @@ struct Shared {
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Store {
+impl Embedded {
     /// Opens or makes the store and starts its writer.
     ///
     /// # Errors
     /// When it is not ours to open: see [`OpenError`].
     pub fn open(settings: Settings) -> Result<Self, OpenError> {
-        let Settings { path, key, commit_pause, most_pages } = settings;
+        let Settings { path, key, commit_pause, most_pages, url: _ } = settings;
         let keys = Arc::new(key);
         let conn = sqlite::open(&path, &keys, most_pages)?;
         let readers = Arc::new(Readers::open(&path, Arc::clone(&keys))?);
@@ -298,7 +341,7 @@ impl Store {
     }
 }
 
-fn permit(of: &Arc<Semaphore>, bound: usize) -> Result<OwnedSemaphorePermit, StoreError> {
+pub(super) fn permit(of: &Arc<Semaphore>, bound: usize) -> Result<OwnedSemaphorePermit, StoreError> {
     use tokio::sync::TryAcquireError;
     Arc::clone(of).try_acquire_owned().map_err(|error| match error {
         TryAcquireError::NoPermits => StoreError::Busy(bound),
@@ -308,7 +351,7 @@ fn permit(of: &Arc<Semaphore>, bound: usize) -> Result<OwnedSemaphorePermit, Sto
 
 /// A standing demand as its asker sees it. Dropped with an answer that nobody read, it gives the leases back.
 struct Waiting<'a> {
-    store: &'a Store,
+    store: &'a Embedded,
     answer: oneshot::Receiver<Result<Vec<Leased>, StoreError>>,
 }
 
@@ -325,7 +368,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl Operations for Store {
+impl Operations for Embedded {
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
         let mut accepted = Vec::with_capacity(messages.len());
         let mut rest = messages.into_iter();

@@ -5,7 +5,10 @@
 //! still so (states, epochs, counters), and refuses otherwise.
 
 mod attempt;
+mod either;
 pub mod engine;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
 pub mod seal;
 mod sqlite;
@@ -41,6 +44,9 @@ pub enum StoreError {
     /// The disk is full, read-only or failing.
     #[error("the store cannot write: {0}; free space or remount, then try again")]
     Unwritable(String),
+    /// The shared database is away.
+    #[error("the shared store cannot be reached: {0}; it is tried again until it can")]
+    Unreachable(String),
     /// The engine failed in a way that no retry mends.
     #[error("the store failed: {0}")]
     Engine(String),

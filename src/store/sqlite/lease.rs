@@ -51,29 +51,29 @@ impl Hints {
     }
 
     /// A row of this lane is due then.
-    pub(super) fn due(&mut self, lane: Lane, due: UnixMs) {
+    pub(in crate::store) fn due(&mut self, lane: Lane, due: UnixMs) {
         if let Some(next) = self.next.get_mut(lane as usize) {
             *next = due.min(*next);
         }
     }
 
     /// When a demand for lanes up to this one may first be met.
-    pub(super) fn next(&self, lanes: Lane) -> UnixMs {
+    pub(in crate::store) fn next(&self, lanes: Lane) -> UnixMs {
         self.next.iter().take(lanes as usize + 1).copied().min().unwrap_or(UnixMs(i64::MAX))
     }
 
     /// Whether a demand for lanes up to this one is worth asking the index.
-    pub(super) fn worth_any(&self, lanes: Lane, now: UnixMs, fresh: bool) -> bool {
+    pub(in crate::store) fn worth_any(&self, lanes: Lane, now: UnixMs, fresh: bool) -> bool {
         Lane::ALL.into_iter().filter(|lane| *lane <= lanes).any(|lane| self.worth(lane, now, fresh))
     }
 
-    fn worth(&self, lane: Lane, now: UnixMs, fresh: bool) -> bool {
+    pub(in crate::store) fn worth(&self, lane: Lane, now: UnixMs, fresh: bool) -> bool {
         let at = lane as usize;
         self.next.get(at).is_none_or(|next| *next <= now)
             || (fresh && self.passed.get(at).copied().unwrap_or(true))
     }
 
-    fn set(&mut self, lane: Lane, next: UnixMs, passed: bool) {
+    pub(in crate::store) fn set(&mut self, lane: Lane, next: UnixMs, passed: bool) {
         let at = lane as usize;
         if let (Some(n), Some(p)) = (self.next.get_mut(at), self.passed.get_mut(at)) {
             (*n, *p) = (next, passed);

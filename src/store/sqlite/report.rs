@@ -118,7 +118,7 @@ fn settled(tx: &Tx<'_>, doubtful: &Matched, reference: MessageRef, at: UnixMs) -
 
 /// Whether two ways to write a number may mean one subscriber, given that SIM and reference agree already: at least the last
 /// six digits are the same (prefixes differ by trunk zero, country code or routing); a short code must agree whole.
-fn same_subscriber(stored: &str, reported: &str) -> bool {
+pub(in crate::store) fn same_subscriber(stored: &str, reported: &str) -> bool {
     let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).rev().collect::<Vec<_>>();
     let (stored, reported) = (digits(stored), digits(reported));
     if stored.len() <= TAIL {

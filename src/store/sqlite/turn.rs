@@ -215,7 +215,7 @@ pub(super) fn follow(tx: &mut Tx<'_>, id: MessageId, now: UnixMs) -> Result<(), 
 }
 
 /// The attempts of one message, as far as its state depends on them.
-pub(super) struct Segments(Vec<Tried>);
+pub(in crate::store) struct Segments(Vec<Tried>);
 
 struct Tried {
     seq: u8,
@@ -232,8 +232,14 @@ impl Segments {
         Ok(Self(rows.collect::<Result<_, _>>()?))
     }
 
+    /// Of attempts as (segment, state, verdict).
+    #[cfg(feature = "postgres")]
+    pub(in crate::store) fn of(tried: impl Iterator<Item = (u8, i64, Option<i64>)>) -> Self {
+        Self(tried.map(|(seq, state, verdict)| Tried { seq, state, verdict }).collect())
+    }
+
     /// Segments still to go: neither submitted nor in a doubt that the lane may not resolve by repeating.
-    pub(super) fn open(&self, lane: Lane, total: u8, uncertain: u32) -> Vec<u8> {
+    pub(in crate::store) fn open(&self, lane: Lane, total: u8, uncertain: u32) -> Vec<u8> {
         let repeat = repeats(lane, uncertain);
         (1..=total)
             .filter(|seq| {
@@ -243,15 +249,15 @@ impl Segments {
             .collect()
     }
 
-    pub(super) fn all_submitted(&self, total: u8) -> bool {
+    pub(in crate::store) fn all_submitted(&self, total: u8) -> bool {
         (1..=total).all(|seq| self.has(seq, AttemptState::Submitted))
     }
 
-    pub(super) fn any_in_doubt(&self) -> bool {
+    pub(in crate::store) fn any_in_doubt(&self) -> bool {
         (0..=u8::MAX).any(|seq| self.exactly(seq, AttemptState::Uncertain))
     }
 
-    pub(super) fn any_open(&self) -> bool {
+    pub(in crate::store) fn any_open(&self) -> bool {
         self.0.iter().any(|tried| tried.state == AttemptState::Begun as i64)
     }
 
@@ -267,7 +273,7 @@ impl Segments {
     }
 
     /// What the reports make of a message whose segments were all taken.
-    fn reported(&self) -> State {
+    pub(in crate::store) fn reported(&self) -> State {
         let submitted = || self.0.iter().filter(|tried| tried.state == AttemptState::Submitted as i64);
         let said = |seq: u8, verdict: Verdict| {
             submitted().filter(move |t| t.seq == seq && t.verdict == Some(verdict as i64)).count()

@@ -1,0 +1,232 @@
+//! One of the two engines, as the configuration says; whoever holds the store need not know which.
+
+use std::time::Duration;
+
+use super::engine::{Embedded, OpenError, Settings, Stats};
+#[cfg(feature = "postgres")]
+use super::postgres::handle::Shared;
+use super::{
+    Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
+    InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, SpentRecord,
+    StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
+};
+use crate::alarm::Alarm;
+use crate::number::Number;
+use crate::provider::ChannelId;
+use crate::queue::message::{MessageId, NewMessage};
+use crate::route::budget::Recipient;
+use crate::units::{MessageRef, UnixMs};
+
+/// A cloneable handle to the store.
+#[derive(Debug, Clone)]
+pub struct Store(Engine);
+
+#[derive(Debug, Clone)]
+enum Engine {
+    Embedded(Embedded),
+    #[cfg(feature = "postgres")]
+    Shared(Shared),
+}
+
+/// The same on either engine.
+macro_rules! engine {
+    ($store:ident, $operation:ident($($argument:ident),*)) => {
+        match &$store.0 {
+            Engine::Embedded(store) => store.$operation($($argument),*).await,
+            #[cfg(feature = "postgres")]
+            Engine::Shared(store) => store.$operation($($argument),*).await,
+        }
+    };
+}
+
+impl Store {
+    /// Opens or makes the store and starts its writer: the shared one if the settings have a `url`, else the file.
+    ///
+    /// # Errors
+    /// When it is not ours to open: see [`OpenError`].
+    pub fn open(mut settings: Settings) -> Result<Self, OpenError> {
+        match settings.url.take() {
+            None => Embedded::open(settings).map(|store| Self(Engine::Embedded(store))),
+            #[cfg(feature = "postgres")]
+            Some(url) => Shared::open(&url, settings).map(|store| Self(Engine::Shared(store))),
+            #[cfg(not(feature = "postgres"))]
+            Some(_) => Err(OpenError::NoSharedEngine),
+        }
+    }
+
+    /// Finishes what is queued and ends the writer; later calls answer [`StoreError::Closed`].
+    pub async fn close(&self) {
+        engine!(self, close());
+    }
+
+    /// Waits for a sign of life: that of the embedded store has taken its turn once, or been refused one by the engine (a full disk, a
+    /// lock), which is also an answer.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`], or what the engine refuses.
+    pub async fn pulse(&self) -> Result<(), StoreError> {
+        engine!(self, pulse())
+    }
+
+    /// What the writer did so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        match &self.0 {
+            Engine::Embedded(store) => store.stats(),
+            #[cfg(feature = "postgres")]
+            Engine::Shared(store) => store.stats(),
+        }
+    }
+
+    /// Why the last write was refused for want of a disk that takes it or a database that answers; `None` once something was written
+    /// again.
+    #[must_use]
+    pub fn unwritable(&self) -> Option<String> {
+        match &self.0 {
+            Engine::Embedded(store) => store.unwritable(),
+            #[cfg(feature = "postgres")]
+            Engine::Shared(store) => store.unwritable(),
+        }
+    }
+}
+
+impl Operations for Store {
+    async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
+        engine!(self, accept(messages))
+    }
+
+    async fn lease(&self, want: Want) -> Result<Vec<Leased>, StoreError> {
+        engine!(self, lease(want))
+    }
+
+    async fn turn(&self, turn: Turn) -> Result<Vec<Begun>, StoreError> {
+        engine!(self, turn(turn))
+    }
+
+    async fn release(&self, leases: Vec<(MessageId, i64)>, due: Option<UnixMs>) -> Result<(), StoreError> {
+        engine!(self, release(leases, due))
+    }
+
+    async fn spent(&self) -> Result<Vec<SpentRecord>, StoreError> {
+        engine!(self, spent())
+    }
+
+    async fn recipients(&self, channel: ChannelId, now: UnixMs) -> Result<Vec<(Recipient, u32)>, StoreError> {
+        engine!(self, recipients(channel, now))
+    }
+
+    async fn unfinished(&self, channel: ChannelId) -> Result<bool, StoreError> {
+        engine!(self, unfinished(channel))
+    }
+
+    async fn hold(&self, modem: String, finishing: Option<bool>) -> Result<(), StoreError> {
+        engine!(self, hold(modem, finishing))
+    }
+
+    async fn holds(&self) -> Result<Vec<Held>, StoreError> {
+        engine!(self, holds())
+    }
+
+    async fn report(&self, report: Report) -> Result<Option<MessageId>, StoreError> {
+        engine!(self, report(report))
+    }
+
+    async fn settle(
+        &self,
+        channel: ChannelId,
+        recipient: Number,
+        reference: MessageRef,
+        at: UnixMs,
+    ) -> Result<Option<MessageId>, StoreError> {
+        engine!(self, settle(channel, recipient, reference, at))
+    }
+
+    async fn incoming(&self, incoming: Incoming) -> Result<(), StoreError> {
+        engine!(self, incoming(incoming))
+    }
+
+    async fn inbox(&self, before: Option<InboxId>, most: usize) -> Result<Vec<InboxRecord>, StoreError> {
+        engine!(self, inbox(before, most))
+    }
+
+    async fn received(&self, id: InboxId) -> Result<Option<InboxRecord>, StoreError> {
+        engine!(self, received(id))
+    }
+
+    async fn withdraw(
+        &self,
+        id: MessageId,
+        caller: Option<String>,
+        now: UnixMs,
+    ) -> Result<Withdrawn, StoreError> {
+        engine!(self, withdraw(id, caller, now))
+    }
+
+    async fn message(&self, id: MessageId) -> Result<Option<MessageRecord>, StoreError> {
+        engine!(self, message(id))
+    }
+
+    async fn messages(&self, filter: Filter) -> Result<Vec<MessageRecord>, StoreError> {
+        engine!(self, messages(filter))
+    }
+
+    async fn counts(&self) -> Result<Vec<Count>, StoreError> {
+        engine!(self, counts())
+    }
+
+    async fn waiting(&self, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
+        engine!(self, waiting(now))
+    }
+
+    async fn add_token(&self, token: TokenRecord) -> Result<(), StoreError> {
+        engine!(self, add_token(token))
+    }
+
+    async fn tokens(&self, user: Option<String>) -> Result<Vec<TokenRecord>, StoreError> {
+        engine!(self, tokens(user))
+    }
+
+    async fn token(&self, serial: String) -> Result<Option<TokenRecord>, StoreError> {
+        engine!(self, token(serial))
+    }
+
+    async fn remove_token(&self, serial: String) -> Result<bool, StoreError> {
+        engine!(self, remove_token(serial))
+    }
+
+    async fn trigger(&self, triggers: Vec<Trigger>) -> Result<Triggered, StoreError> {
+        engine!(self, trigger(triggers))
+    }
+
+    async fn challenges(&self, serials: Vec<String>) -> Result<Vec<ChallengeRecord>, StoreError> {
+        engine!(self, challenges(serials))
+    }
+
+    async fn answer(&self, transaction: String, serial: String, now: UnixMs) -> Result<bool, StoreError> {
+        engine!(self, answer(transaction, serial, now))
+    }
+
+    async fn fail(&self, serials: Vec<String>) -> Result<(), StoreError> {
+        engine!(self, fail(serials))
+    }
+
+    async fn raise_alarm(&self, alarm: Alarm, now: UnixMs) -> Result<Raised, StoreError> {
+        engine!(self, raise_alarm(alarm, now))
+    }
+
+    async fn clear_alarm(&self, id: AlarmId, now: UnixMs) -> Result<bool, StoreError> {
+        engine!(self, clear_alarm(id, now))
+    }
+
+    async fn alarms(&self, which: Alarms) -> Result<Vec<AlarmRecord>, StoreError> {
+        engine!(self, alarms(which))
+    }
+
+    async fn recover(&self, now: UnixMs) -> Result<Recovered, StoreError> {
+        engine!(self, recover(now))
+    }
+
+    async fn sweep(&self, now: UnixMs, keep: Duration) -> Result<(), StoreError> {
+        engine!(self, sweep(now, keep))
+    }
+}

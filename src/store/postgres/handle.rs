@@ -1,0 +1,556 @@
+//! The shared store as the daemon holds it: a cloneable handle that turns each operation into one job for the writer, or into one
+//! question on a reading connection.
+//!
+//! All connections live on one thread with a runtime of its own, so that neither sealing nor the server's answers wait for the API or
+//! a modem, nor these for them. What is bounded and what is refused is as in the embedded engine.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::LocalSet;
+
+use super::link::{Address, Link, PATIENCE};
+use super::read::View;
+use super::recovery::{PIECE, Whose};
+use super::time::{Stamp, Times};
+use super::writer::{Asked, Demand, Ground, Job, Task, Writer};
+use super::{Tx, accept, alarms, appliance, inbox, lease, recovery, report, schema, spent, tokens};
+use crate::alarm::Alarm;
+use crate::clock;
+use crate::number::Number;
+use crate::provider::ChannelId;
+use crate::queue::message::{MessageId, NewMessage};
+use crate::route::budget::Recipient;
+use crate::secret::Secret;
+use crate::store::engine::{
+    ACCEPTS, CHUNK, DEAD_CHALLENGE, DEMANDS, OTHERS, OpenError, SPARE, Settings, Stats, permit,
+};
+use crate::store::sqlite::writer::Counters;
+use crate::store::{
+    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
+    InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, SpentRecord,
+    StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
+};
+use crate::units::{MessageRef, UnixMs};
+
+/// Connections for questions; with the writer's an appliance has three.
+const READERS: usize = 2;
+/// Questions that may wait for one.
+const QUESTIONS: usize = 64;
+/// At a start the server may still hold a session of ours that it has not noticed to be dead; a second daemon with this id stays.
+const GHOST: Duration = Duration::from_secs(20);
+/// Between attempts to get past such a session.
+const GHOST_PAUSE: Duration = Duration::from_millis(500);
+
+/// A cloneable handle to the shared store.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    jobs: mpsc::Sender<Job>,
+    questions: mpsc::Sender<Box<dyn Question>>,
+    pulses: mpsc::Sender<oneshot::Sender<()>>,
+    accepts: Arc<Semaphore>,
+    others: Arc<Semaphore>,
+    demands: Arc<Semaphore>,
+    counters: Arc<Counters>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// The other ends of the handle's channels.
+struct Ends {
+    jobs: mpsc::Receiver<Job>,
+    questions: mpsc::Receiver<Box<dyn Question>>,
+    pulses: mpsc::Receiver<oneshot::Sender<()>>,
+}
+
+impl Shared {
+    /// Connects, brings the schema up to date and starts the writer.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or is not ours to use: see [`OpenError`].
+    pub fn open(url: &Secret, settings: Settings) -> Result<Self, OpenError> {
+        let refused = |reason: String| OpenError::Shared { place: "url".to_owned(), reason };
+        let address = Address::parse(url).map_err(refused)?;
+        let place = address.shown.clone();
+        let me = appliance::identity(&settings.path)?;
+        let counters = Arc::new(Counters::default());
+        let (jobs, jobs_end) = mpsc::channel(ACCEPTS + OTHERS + DEMANDS + SPARE);
+        let (questions, questions_end) = mpsc::channel(QUESTIONS);
+        let (pulses, pulses_end) = mpsc::channel(1);
+        let ends = Ends { jobs: jobs_end, questions: questions_end, pulses: pulses_end };
+        let (opened, result) = std::sync::mpsc::sync_channel(1);
+        let counted = Arc::clone(&counters);
+        let thread = thread::Builder::new().name("store-shared".to_owned()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = match runtime {
+                Ok(runtime) => runtime,
+                Err(source) => {
+                    let failed = OpenError::Shared { place: address.shown, reason: source.to_string() };
+                    // Whoever opens waits for it.
+                    let _ = opened.send(Err(failed));
+                    return;
+                }
+            };
+            let times = Rc::new(Times::new());
+            let ground =
+                Rc::new(Ground { address, keys: Arc::new(settings.key), me, times, counters: counted });
+            let all = LocalSet::new();
+            all.block_on(&runtime, live(ground, ends, opened));
+        });
+        let thread = thread
+            .map_err(|source| OpenError::Shared { place: place.clone(), reason: source.to_string() })?;
+        let ended = |_| OpenError::Shared { place, reason: "its thread ended".to_owned() };
+        result.recv().map_err(ended)??;
+        let inner = Inner {
+            jobs,
+            questions,
+            pulses,
+            accepts: Arc::new(Semaphore::new(ACCEPTS)),
+            others: Arc::new(Semaphore::new(OTHERS)),
+            demands: Arc::new(Semaphore::new(DEMANDS)),
+            counters,
+            thread: Mutex::new(Some(thread)),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Finishes what is queued and ends the connections; later calls answer [`StoreError::Closed`].
+    pub async fn close(&self) {
+        let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(thread) = thread else { return };
+        for permits in [&self.inner.accepts, &self.inner.others, &self.inner.demands] {
+            permits.close();
+        }
+        // A slot is spare for it; if the writer is gone already there is nobody to tell.
+        let _ = self.inner.jobs.try_send(Job::Close);
+        // A writer that panicked has nothing more to finish.
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+    }
+
+    /// Waits for a sign of the store's thread. A database that is away has its own ways to say so.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`].
+    pub async fn pulse(&self) -> Result<(), StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.inner.pulses.send(answer).await.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)
+    }
+
+    /// What the writer did so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            commits: self.inner.counters.commits.load(Ordering::Relaxed),
+            jobs: self.inner.counters.jobs.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Why nothing can be written at present.
+    #[must_use]
+    pub fn unwritable(&self) -> Option<String> {
+        self.inner.counters.unwritable.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn send(&self, job: Job) -> Result<(), StoreError> {
+        use mpsc::error::TrySendError;
+        self.inner.jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => StoreError::Busy(ACCEPTS),
+            TrySendError::Closed(_) => StoreError::Closed,
+        })
+    }
+
+    async fn other(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        Arc::clone(&self.inner.others).acquire_owned().await.map_err(|_| StoreError::Closed)
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        rows: usize,
+        work: impl AsyncFn(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = self.other().await?;
+        self.submit(rows, permit, Vec::new(), work).await
+    }
+
+    async fn submit<T: Send + 'static>(
+        &self,
+        rows: usize,
+        permit: OwnedSemaphorePermit,
+        brought: Vec<MessageId>,
+        work: impl AsyncFn(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let asked = Asked::new(work, rows, answer, permit);
+        self.send(Job::Work(Box::new(Task { asked, brought })))?;
+        answered.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl AsyncFn(&View<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let asked = Curious { question, stamp: Stamp::now(), answer: Some(answer), found: None };
+        self.inner.questions.send(Box::new(asked)).await.map_err(|_| StoreError::Closed)?;
+        answered.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn take_back(
+        &self,
+        whose: Whose,
+        cause: &'static str,
+        now: UnixMs,
+    ) -> Result<Recovered, StoreError> {
+        let mut all = Recovered::default();
+        loop {
+            let rows = usize::try_from(PIECE).unwrap_or(0);
+            let (some, more) =
+                self.write(rows, async move |tx| recovery::recover(tx, whose, cause, now).await).await?;
+            all.requeued += some.requeued;
+            all.uncertain += some.uncertain;
+            all.repeated += some.repeated;
+            if !more {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+/// All that lives on the store's thread, until the writer ends.
+async fn live(ground: Rc<Ground>, ends: Ends, opened: std::sync::mpsc::SyncSender<Result<(), OpenError>>) {
+    let Ends { jobs, mut questions, mut pulses } = ends;
+    let link = match first(&ground).await {
+        Ok(link) => link,
+        Err(error) => {
+            // Whoever opens waits for it.
+            let _ = opened.send(Err(error));
+            return;
+        }
+    };
+    let _ = opened.send(Ok(()));
+    let readers = Rc::new(Readers::new(Rc::clone(&ground)));
+    tokio::task::spawn_local(async move {
+        while let Some(question) = questions.recv().await {
+            let Ok(permit) = Arc::clone(&readers.permits).acquire_owned().await else { return };
+            let readers = Rc::clone(&readers);
+            tokio::task::spawn_local(async move {
+                readers.answer(question).await;
+                drop(permit);
+            });
+        }
+    });
+    tokio::task::spawn_local(async move {
+        while let Some(asker) = pulses.recv().await {
+            // Whoever no longer waits was told too late, and counts it so.
+            let _ = asker.send(());
+        }
+    });
+    Writer::new(ground, jobs).run(link).await;
+}
+
+/// The first connection, with the schema as it must be.
+async fn first(ground: &Ground) -> Result<Link, OpenError> {
+    let place = || ground.address.shown.clone();
+    let shared = |error: StoreError| OpenError::Shared { place: place(), reason: error.to_string() };
+    let plain = Link::open(&ground.address, ground.me).await.map_err(shared)?;
+    schema::ready(&plain, &ground.address.shown, &ground.keys).await?;
+    drop(plain);
+    let begun = clock::monotonic();
+    loop {
+        match ground.connect(None).await {
+            Ok(link) => return Ok(link),
+            Err(error) if clock::monotonic().saturating_duration_since(begun) > GHOST => {
+                return Err(shared(error));
+            }
+            Err(_) => tokio::time::sleep(GHOST_PAUSE).await,
+        }
+    }
+}
+
+/// A question to be asked on a reading connection.
+trait Question: Send {
+    /// Asks; `false` if the connection was lost over it.
+    fn ask<'a>(&'a mut self, link: &'a Link, ground: &'a Ground) -> Pin<Box<dyn Future<Output = bool> + 'a>>;
+    /// Tells what was found, or why nothing was.
+    fn settle(self: Box<Self>, failed: StoreError);
+}
+
+struct Curious<T, F> {
+    question: F,
+    stamp: Stamp,
+    answer: Option<oneshot::Sender<Result<T, StoreError>>>,
+    found: Option<Result<T, StoreError>>,
+}
+
+impl<T, F> Question for Curious<T, F>
+where
+    T: Send,
+    F: AsyncFn(&View<'_>) -> Result<T, StoreError> + Send,
+{
+    fn ask<'a>(&'a mut self, link: &'a Link, ground: &'a Ground) -> Pin<Box<dyn Future<Output = bool> + 'a>> {
+        Box::pin(async move {
+            let shift = ground.times.shift(self.stamp);
+            let view = View { link, keys: &ground.keys, me: ground.me, shift };
+            let found = (self.question)(&view).await;
+            let well = !matches!(found, Err(StoreError::Unreachable(_)));
+            self.found = Some(found);
+            well
+        })
+    }
+
+    fn settle(mut self: Box<Self>, failed: StoreError) {
+        if let Some(answer) = self.answer.take() {
+            // Whoever no longer waits wants no answer.
+            let _ = answer.send(self.found.take().unwrap_or(Err(failed)));
+        }
+    }
+}
+
+/// The reading connections, made when they are needed.
+struct Readers {
+    ground: Rc<Ground>,
+    free: RefCell<Vec<Link>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    fn new(ground: Rc<Ground>) -> Self {
+        Self { ground, free: RefCell::default(), permits: Arc::new(Semaphore::new(READERS)) }
+    }
+
+    /// Asks on a connection that is there, and once more on a new one should it turn out to be dead.
+    async fn answer(&self, mut question: Box<dyn Question>) {
+        let kept = self.free.borrow_mut().pop().filter(|link| !link.is_lost());
+        if let Some(link) = kept
+            && self.ask(question.as_mut(), &link).await
+        {
+            self.free.borrow_mut().push(link);
+            return question.settle(StoreError::Closed);
+        }
+        match Link::open(&self.ground.address, self.ground.me).await {
+            Ok(link) => {
+                if self.ask(question.as_mut(), &link).await {
+                    self.free.borrow_mut().push(link);
+                }
+                question.settle(StoreError::Unreachable("no answer in time".to_owned()));
+            }
+            Err(error) => question.settle(error),
+        }
+    }
+
+    async fn ask(&self, question: &mut dyn Question, link: &Link) -> bool {
+        tokio::time::timeout(PATIENCE, question.ask(link, &self.ground)).await.unwrap_or(false)
+    }
+}
+
+/// A standing demand as its asker sees it. Dropped with an answer that nobody read, it gives the leases back.
+struct Waiting<'a> {
+    store: &'a Shared,
+    answer: oneshot::Receiver<Result<Vec<Leased>, StoreError>>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.answer.close();
+        if let Ok(Ok(unread)) = self.answer.try_recv() {
+            let leases: Vec<_> = unread.iter().map(|leased| (leased.id, leased.epoch)).collect();
+            let Ok(permit) = Arc::clone(&self.store.inner.others).try_acquire_owned() else { return };
+            let (answer, _) = oneshot::channel();
+            let work = async move |tx: &Tx<'_>| lease::release(tx, &leases, None).await;
+            let asked = Asked::new(work, unread.len(), answer, permit);
+            // If there is no room for it, the leases lapse.
+            let _ = self.store.send(Job::Work(Box::new(Task { asked, brought: Vec::new() })));
+        }
+    }
+}
+
+impl Operations for Shared {
+    async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
+        let mut accepted = Vec::with_capacity(messages.len());
+        let mut rest = messages.into_iter();
+        loop {
+            let chunk: Vec<_> = rest.by_ref().take(CHUNK).collect();
+            let rows = chunk.len();
+            if rows == 0 {
+                return Ok(accepted);
+            }
+            // What has begun goes on: only the first chunk may be told to come again.
+            let permit = if accepted.is_empty() {
+                permit(&self.inner.accepts, ACCEPTS)?
+            } else {
+                Arc::clone(&self.inner.accepts).acquire_owned().await.map_err(|_| StoreError::Closed)?
+            };
+            let (answer, answered) = oneshot::channel();
+            self.send(Job::Accept(Asked::new(chunk, rows, answer, permit)))?;
+            accepted.extend(answered.await.unwrap_or(Err(StoreError::Closed))?);
+        }
+    }
+
+    async fn lease(&self, want: Want) -> Result<Vec<Leased>, StoreError> {
+        let permit = permit(&self.inner.demands, DEMANDS)?;
+        let (answer, answered) = oneshot::channel();
+        self.send(Job::Lease(Demand { want, answer, fresh: true, permit }))?;
+        let mut waiting = Waiting { store: self, answer: answered };
+        (&mut waiting.answer).await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn turn(&self, turn: Turn) -> Result<Vec<Begun>, StoreError> {
+        let rows = turn.ended.len() * 2 + turn.begun.len();
+        let permit = self.other().await?;
+        let (answer, answered) = oneshot::channel();
+        self.send(Job::Turn(Asked::new(turn, rows, answer, permit)))?;
+        answered.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn release(&self, leases: Vec<(MessageId, i64)>, due: Option<UnixMs>) -> Result<(), StoreError> {
+        self.write(leases.len(), async move |tx| lease::release(tx, &leases, due).await).await
+    }
+
+    async fn spent(&self) -> Result<Vec<SpentRecord>, StoreError> {
+        self.ask(async |view| view.spent().await).await
+    }
+
+    async fn recipients(&self, channel: ChannelId, now: UnixMs) -> Result<Vec<(Recipient, u32)>, StoreError> {
+        self.ask(async move |view| view.recipients(&channel, now).await).await
+    }
+
+    async fn unfinished(&self, channel: ChannelId) -> Result<bool, StoreError> {
+        self.ask(async move |view| view.unfinished(&channel).await).await
+    }
+
+    async fn hold(&self, modem: String, finishing: Option<bool>) -> Result<(), StoreError> {
+        self.write(1, async move |tx| spent::hold(tx, &modem, finishing).await).await
+    }
+
+    async fn holds(&self) -> Result<Vec<Held>, StoreError> {
+        self.ask(async |view| view.holds().await).await
+    }
+
+    async fn report(&self, report: Report) -> Result<Option<MessageId>, StoreError> {
+        self.write(2, async move |tx| report::report(tx, &report).await).await
+    }
+
+    async fn settle(
+        &self,
+        channel: ChannelId,
+        recipient: Number,
+        reference: MessageRef,
+        at: UnixMs,
+    ) -> Result<Option<MessageId>, StoreError> {
+        self.write(2, async move |tx| report::settle(tx, &channel, &recipient, reference, at).await).await
+    }
+
+    async fn incoming(&self, incoming: Incoming) -> Result<(), StoreError> {
+        self.write(3, async move |tx| inbox::incoming(tx, &incoming).await).await
+    }
+
+    async fn inbox(&self, before: Option<InboxId>, most: usize) -> Result<Vec<InboxRecord>, StoreError> {
+        self.ask(async move |view| view.inbox(before.clone(), most).await).await
+    }
+
+    async fn received(&self, id: InboxId) -> Result<Option<InboxRecord>, StoreError> {
+        self.ask(async move |view| view.received(&id).await).await
+    }
+
+    async fn withdraw(
+        &self,
+        id: MessageId,
+        caller: Option<String>,
+        now: UnixMs,
+    ) -> Result<Withdrawn, StoreError> {
+        self.write(1, async move |tx| tokens::withdraw(tx, id, caller.as_deref(), now).await).await
+    }
+
+    async fn message(&self, id: MessageId) -> Result<Option<MessageRecord>, StoreError> {
+        self.ask(async move |view| view.message(id).await).await
+    }
+
+    async fn messages(&self, filter: Filter) -> Result<Vec<MessageRecord>, StoreError> {
+        self.ask(async move |view| view.messages(&filter).await).await
+    }
+
+    async fn counts(&self) -> Result<Vec<Count>, StoreError> {
+        self.ask(async |view| view.counts().await).await
+    }
+
+    async fn waiting(&self, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
+        self.ask(async move |view| view.waiting(now).await).await
+    }
+
+    async fn add_token(&self, token: TokenRecord) -> Result<(), StoreError> {
+        self.write(1, async move |tx| tokens::add(tx, &token).await).await
+    }
+
+    async fn tokens(&self, user: Option<String>) -> Result<Vec<TokenRecord>, StoreError> {
+        self.ask(async move |view| view.tokens(user.as_deref()).await).await
+    }
+
+    async fn token(&self, serial: String) -> Result<Option<TokenRecord>, StoreError> {
+        self.ask(async move |view| view.token(&serial).await).await
+    }
+
+    async fn remove_token(&self, serial: String) -> Result<bool, StoreError> {
+        self.write(1, async move |tx| tokens::remove(tx, &serial).await).await
+    }
+
+    async fn trigger(&self, triggers: Vec<Trigger>) -> Result<Triggered, StoreError> {
+        let permit = permit(&self.inner.accepts, ACCEPTS)?;
+        let brought = triggers.iter().map(|trigger| trigger.message.id).collect();
+        let work = async move |tx: &Tx<'_>| accept::trigger(tx, &triggers).await;
+        self.submit(3, permit, brought, work).await
+    }
+
+    async fn challenges(&self, serials: Vec<String>) -> Result<Vec<ChallengeRecord>, StoreError> {
+        self.ask(async move |view| view.challenges(&serials).await).await
+    }
+
+    async fn answer(&self, transaction: String, serial: String, now: UnixMs) -> Result<bool, StoreError> {
+        self.write(4, async move |tx| tokens::answer(tx, &transaction, &serial, now).await).await
+    }
+
+    async fn fail(&self, serials: Vec<String>) -> Result<(), StoreError> {
+        self.write(serials.len(), async move |tx| tokens::fail(tx, &serials).await).await
+    }
+
+    async fn raise_alarm(&self, alarm: Alarm, now: UnixMs) -> Result<Raised, StoreError> {
+        self.write(1, async move |tx| alarms::raise(tx, &alarm, now).await).await
+    }
+
+    async fn clear_alarm(&self, id: AlarmId, now: UnixMs) -> Result<bool, StoreError> {
+        self.write(1, async move |tx| alarms::clear(tx, id, now).await).await
+    }
+
+    async fn alarms(&self, which: Alarms) -> Result<Vec<AlarmRecord>, StoreError> {
+        self.ask(async move |view| view.alarms(which).await).await
+    }
+
+    async fn recover(&self, now: UnixMs) -> Result<Recovered, StoreError> {
+        self.take_back(Whose::Own, "the daemon stopped while it was leaving", now).await
+    }
+
+    async fn sweep(&self, now: UnixMs, keep: Duration) -> Result<(), StoreError> {
+        let (old, dead) = (now.minus(keep), now.minus(DEAD_CHALLENGE));
+        let over = now.minus(ALARM_KEPT);
+        let rows = usize::try_from(PIECE).unwrap_or(0);
+        while self.write(rows, async move |tx| recovery::expire(tx, now).await).await? {}
+        self.take_back(Whose::Lapsed(now), "its lease lapsed while it was leaving", now).await?;
+        while self.write(rows, async move |tx| recovery::purge(tx, old).await).await? {}
+        while self.write(rows, async move |tx| recovery::purge_challenges(tx, dead).await).await? {}
+        while self.write(rows, async move |tx| inbox::purge(tx, old, now).await).await? {}
+        while self.write(rows, async move |tx| alarms::purge(tx, over).await).await? {}
+        while self.write(rows, async move |tx| spent::purge(tx, now).await).await? {}
+        while self.write(rows, async move |tx| inbox::expire(tx, now).await).await? {}
+        Ok(())
+    }
+}

@@ -1,0 +1,241 @@
+//! What phones send: stored once however often a channel shows it, and joined when it comes in parts.
+//!
+//! Parts lie here until the rules of [`reassemble`] give their text out, so a restart between two parts changes nothing. The
+//! rules see the parts of all appliances, so one at a time takes parts in.
+
+use data_encoding::HEXUPPER;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::recovery::PIECE;
+use super::{Tx, corrupt, octet_of};
+use crate::clock;
+use crate::pdu::reassemble::{Content, Part, Reassembler, Set, Taken};
+use crate::pdu::{self, Concat, Kind, Pdu, reassemble};
+use crate::provider::Segment;
+use crate::secret::Secret;
+use crate::store::seal::Place;
+use crate::store::{Incoming, SHOWN_AGAIN, StoreError};
+use crate::units::UnixMs;
+
+/// An HMAC that is the same for the same content.
+type Digest = [u8; 32];
+
+/// Names the right to take parts in, among all advisory locks of the database.
+const ALONE: &str = "SELECT pg_advisory_xact_lock(7378697629483820647)";
+
+const KNOWN: &str = "SELECT FROM seen WHERE mac = ANY($1) AND received > $2";
+
+const SEEN: &str = "INSERT INTO seen (mac, received) VALUES ($1, $2)
+    ON CONFLICT (mac) DO UPDATE SET received = excluded.received";
+
+const STORE: &str = "INSERT INTO incoming (id, channel, sender, body, pdu, received, sent, parts, missing)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+
+const WAITING: &str =
+    "SELECT text, channel, sender, reference, total, seq, sent, received, content FROM part ORDER BY n";
+
+const WAIT: &str =
+    "INSERT INTO part (mac, text, channel, sender, reference, total, seq, sent, received, content, pdu)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+
+const GIVE_OUT: &str = "DELETE FROM part WHERE text = $1 RETURNING seq, mac, channel, sender, pdu";
+
+const PURGE: &str = "DELETE FROM incoming WHERE id IN (SELECT id FROM incoming WHERE received < $1 LIMIT $2)";
+
+const FORGET: &str = "DELETE FROM seen WHERE mac IN (SELECT mac FROM seen WHERE received < $1 LIMIT $2)";
+
+/// Takes in what came, unless it came before.
+pub(super) async fn incoming(tx: &Tx<'_>, incoming: &Incoming) -> Result<(), StoreError> {
+    let Incoming { channel, segment, at } = incoming;
+    let place = segment.concat.map(|concat| (concat.reference, concat.total, concat.seq));
+    let place = place.map_or_else(Vec::new, |(reference, total, seq)| {
+        [&reference.to_be_bytes()[..], &[total, seq]].concat()
+    });
+    let sent = segment.sent.map_or_else(Vec::new, |sent| sent.0.to_be_bytes().to_vec());
+    let of: [&[u8]; 5] =
+        [channel.0.as_bytes(), segment.from.as_bytes(), &sent, &place, segment.content.expose()];
+    let at = tx.at(*at);
+    let macs: Vec<Digest> = tx.keys.macs("incoming", &of).collect();
+    let macs: Vec<&[u8]> = macs.iter().map(Digest::as_slice).collect();
+    if tx.link.first(KNOWN, &[&macs, &UnixMs(at).minus(SHOWN_AGAIN).0]).await?.is_some() {
+        return Ok(());
+    }
+    let mac = tx.keys.mac("incoming", &of);
+    tx.link.execute(SEEN, &[&mac.as_slice(), &at]).await?;
+    match segment.concat {
+        Some(concat) => part(tx, incoming, concat, &mac, at).await,
+        None => {
+            let Segment { from, sent, body, pdu, .. } = segment;
+            let text = Text { channel: &channel.0, from, body, pdu, sent: *sent, parts: 1, missing: 0 };
+            store(tx, &text, at).await
+        }
+    }
+}
+
+/// Keeps a part, and gives out what the rules say.
+async fn part(
+    tx: &Tx<'_>,
+    incoming: &Incoming,
+    concat: Concat,
+    mac: &Digest,
+    at: i64,
+) -> Result<(), StoreError> {
+    let Incoming { channel, segment, .. } = incoming;
+    tx.link.query(ALONE, &[]).await?;
+    let content = tx.keys.mac("part", &[segment.content.expose()]);
+    let mut waiting = waiting(tx).await?;
+    let from = key(&channel.0, &segment.from);
+    let part = Part { from, concat, sent: segment.sent, received: UnixMs(at), content };
+    let (taken, given) = waiting.offer(part);
+    let Taken::Into(text) = taken else { return Ok(()) };
+    let pdu = tx.keys.seal(Place { table: "part", column: "pdu", row: mac }, &segment.pdu)?;
+    let row: [&(dyn ToSql + Sync); 11] = [
+        &mac.as_slice(),
+        &number(text)?,
+        &&*channel.0,
+        &segment.from,
+        &i32::from(concat.reference),
+        &i16::from(concat.total),
+        &i16::from(concat.seq),
+        &segment.sent.map(|sent| sent.0),
+        &at,
+        &content.as_slice(),
+        &pdu,
+    ];
+    tx.link.execute(WAIT, &row).await?;
+    for set in &given {
+        give_out(tx, set, at).await?;
+    }
+    Ok(())
+}
+
+/// Gives out texts that waited too long, a bounded piece of them; `true` if more may be left.
+pub(super) async fn expire(tx: &Tx<'_>, now: UnixMs) -> Result<bool, StoreError> {
+    tx.link.query(ALONE, &[]).await?;
+    let mut parts = 0;
+    let now = tx.at(now);
+    for set in waiting(tx).await?.expire(UnixMs(now)) {
+        if parts >= PIECE.unsigned_abs() {
+            return Ok(true);
+        }
+        give_out(tx, &set, now).await?;
+        parts += set.parts().len() as u64;
+    }
+    Ok(false)
+}
+
+/// Deletes texts received before `old` and forgets what will not be shown again; `true` if more may be left.
+pub(super) async fn purge(tx: &Tx<'_>, old: UnixMs, now: UnixMs) -> Result<bool, StoreError> {
+    let texts = tx.link.execute(PURGE, &[&tx.at(old), &PIECE]).await?;
+    let shown = UnixMs(tx.at(now)).minus(SHOWN_AGAIN).0;
+    let seen = tx.link.execute(FORGET, &[&shown, &PIECE]).await?;
+    Ok(texts.max(seen) >= PIECE.unsigned_abs())
+}
+
+/// All parts that wait, without their contents.
+async fn waiting(tx: &Tx<'_>) -> Result<Reassembler<Digest>, StoreError> {
+    let rows = tx.link.query(WAITING, &[]).await?;
+    let parts = rows.iter().map(waiting_part).collect::<Result<Vec<_>, StoreError>>()?;
+    Ok(Reassembler::resume(parts))
+}
+
+fn waiting_part(row: &Row) -> Result<(u64, Part<Digest>), StoreError> {
+    let text = u64::try_from(row.try_get::<_, i64>(0)?).map_err(|_| corrupt("text of a part"))?;
+    let reference = u16::try_from(row.try_get::<_, i32>(3)?).map_err(|_| corrupt("reference of a part"))?;
+    // How wide the reference was is not kept, because no rule looks at it.
+    let concat = Concat { reference, wide: false, total: octet_of(row, 4)?, seq: octet_of(row, 5)? };
+    let content = row.try_get::<_, &[u8]>(8)?.first_chunk().copied();
+    let part = Part {
+        from: key(row.try_get(1)?, row.try_get(2)?),
+        concat,
+        sent: row.try_get::<_, Option<i64>>(6)?.map(UnixMs),
+        received: UnixMs(row.try_get(7)?),
+        content: content.ok_or_else(|| corrupt("content of a part"))?,
+    };
+    Ok((text, part))
+}
+
+/// Who sent it to whom; a channel has no space in it.
+fn key(channel: &str, sender: &str) -> String {
+    format!("{channel} {sender}")
+}
+
+fn number(text: u64) -> Result<i64, StoreError> {
+    i64::try_from(text).map_err(|_| corrupt("text of a part"))
+}
+
+/// Makes a text of the parts that are there.
+async fn give_out(tx: &Tx<'_>, set: &Set<Digest>, at: i64) -> Result<(), StoreError> {
+    let rows = tx.link.query(GIVE_OUT, &[&number(set.id())?]).await?;
+    let mut kept = rows.iter().map(|row| Kept::open(tx, row)).collect::<Result<Vec<_>, _>>()?;
+    kept.sort_by_key(|kept| kept.seq);
+    let Some(first) = kept.first() else { return Ok(()) };
+    let contents: Vec<_> = kept.iter().filter_map(|kept| Some((kept.seq, content(&kept.pdu)?))).collect();
+    let pdus: Vec<_> = kept.iter().map(|kept| kept.pdu.expose()).collect();
+    let text = Text {
+        channel: &first.channel,
+        from: &first.sender,
+        body: &reassemble::text(set.total(), contents.iter().map(|(seq, content)| (*seq, content))),
+        pdu: &Secret::new(pdus.join(&b'\n')),
+        sent: set.parts().iter().find_map(|part| part.sent),
+        parts: set.total(),
+        missing: set.total().saturating_sub(u8::try_from(contents.len()).unwrap_or(u8::MAX)),
+    };
+    store(tx, &text, at).await
+}
+
+/// What waits no longer.
+struct Kept {
+    seq: u8,
+    channel: String,
+    sender: String,
+    pdu: Secret,
+}
+
+impl Kept {
+    fn open(tx: &Tx<'_>, row: &Row) -> Result<Self, StoreError> {
+        let mac: &[u8] = row.try_get(1)?;
+        let pdu = tx.keys.open(Place { table: "part", column: "pdu", row: mac }, row.try_get(4)?)?;
+        Ok(Self { seq: octet_of(row, 0)?, channel: row.try_get(2)?, sender: row.try_get(3)?, pdu })
+    }
+}
+
+/// The text of a part, read from its octets.
+fn content(pdu: &Secret) -> Option<Content> {
+    let octets = Secret::new(HEXUPPER.decode(pdu.expose()).ok()?);
+    match pdu::decode(octets.expose(), true, Some(Kind::Deliver)).ok()?.pdu {
+        Pdu::Deliver(deliver) => Content::of(&deliver.user_data, deliver.dcs),
+        _ => None,
+    }
+}
+
+/// A row to be.
+struct Text<'a> {
+    channel: &'a str,
+    from: &'a str,
+    body: &'a Secret,
+    /// One a line.
+    pdu: &'a Secret,
+    sent: Option<UnixMs>,
+    parts: u8,
+    missing: u8,
+}
+
+async fn store(tx: &Tx<'_>, text: &Text<'_>, at: i64) -> Result<(), StoreError> {
+    let id = clock::entropy::<16>()?;
+    let body = tx.keys.seal(Place { table: "incoming", column: "body", row: &id }, text.body)?;
+    let pdu = tx.keys.seal(Place { table: "incoming", column: "pdu", row: &id }, text.pdu)?;
+    let row: [&(dyn ToSql + Sync); 9] = [
+        &id.as_slice(),
+        &text.channel,
+        &text.from,
+        &body,
+        &pdu,
+        &at,
+        &text.sent.map(|sent| sent.0),
+        &i16::from(text.parts),
+        &i16::from(text.missing),
+    ];
+    tx.link.execute(STORE, &row).await.map(drop)
+}

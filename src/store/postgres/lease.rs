@@ -1,0 +1,192 @@
+//! Leasing: the most urgent due rows that no other appliance is just taking, and only those that a SIM here may send.
+
+use std::cell::RefCell;
+
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::life::{self, Lives};
+use super::{Tx, count_of, id_of, lane_of, number_of, octet_of, state_of};
+use crate::pdu::Coding;
+use crate::provider::ChannelId;
+use crate::queue::message::{Lane, MessageId, State};
+use crate::route::budget::Recipient;
+use crate::secret::Secret;
+use crate::store::seal::Place;
+use crate::store::sqlite::lease::Hints;
+use crate::store::{Leased, StoreError, Want};
+use crate::units::UnixMs;
+
+/// Rounds of one lane in one batch; each finds `most` rows, and only what was overdue or cannot be opened makes for another.
+const ROUNDS: usize = 8;
+
+/// Takes rows out of the queue: overdue ones to their end, the others into our hands.
+macro_rules! take {
+    ($due:literal) => {
+        concat!(
+            "WITH due AS MATERIALIZED (SELECT id FROM message WHERE state = 0 AND lane = $1 AND due <= $2 AND ",
+            $due,
+            " ORDER BY due, id LIMIT $4 FOR UPDATE SKIP LOCKED)
+            UPDATE message SET state = CASE WHEN deadline <= $2 THEN 5 ELSE 1 END,
+                epoch = epoch + CASE WHEN deadline <= $2 THEN 0 ELSE 1 END, lease_until = $5, holder = $6,
+                changed = CASE WHEN deadline <= $2 THEN $2 ELSE changed END,
+                cause = CASE WHEN deadline <= $2 THEN coalesce(cause, 'its deadline passed') ELSE cause END
+            FROM due WHERE message.id = due.id
+            RETURNING message.id, epoch, recipient, body, flash, report, deadline, segments, channel, refused_by, concat_ref,
+                coding, refusals, uncertain, due, state, lane"
+        )
+    };
+}
+
+const TAKE: &str = take!("(channel IS NULL OR channel = ANY($3))");
+
+/// The same of what began on one of these SIMs.
+const TAKE_BEGUN: &str = take!("channel = ANY($3)");
+
+const NEXT_DUE: &str =
+    "SELECT due FROM message WHERE state = 0 AND lane = $1 AND due > $2 ORDER BY due LIMIT 1";
+
+/// The statements that go together with others, to be prepared beforehand.
+pub(super) const STATEMENTS: [&str; 3] = [TAKE, TAKE_BEGUN, NEXT_DUE];
+
+/// Leases what is due. `before` tells which lanes are worth asking, `fresh` that this demand was not tried before.
+pub(super) async fn lease(
+    tx: &Tx<'_>,
+    want: &Want,
+    before: &Hints,
+    fresh: bool,
+) -> Result<Vec<Leased>, StoreError> {
+    let most = want.most.max(1);
+    let mut leased = Vec::new();
+    for lane in Lane::ALL.into_iter().filter(|lane| *lane <= want.lanes) {
+        if leased.len() < most && before.worth(lane, tx.now, fresh) {
+            lane_of_want(tx, want, lane, most, &mut leased).await?;
+        }
+    }
+    Ok(leased)
+}
+
+async fn lane_of_want(
+    tx: &Tx<'_>,
+    want: &Want,
+    lane: Lane,
+    most: usize,
+    leased: &mut Vec<Leased>,
+) -> Result<(), StoreError> {
+    let channels: Vec<&str> = want.channels.iter().map(|channel| &*channel.0).collect();
+    let sql = if want.begun_only { TAKE_BEGUN } else { TAKE };
+    let until = tx.now.plus(want.lease);
+    for _ in 0..ROUNDS {
+        let rest = most.saturating_sub(leased.len());
+        if rest == 0 {
+            break;
+        }
+        let limit = i64::try_from(rest).unwrap_or(i64::MAX);
+        let code = lane as i16;
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
+            [&code, &tx.now.0, &channels, &limit, &until.0, &tx.me];
+        let after: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&code, &tx.now.0];
+        let (taken, next) = tokio::try_join!(tx.link.query(sql, &values), tx.link.first(NEXT_DUE, &after))?;
+        let complete = taken.len() < rest;
+        let next = next.map_or(Ok(i64::MAX), |row| row.try_get(0))?;
+        // What waits for a SIM elsewhere, or is just being taken by another appliance, is passed over.
+        set(tx.hints, lane, if complete { UnixMs(next) } else { UnixMs(i64::MIN) });
+        take_in(tx, taken, until, leased).await?;
+        if complete {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn set(hints: &RefCell<Hints>, lane: Lane, next: UnixMs) {
+    hints.borrow_mut().set(lane, next, true);
+}
+
+/// The rows as the dispatcher wants them.
+async fn take_in(
+    tx: &Tx<'_>,
+    mut taken: Vec<Row>,
+    until: UnixMs,
+    leased: &mut Vec<Leased>,
+) -> Result<(), StoreError> {
+    let again = taken.iter().filter(|row| row.try_get::<_, i64>(1).is_ok_and(|epoch| epoch > 1));
+    let again = again.map(|row| row.try_get(0)).collect::<Result<Vec<Uuid>, _>>()?;
+    let attempts = life::parts_of(tx, &again).await?;
+    taken.sort_by_cached_key(|row| (row.try_get::<_, i64>(14).ok(), row.try_get::<_, Uuid>(0).ok()));
+    let mut at_rest = Vec::new();
+    for row in &taken {
+        let lane = lane_of(row, 16)?;
+        let state = state_of(row, 15)?;
+        tx.ledger.borrow_mut().moved(lane, State::Queued, state);
+        if state == State::Expired {
+            continue;
+        }
+        let id = id_of(row, 0)?;
+        let (body, failed) = match tx.keys.open(place(&id), row.try_get(3)?) {
+            Ok(body) => (body, None),
+            // One row that was tampered with must not hold up all behind it.
+            Err(error) => (Secret::new(Vec::new()), Some(format!("its text cannot be opened: {error}"))),
+        };
+        let (segments, uncertain) = (octet_of(row, 7)?, count_of(row, 13)?);
+        let tried = attempts.get(&id).map(Vec::as_slice).unwrap_or_default();
+        let parts = life::parts(tried.iter().copied());
+        let open = parts.open(lane, segments, uncertain);
+        if failed.is_some() || open.is_empty() {
+            let done = if parts.all_submitted(segments) { State::Submitted } else { State::Uncertain };
+            at_rest.push((id, if failed.is_some() { State::Failed } else { done }, failed));
+            continue;
+        }
+        let recipient: &str = row.try_get(2)?;
+        let mac = tx.keys.mac("recipient", &[recipient.as_bytes()]);
+        leased.push(Leased {
+            id,
+            epoch: row.try_get(1)?,
+            until: UnixMs(until.0.saturating_sub(tx.shift.get())),
+            lane,
+            to: number_of(row, 2)?,
+            recipient: Recipient(mac.first_chunk().copied().unwrap_or_default()),
+            body,
+            flash: row.try_get(4)?,
+            report: row.try_get(5)?,
+            deadline: UnixMs(row.try_get::<_, i64>(6)?.saturating_sub(tx.shift.get())),
+            segments,
+            bound: row.try_get::<_, Option<&str>>(8)?.map(|channel| ChannelId(channel.into())),
+            refused_by: row.try_get::<_, Option<&str>>(9)?.map(|channel| ChannelId(channel.into())),
+            concat_ref: octet_of(row, 10)?,
+            coding: u16::try_from(row.try_get::<_, i32>(11)?).ok().and_then(Coding::of_code),
+            open,
+            refusals: count_of(row, 12)?,
+            uncertain,
+        });
+    }
+    if at_rest.is_empty() {
+        return Ok(());
+    }
+    let mut lives = Lives::load(tx, at_rest.iter().map(|(id, ..)| *id)).await?;
+    for (id, state, cause) in at_rest {
+        if let Some(life) = lives.get(id) {
+            life.rest(state, cause.as_deref(), tx.now.0);
+        }
+    }
+    lives.save(tx).await
+}
+
+fn place(id: &MessageId) -> Place<'_> {
+    Place { table: "message", column: "body", row: id.as_bytes() }
+}
+
+/// Gives leases back whose attempt has not begun.
+pub(super) async fn release(
+    tx: &Tx<'_>,
+    leases: &[(MessageId, i64)],
+    due: Option<UnixMs>,
+) -> Result<(), StoreError> {
+    let mut lives = Lives::load(tx, leases.iter().map(|(id, _)| *id)).await?;
+    for (id, epoch) in leases {
+        if let Some(life) = lives.get(*id) {
+            life.release(*epoch, due.map(|due| tx.at(due)));
+        }
+    }
+    lives.save(tx).await
+}

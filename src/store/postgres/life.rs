@@ -1,0 +1,520 @@
+//! Messages as a transaction holds them: read and locked in one go, moved in memory by the rules, written back in one go.
+//!
+//! SQLite asks and writes row by row, since a statement costs it a microsecond. Here every statement is a way to the server and
+//! back, so a batch of jobs costs two: one for all rows, one for all changes. What is decided in between is pure.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::spent::Count;
+use super::time::shifted;
+use super::{Tx, corrupt, id_of};
+use crate::provider::Verdict;
+use crate::queue::message::{Lane, MessageId, State};
+use crate::queue::rules::{self, Ended, Next, Standing};
+use crate::store::sqlite::turn::Segments;
+use crate::store::{AttemptState, Begin, Begun, End, Recovered, StoreError, Withdrawn};
+use crate::units::{MessageRef, UnixMs};
+
+const LOCK: &str =
+    "SELECT id, state, lane, due, epoch, channel, refused_by, refusals, uncertain, cause, changed,
+    deadline, segments, caller FROM message WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+
+const ATTEMPTS: &str =
+    "SELECT message, seq, n, channel, epoch, state, begun, ended, reference, cause, status, verdict, reported
+    FROM attempt WHERE message = ANY($1) ORDER BY message, seq, n";
+
+const MOVE: &str = "UPDATE message SET state = moved.state, due = moved.due, epoch = moved.epoch, channel = moved.channel,
+    refused_by = moved.refused_by, refusals = moved.refusals, uncertain = moved.uncertain, cause = moved.cause,
+    changed = moved.changed
+    FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::integer[], $8::integer[],
+        $9::text[], $10::bigint[])
+        AS moved (id, state, due, epoch, channel, refused_by, refusals, uncertain, cause, changed)
+    WHERE message.id = moved.id";
+
+const WRITE: &str = "INSERT INTO attempt (message, seq, n, channel, epoch, state, begun, ended, reference, cause, status, verdict,
+        reported)
+    SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::integer[], $4::text[], $5::bigint[], $6::smallint[], $7::bigint[],
+        $8::bigint[], $9::smallint[], $10::text[], $11::smallint[], $12::smallint[], $13::bigint[])
+    ON CONFLICT (message, seq, n) DO UPDATE SET state = excluded.state, ended = excluded.ended, reference = excluded.reference,
+        cause = excluded.cause, status = excluded.status, verdict = excluded.verdict, reported = excluded.reported";
+
+/// The statements that go together with others, to be prepared beforehand.
+pub(super) const STATEMENTS: [&str; 4] = [LOCK, ATTEMPTS, MOVE, WRITE];
+
+/// One message. Times are the server's.
+#[derive(Debug, Clone)]
+pub(super) struct Life {
+    pub(super) id: MessageId,
+    pub(super) state: State,
+    pub(super) lane: Lane,
+    pub(super) caller: String,
+    was: State,
+    due: i64,
+    epoch: i64,
+    channel: Option<String>,
+    refused_by: Option<String>,
+    refusals: i32,
+    uncertain: i32,
+    cause: Option<String>,
+    changed: i64,
+    deadline: i64,
+    segments: u8,
+    tries: Vec<Try>,
+    dirty: bool,
+}
+
+/// One attempt.
+#[derive(Debug, Clone)]
+struct Try {
+    seq: i16,
+    n: i32,
+    channel: String,
+    epoch: i64,
+    state: i16,
+    begun: i64,
+    ended: Option<i64>,
+    reference: Option<i16>,
+    cause: Option<String>,
+    status: Option<i16>,
+    verdict: Option<i16>,
+    reported: Option<i64>,
+    dirty: bool,
+}
+
+/// Messages by id, locked for this transaction.
+#[derive(Debug, Default)]
+pub(super) struct Lives(BTreeMap<MessageId, Life>);
+
+impl Lives {
+    /// Reads and locks these messages; unknown ones are left out.
+    pub(super) async fn load(
+        tx: &Tx<'_>,
+        ids: impl IntoIterator<Item = MessageId>,
+    ) -> Result<Self, StoreError> {
+        let mut ids: Vec<Uuid> = ids.into_iter().map(|id| Uuid::from_bytes(*id.as_bytes())).collect();
+        if ids.is_empty() {
+            return Ok(Self::default());
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        // The server takes them in this order, so the attempts are read under the lock.
+        let which: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&ids];
+        let (messages, attempts) =
+            tokio::try_join!(tx.link.query(LOCK, &which), tx.link.query(ATTEMPTS, &which))?;
+        let mut lives = messages
+            .iter()
+            .map(|row| Life::read(row).map(|life| (life.id, life)))
+            .collect::<Result<BTreeMap<_, _>, _>>()?;
+        for row in &attempts {
+            if let Some(life) = lives.get_mut(&id_of(row, 0)?) {
+                life.tries.push(Try::read(row)?);
+            }
+        }
+        Ok(Self(lives))
+    }
+
+    pub(super) fn get(&mut self, id: MessageId) -> Option<&mut Life> {
+        self.0.get_mut(&id)
+    }
+
+    pub(super) fn all(&mut self) -> impl Iterator<Item = &mut Life> {
+        self.0.values_mut()
+    }
+
+    /// Writes what was moved.
+    pub(super) async fn save(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        for life in self.0.values().filter(|life| life.state != life.was) {
+            tx.ledger.borrow_mut().moved(life.lane, life.was, life.state);
+            if life.state == State::Queued {
+                tx.hints.borrow_mut().due(life.lane, UnixMs(life.due));
+                tx.news.set(true);
+            }
+        }
+        tokio::try_join!(self.save_messages(tx), self.save_attempts(tx))?;
+        Ok(())
+    }
+
+    async fn save_messages(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        let moved: Vec<_> = self.0.values().filter(|life| life.dirty).collect();
+        if moved.is_empty() {
+            return Ok(());
+        }
+        macro_rules! column {
+            ($of:expr) => {
+                &moved.iter().map($of).collect::<Vec<_>>()
+            };
+        }
+        let columns: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
+            column!(|life| Uuid::from_bytes(*life.id.as_bytes())),
+            column!(|life| life.state as i16),
+            column!(|life| life.due),
+            column!(|life| life.epoch),
+            column!(|life| life.channel.as_deref()),
+            column!(|life| life.refused_by.as_deref()),
+            column!(|life| life.refusals),
+            column!(|life| life.uncertain),
+            column!(|life| life.cause.as_deref()),
+            column!(|life| life.changed),
+        ];
+        tx.link.execute(MOVE, &columns).await.map(drop)
+    }
+
+    async fn save_attempts(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        let all = self.0.values().flat_map(|life| life.tries.iter().map(|tried| (life.id, tried)));
+        let written: Vec<_> = all.filter(|(_, tried)| tried.dirty).collect();
+        if written.is_empty() {
+            return Ok(());
+        }
+        macro_rules! column {
+            ($of:expr) => {
+                &written.iter().map($of).collect::<Vec<_>>()
+            };
+        }
+        let columns: [&(dyn tokio_postgres::types::ToSql + Sync); 13] = [
+            column!(|(id, _)| Uuid::from_bytes(*id.as_bytes())),
+            column!(|(_, tried)| tried.seq),
+            column!(|(_, tried)| tried.n),
+            column!(|(_, tried)| tried.channel.as_str()),
+            column!(|(_, tried)| tried.epoch),
+            column!(|(_, tried)| tried.state),
+            column!(|(_, tried)| tried.begun),
+            column!(|(_, tried)| tried.ended),
+            column!(|(_, tried)| tried.reference),
+            column!(|(_, tried)| tried.cause.as_deref()),
+            column!(|(_, tried)| tried.status),
+            column!(|(_, tried)| tried.verdict),
+            column!(|(_, tried)| tried.reported),
+        ];
+        tx.link.execute(WRITE, &columns).await.map(drop)
+    }
+}
+
+impl Life {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        let state = super::state_of(row, 1)?;
+        Ok(Self {
+            id: id_of(row, 0)?,
+            state,
+            was: state,
+            lane: super::lane_of(row, 2)?,
+            due: row.try_get(3)?,
+            epoch: row.try_get(4)?,
+            channel: row.try_get(5)?,
+            refused_by: row.try_get(6)?,
+            refusals: row.try_get(7)?,
+            uncertain: row.try_get(8)?,
+            cause: row.try_get(9)?,
+            changed: row.try_get(10)?,
+            deadline: row.try_get(11)?,
+            segments: super::octet_of(row, 12)?,
+            caller: row.try_get(13)?,
+            tries: Vec::new(),
+            dirty: false,
+        })
+    }
+
+    /// An attempt may begin if the lease holds, the message may still leave, and the segment is not in the air.
+    pub(super) fn begin(&mut self, begin: &Begin, shift: i64, now: UnixMs) -> Begun {
+        let seq = i16::from(begin.seq);
+        let at = shifted(begin.at, shift);
+        let holds = self.state == State::Leased && self.epoch == begin.epoch;
+        let in_time = self.deadline > at.max(now.0);
+        let in_the_air = |tried: &Try| tried.seq == seq && tried.state == AttemptState::Begun as i16;
+        if !holds || !in_time || self.tries.iter().any(in_the_air) {
+            return Begun::Refused;
+        }
+        let n = self.tries.iter().filter(|tried| tried.seq == seq).map(|tried| tried.n).max().unwrap_or(0);
+        self.tries.push(Try {
+            seq,
+            n: n.saturating_add(1),
+            channel: begin.channel.0.to_string(),
+            epoch: begin.epoch,
+            state: AttemptState::Begun as i16,
+            begun: at,
+            ended: None,
+            reference: None,
+            cause: None,
+            status: None,
+            verdict: None,
+            reported: None,
+            dirty: true,
+        });
+        Begun::Durable
+    }
+
+    /// An attempt ended: the message goes where the rules say, if the lease still holds, and else only where the fact leads. What is
+    /// given back to the budget is returned.
+    pub(super) fn end(&mut self, end: &End, shift: i64) -> Option<Count> {
+        let seq = i16::from(end.seq);
+        let tries = self.tries.iter_mut();
+        let tried =
+            tries.filter(|tried| tried.seq == seq && tried.epoch == end.epoch).max_by_key(|tried| tried.n);
+        let was = tried.as_ref().map(|tried| tried.state);
+        // An attempt that is settled stays settled; only an open or a doubtful one learns how it ended.
+        let doubted = was == Some(AttemptState::Uncertain as i16);
+        let learns = doubted || was == Some(AttemptState::Begun as i16);
+        let at = shifted(end.at, shift);
+        let mut back = None;
+        let mut channel = None;
+        if let Some(tried) = tried {
+            channel = Some(tried.channel.clone());
+            if learns {
+                if matches!(end.result, AttemptState::Refused | AttemptState::Abandoned) {
+                    back = Some(Count {
+                        channel: tried.channel.clone(),
+                        whom: end.whom,
+                        at: UnixMs(tried.begun),
+                    });
+                }
+                tried.state = end.result as i16;
+                tried.ended = Some(at);
+                tried.reference = end.reference.map(|reference| i16::from(reference.0));
+                tried.cause.clone_from(&end.cause);
+                tried.dirty = true;
+            }
+        }
+        if self.state == State::Leased && self.epoch == end.epoch {
+            self.move_leased(end, channel, at, shift);
+        } else if learns {
+            self.overtaken(end, doubted, at, shift);
+        }
+        back
+    }
+
+    fn move_leased(&mut self, end: &End, channel: Option<String>, at: i64, shift: i64) {
+        self.dirty = true;
+        self.changed = at;
+        if end.cause.is_some() {
+            self.cause.clone_from(&end.cause);
+        }
+        match end.next {
+            Next::Continue => {}
+            Next::Rest(state) => self.state = state,
+            Next::Retry(due) => (self.state, self.due) = (State::Queued, shifted(due, shift)),
+        }
+        let uncertain = end.result == AttemptState::Uncertain;
+        if end.result == AttemptState::Refused {
+            self.refusals = self.refusals.saturating_add(1);
+            self.refused_by.clone_from(&channel);
+        }
+        self.uncertain = self.uncertain.saturating_add(i32::from(uncertain));
+        if self.segments > 1 && channel.is_some() && (uncertain || end.result == AttemptState::Submitted) {
+            self.channel = channel;
+        }
+        // Reports for the first segments may have come while the last were leaving.
+        if self.segments > 1 && matches!(self.state, State::Submitted | State::Uncertain) {
+            self.follow(at);
+        }
+    }
+
+    /// The lease was lost meanwhile, but what the attempt came to is a fact: the message moves only where that leads.
+    fn overtaken(&mut self, end: &End, doubted: bool, at: i64, shift: i64) {
+        let certain =
+            matches!(end.result, AttemptState::Submitted | AttemptState::Refused | AttemptState::Abandoned);
+        if doubted && certain {
+            self.no_longer_doubtful();
+        }
+        if end.result == AttemptState::Submitted {
+            return self.follow(at);
+        }
+        if self.state != State::Uncertain || !certain || self.parts().any_in_doubt() {
+            return;
+        }
+        // It was the only doubt, and it did not leave after all.
+        match end.next {
+            Next::Retry(due) => self.requeue(shifted(due, shift), at),
+            Next::Rest(state) => self.rest(state, end.cause.as_deref(), at),
+            Next::Continue => self.requeue(at, at),
+        }
+    }
+
+    /// Moves the message to rest in `state`.
+    pub(super) fn rest(&mut self, state: State, cause: Option<&str>, now: i64) {
+        (self.state, self.changed, self.dirty) = (state, now, true);
+        if let Some(cause) = cause {
+            self.cause = Some(cause.to_owned());
+        }
+    }
+
+    fn requeue(&mut self, due: i64, now: i64) {
+        (self.state, self.due, self.changed, self.dirty) = (State::Queued, due, now, true);
+    }
+
+    fn no_longer_doubtful(&mut self) {
+        (self.uncertain, self.dirty) = (self.uncertain.saturating_sub(1).max(0), true);
+    }
+
+    /// Lets the message's state follow what its segments came to. What was withdrawn or refused for good stays so.
+    fn follow(&mut self, now: i64) {
+        let parts = self.parts();
+        let movable = match self.state {
+            State::Submitted => true,
+            State::Queued | State::Uncertain | State::Expired => parts.all_submitted(self.segments),
+            State::Leased => parts.all_submitted(self.segments) && !parts.any_open(),
+            State::Delivered | State::Failed | State::Withdrawn => false,
+        };
+        let to = parts.reported();
+        if movable && to != self.state {
+            self.rest(to, None, now);
+        }
+    }
+
+    fn parts(&self) -> Segments {
+        parts(self.tries.iter().map(|tried| (tried.seq, tried.state, tried.verdict)))
+    }
+
+    /// Gives a lease back whose attempt has not begun.
+    pub(super) fn release(&mut self, epoch: i64, due: Option<i64>) {
+        if self.state == State::Leased && self.epoch == epoch && !self.parts().any_open() {
+            (self.state, self.dirty) = (State::Queued, true);
+            self.due = due.unwrap_or(self.due);
+        }
+    }
+
+    /// An attempt whose beginning was answered as failed, but may be durable: nothing of it left. Says what is given back.
+    pub(super) fn never_begun(&mut self, begin: &Begin, now: i64) -> Option<Count> {
+        let seq = i16::from(begin.seq);
+        let tried = self.tries.iter_mut().find(|tried| {
+            tried.seq == seq && tried.epoch == begin.epoch && tried.state == AttemptState::Begun as i16
+        })?;
+        (tried.state, tried.ended, tried.dirty) = (AttemptState::Abandoned as i16, Some(now), true);
+        Some(Count { channel: tried.channel.clone(), whom: begin.whom, at: UnixMs(tried.begun) })
+    }
+
+    /// Takes the message back unless something of it is leaving.
+    pub(super) fn withdraw(&mut self, now: i64) -> Withdrawn {
+        let left = |tried: &Try| tried.epoch == self.epoch && matches!(tried.state, 0 | 1 | 3);
+        let still_here = match self.state {
+            State::Queued => true,
+            State::Leased => !self.tries.iter().any(left),
+            State::Withdrawn => return Withdrawn::Done,
+            _ => false,
+        };
+        if !still_here {
+            return Withdrawn::TooLate(self.state);
+        }
+        self.rest(State::Withdrawn, None, now);
+        Withdrawn::Done
+    }
+
+    /// Takes the lease back by the rules of recovery.
+    pub(super) fn recover(&mut self, cause: &str, now: i64, recovered: &mut Recovered) {
+        // A higher epoch fences off whoever may still hold the lease.
+        (self.epoch, self.dirty) = (self.epoch.saturating_add(1), true);
+        let mut last = None;
+        for tried in self.tries.iter_mut().filter(|tried| tried.state == AttemptState::Begun as i16) {
+            (tried.state, tried.ended, tried.dirty) = (AttemptState::Uncertain as i16, Some(now), true);
+            tried.cause = Some(cause.to_owned());
+            self.uncertain = self.uncertain.saturating_add(1);
+            last = Some((tried.seq, tried.channel.clone()));
+        }
+        let Some((seq, channel)) = last else {
+            recovered.requeued += 1;
+            return self.requeue(self.due, now);
+        };
+        self.cause = Some(cause.to_owned());
+        if self.segments > 1 {
+            self.channel = Some(channel);
+        }
+        let uncertain = u32::try_from(self.uncertain).unwrap_or(0);
+        let open = self.parts().open(self.lane, self.segments, uncertain);
+        let others = open.iter().filter(|other| i16::from(**other) != seq && seq != 0).count();
+        let standing = Standing {
+            lane: self.lane,
+            deadline: UnixMs(self.deadline),
+            refusals: u32::try_from(self.refusals).unwrap_or(0),
+            uncertain,
+            remaining: u8::try_from(others).unwrap_or(u8::MAX),
+        };
+        // At the start every channel is new, so nothing is gained by spreading the repeats.
+        match rules::after_attempt(Ended::Uncertain, standing, UnixMs(now), 0) {
+            Next::Retry(due) => {
+                recovered.repeated += 1;
+                self.requeue(due.0, now);
+            }
+            Next::Continue => {
+                recovered.uncertain += 1;
+                self.requeue(now, now);
+            }
+            Next::Rest(state) => {
+                recovered.uncertain += 1;
+                self.rest(state, None, now);
+            }
+        }
+    }
+
+    /// A confirmation for an attempt in doubt.
+    pub(super) fn settle(&mut self, seq: i16, n: i32, reference: MessageRef, at: i64) {
+        if let Some(tried) = self.tries.iter_mut().find(|tried| tried.seq == seq && tried.n == n) {
+            tried.state = AttemptState::Submitted as i16;
+            (tried.reference, tried.ended, tried.dirty) = (Some(i16::from(reference.0)), Some(at), true);
+            self.no_longer_doubtful();
+        }
+    }
+
+    /// A report on one attempt: recorded unless a final one came before; the message follows in any case.
+    pub(super) fn report(&mut self, seq: i16, n: i32, status: u8, verdict: Verdict, at: i64) {
+        if let Some(tried) = self.tries.iter_mut().find(|tried| tried.seq == seq && tried.n == n) {
+            if tried.verdict.is_none_or(|said| said == Verdict::Trying as i16) {
+                tried.status = Some(i16::from(status));
+                (tried.verdict, tried.reported, tried.dirty) = (Some(verdict as i16), Some(at), true);
+            }
+        }
+        self.follow(at);
+    }
+
+    /// What became of it when something was settled.
+    pub(super) fn settled(&mut self, at: i64) {
+        self.follow(at);
+    }
+}
+
+impl Try {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            seq: row.try_get(1)?,
+            n: row.try_get(2)?,
+            channel: row.try_get(3)?,
+            epoch: row.try_get(4)?,
+            state: row.try_get(5)?,
+            begun: row.try_get(6)?,
+            ended: row.try_get(7)?,
+            reference: row.try_get(8)?,
+            cause: row.try_get(9)?,
+            status: row.try_get(10)?,
+            verdict: row.try_get(11)?,
+            reported: row.try_get(12)?,
+            dirty: false,
+        })
+    }
+}
+
+/// Attempts (segment, state, verdict) as the rules of a message's state see them.
+pub(super) fn parts(of: impl IntoIterator<Item = (i16, i16, Option<i16>)>) -> Segments {
+    Segments::of(of.into_iter().filter_map(|(seq, state, verdict)| {
+        Some((u8::try_from(seq).ok()?, i64::from(state), verdict.map(i64::from)))
+    }))
+}
+
+/// What the rules see of attempts, by message, for messages that this transaction has locked already.
+pub(super) async fn parts_of(
+    tx: &Tx<'_>,
+    ids: &[Uuid],
+) -> Result<BTreeMap<MessageId, Vec<(i16, i16, Option<i16>)>>, StoreError> {
+    let mut all: BTreeMap<MessageId, Vec<_>> = BTreeMap::new();
+    if ids.is_empty() {
+        return Ok(all);
+    }
+    for row in &tx.link.query(ATTEMPTS, &[&ids]).await? {
+        let tried = Try::read(row)?;
+        all.entry(id_of(row, 0)?).or_default().push((tried.seq, tried.state, tried.verdict));
+    }
+    let known = |state: i16| (0..=4).contains(&state);
+    if all.values().flatten().any(|(_, state, _)| !known(*state)) {
+        return Err(corrupt("attempt state"));
+    }
+    Ok(all)
+}

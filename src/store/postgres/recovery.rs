@@ -1,0 +1,126 @@
+//! What nobody holds any more: leases of an appliance that died, leases that lapsed, overdue and outlived rows.
+//!
+//! Every function does a bounded piece, so that no commit is long; the caller asks until nothing is left. Two appliances may sweep at
+//! once: what one has locked the other passes over.
+
+use super::life::Lives;
+use super::{Tx, id_of, lane_of, state_of};
+use crate::queue::message::{MessageId, State};
+use crate::store::{Begin, Recovered, StoreError};
+use crate::units::UnixMs;
+
+/// Rows of one commit, so that no modem waits long for its attempt.
+pub(super) const PIECE: i64 = 200;
+
+const OWN: &str = "SELECT id FROM message WHERE state = 1 AND holder = $1 LIMIT $2 FOR UPDATE SKIP LOCKED";
+
+const LAPSED: &str = "SELECT id FROM message WHERE state = 1 AND lease_until <= $1
+    ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED";
+
+const EXPIRE: &str = "UPDATE message SET state = 5, changed = $1, cause = coalesce(cause, 'its deadline passed')
+    WHERE id IN (SELECT id FROM message WHERE state = 0 AND deadline <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING lane";
+
+const PURGE: &str = "DELETE FROM message WHERE id IN
+    (SELECT id FROM message WHERE state > 1 AND changed < $1 ORDER BY changed LIMIT $2 FOR UPDATE SKIP LOCKED)
+    RETURNING lane, state";
+
+const PURGE_CHALLENGES: &str = "DELETE FROM challenge WHERE (txn, serial) IN
+    (SELECT txn, serial FROM challenge WHERE expires < $1 LIMIT $2)";
+
+/// Whose leases are taken back.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Whose {
+    /// Ours: nobody holds them, since we have only just begun.
+    Own,
+    /// Anybody's that ended by then.
+    Lapsed(UnixMs),
+}
+
+/// Takes leases back by the rules of recovery; the flag says that more may be left.
+pub(super) async fn recover(
+    tx: &Tx<'_>,
+    whose: Whose,
+    cause: &str,
+    now: UnixMs,
+) -> Result<(Recovered, bool), StoreError> {
+    let rows = match whose {
+        Whose::Own => tx.link.query(OWN, &[&tx.me, &PIECE]).await?,
+        Whose::Lapsed(at) => tx.link.query(LAPSED, &[&tx.at(at), &PIECE]).await?,
+    };
+    let ids = rows.iter().map(|row| id_of(row, 0)).collect::<Result<Vec<_>, _>>()?;
+    let mut lives = Lives::load(tx, ids).await?;
+    let mut recovered = Recovered::default();
+    let now = tx.at(now);
+    for life in lives.all() {
+        life.recover(cause, now, &mut recovered);
+    }
+    lives.save(tx).await?;
+    Ok((recovered, rows.len() >= usize::try_from(PIECE).unwrap_or(usize::MAX)))
+}
+
+/// What was answered as failed because the connection was lost in the middle of its commit, and may be durable all the same.
+#[derive(Debug, Default)]
+pub(super) struct Doubt {
+    /// Attempts whose channels were told to give up.
+    pub(super) begun: Vec<Begin>,
+    /// Leases that nobody got.
+    pub(super) leased: Vec<(MessageId, i64)>,
+    /// Messages whose callers were refused, and who have no key to ask again with.
+    pub(super) accepted: Vec<MessageId>,
+}
+
+impl Doubt {
+    pub(super) fn is_none(&self) -> bool {
+        self.begun.is_empty() && self.leased.is_empty() && self.accepted.is_empty()
+    }
+}
+
+/// Makes true what was answered.
+pub(super) async fn undo(tx: &Tx<'_>, doubt: &Doubt) -> Result<(), StoreError> {
+    let begun = doubt.begun.iter().map(|begin| begin.id);
+    let leased = doubt.leased.iter().map(|(id, _)| *id);
+    let mut lives = Lives::load(tx, begun.chain(leased).chain(doubt.accepted.iter().copied())).await?;
+    for begin in &doubt.begun {
+        let back = lives.get(begin.id).and_then(|life| life.never_begun(begin, tx.now.0));
+        tx.ledger.borrow_mut().back(back);
+    }
+    for (id, epoch) in &doubt.leased {
+        if let Some(life) = lives.get(*id) {
+            life.release(*epoch, None);
+        }
+    }
+    for id in &doubt.accepted {
+        if let Some(life) = lives.get(*id) {
+            life.withdraw(tx.now.0);
+        }
+    }
+    lives.save(tx).await
+}
+
+/// Expires overdue messages; `true` if more may be left.
+pub(super) async fn expire(tx: &Tx<'_>, now: UnixMs) -> Result<bool, StoreError> {
+    let rows = tx.link.query(EXPIRE, &[&tx.at(now), &PIECE]).await?;
+    for row in &rows {
+        tx.ledger.borrow_mut().moved(lane_of(row, 0)?, State::Queued, State::Expired);
+    }
+    Ok(is_full(rows.len()))
+}
+
+/// Deletes finished messages that have not changed since `before`; `true` if more may be left.
+pub(super) async fn purge(tx: &Tx<'_>, before: UnixMs) -> Result<bool, StoreError> {
+    let rows = tx.link.query(PURGE, &[&tx.at(before), &PIECE]).await?;
+    for row in &rows {
+        tx.ledger.borrow_mut().came(lane_of(row, 0)?, state_of(row, 1)?, -1);
+    }
+    Ok(is_full(rows.len()))
+}
+
+/// Deletes challenges that died before `dead`; `true` if more may be left.
+pub(super) async fn purge_challenges(tx: &Tx<'_>, dead: UnixMs) -> Result<bool, StoreError> {
+    let purged = tx.link.execute(PURGE_CHALLENGES, &[&tx.at(dead), &PIECE]).await?;
+    Ok(purged >= PIECE.unsigned_abs())
+}
+
+fn is_full(rows: usize) -> bool {
+    rows >= usize::try_from(PIECE).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,97 @@
+//! A PostgreSQL of the test run's own: a new cluster on a unix socket, with the settings that a server has by default.
+//!
+//! It hangs on a pipe from this process: however the tests end, the pipe closes, and the shell at its other end stops the server
+//! and removes the cluster. Where PostgreSQL is not installed the tests say so and pass.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, OnceLock};
+
+/// `nobody` on Debian: the server refuses to run as root.
+const UNPRIVILEGED: u32 = 65534;
+
+/// Starts the server, says so, waits for the pipe to close, stops it.
+const LIFE: &str = r#"
+cd "$2" || exit 1
+"$1/initdb" -D data -U smsotpd -A trust -E UTF8 --no-locale --no-sync >initdb.log 2>&1 || { cat initdb.log; exit 1; }
+"$1/pg_ctl" -D data -w -t 60 -l log -o "-k $2 -c listen_addresses='' -c max_connections=400" start >start.log 2>&1 \
+    || { cat start.log log; exit 1; }
+echo ready
+cat >/dev/null
+"$1/pg_ctl" -D data -w -m immediate stop >/dev/null 2>&1
+rm -rf "$2"
+"#;
+
+/// The running server.
+pub(crate) struct Cluster {
+    directory: PathBuf,
+    programs: PathBuf,
+    made: Mutex<u32>,
+    /// Its pipe is the server's life.
+    _shell: Child,
+}
+
+/// The URL of a new database; `None`, said once, where there is no PostgreSQL.
+pub(crate) fn database() -> Option<String> {
+    static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
+    CLUSTER.get_or_init(start).as_ref().map(Cluster::database)
+}
+
+fn start() -> Option<Cluster> {
+    let Some(programs) = programs() else {
+        // Past the capture of the test harness: whoever reads the log must see it.
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: PostgreSQL is not installed (no initdb in PATH or /usr/lib/postgresql)"
+        );
+        return None;
+    };
+    let directory = tempfile::tempdir().unwrap().keep();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", LIFE, "sh"]).arg(&programs).arg(&directory);
+    if rustix::process::geteuid().is_root() {
+        chown(&directory, Some(UNPRIVILEGED), Some(UNPRIVILEGED)).unwrap();
+        shell.uid(UNPRIVILEGED).gid(UNPRIVILEGED);
+    }
+    std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    let mut lines = BufReader::new(shell.stdout.take().unwrap());
+    while lines.read_line(&mut said).unwrap() > 0 {
+        if said.ends_with("ready\n") {
+            return Some(Cluster { directory, programs, made: Mutex::new(0), _shell: shell });
+        }
+    }
+    panic!("PostgreSQL does not start: {said}");
+}
+
+/// Where the server's programs are: Debian keeps them apart by version.
+fn programs() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let in_path = std::env::split_paths(&path).collect::<Vec<_>>();
+    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path().join("bin"))).collect())
+        .unwrap_or_default();
+    versions.sort();
+    let whole = |at: &Path| ["initdb", "pg_ctl", "createdb"].iter().all(|program| at.join(program).exists());
+    versions.into_iter().rev().chain(in_path).find(|at| whole(at))
+}
+
+impl Cluster {
+    /// Makes a database of its own.
+    fn database(&self) -> String {
+        let mut made = self.made.lock().unwrap();
+        *made += 1;
+        let name = format!("t{made}");
+        let socket = self.directory.display().to_string();
+        let done = Command::new(self.programs.join("createdb"))
+            .args(["-h", &socket, "-U", "smsotpd", &name])
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        format!("postgres://smsotpd@{}/{name}", socket.replace('/', "%2F"))
+    }
+}
