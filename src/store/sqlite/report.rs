@@ -7,6 +7,7 @@ use rusqlite::params;
 use super::{Tx, id_of, turn};
 use crate::number::Number;
 use crate::provider::{ChannelId, Verdict};
+use crate::queue::life::Actor;
 use crate::queue::message::MessageId;
 use crate::store::{Report, StoreError};
 use crate::units::{MessageRef, UnixMs};
@@ -66,7 +67,7 @@ pub(in crate::store) fn report(tx: &mut Tx<'_>, report: &Report) -> Result<Optio
             report.at.0,
         ])?;
     }
-    turn::follow(tx, matched.message, report.at)?;
+    turn::follow(tx, matched.message, Actor::Network, report.at)?;
     Ok(Some(matched.message))
 }
 
@@ -84,7 +85,7 @@ pub(in crate::store) fn settle(
         return Ok(None);
     };
     settled(tx, &doubtful, reference, at)?;
-    turn::follow(tx, doubtful.message, at)?;
+    turn::follow(tx, doubtful.message, Actor::Network, at)?;
     Ok(Some(doubtful.message))
 }
 
