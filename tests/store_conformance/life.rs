@@ -62,7 +62,7 @@ pub(super) async fn endings_name_who_brought_them_about(store: impl Operations) 
     assert_eq!(life(&store, theirs.id).await, ["queued caller", "withdrawn caller"]);
     assert_eq!(life(&store, ours.id).await, ["queued caller", "withdrawn operator"]);
     store.add_token(token("PISM00000001")).await.unwrap();
-    let copy = trigger("PISM00000001", "12345678901234567890", 2, 4);
+    let copy = trigger("PISM00000001", "12345678901234567890", 1, 4);
     let id = copy.message.id;
     assert_eq!(store.trigger(vec![copy]).await.unwrap(), Triggered::Opened);
     assert!(store.answer("12345678901234567890".to_owned(), "PISM00000001".to_owned(), now).await.unwrap());

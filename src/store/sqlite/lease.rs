@@ -196,6 +196,8 @@ fn take(tx: &Tx<'_>, id: MessageId, want: &Want, now: UnixMs) -> Result<Option<L
         let submitted = Segments::read(tx, id)?.all_submitted(leased.segments);
         let state = if submitted { State::Submitted } else { State::Uncertain };
         turn::rest(tx, id, &by_us(state, None))?;
+        // Their reports may all be there.
+        turn::follow(tx, id, Actor::Network, now)?;
         return Ok(None);
     }
     Ok(Some(leased))

@@ -216,8 +216,7 @@ pub(super) fn follow(tx: &Tx<'_>, id: MessageId, actor: Actor, now: UnixMs) -> R
     let state = state?;
     let segments = Segments::read(tx, id)?;
     let movable = match state {
-        State::Submitted => true,
-        State::Queued | State::Uncertain | State::Expired => segments.all_submitted(total),
+        State::Submitted | State::Queued | State::Uncertain | State::Expired => segments.all_submitted(total),
         State::Leased => segments.all_submitted(total) && !segments.any_open(),
         State::Delivered | State::Failed | State::Withdrawn => false,
     };
