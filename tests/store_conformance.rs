@@ -13,6 +13,7 @@ use smsotpd::clock;
 use smsotpd::number::Number;
 use smsotpd::pdu::Coding;
 use smsotpd::provider::{ChannelId, Verdict};
+use smsotpd::queue::budget::Bill;
 use smsotpd::queue::message::{Lane, MessageId, NewMessage, State};
 use smsotpd::queue::rules::Next;
 use smsotpd::secret::Secret;
@@ -21,12 +22,15 @@ use smsotpd::units::{MessageRef, UnixMs};
 
 #[path = "store_conformance/alarms.rs"]
 mod alarms;
+#[path = "store_conformance/allowance.rs"]
+mod allowance;
 #[path = "store_conformance/budgets.rs"]
 mod budgets;
 #[path = "store_conformance/from_phones.rs"]
 mod from_phones;
 
 use alarms::*;
+use allowance::*;
 use budgets::*;
 use from_phones::*;
 
@@ -49,6 +53,7 @@ fn message(lane: Lane, random: u8) -> NewMessage {
         deadline: now.plus(Duration::from_secs(600)),
         caller: "portal".to_owned(),
         idempotency: None,
+        bill: Bill::default(),
     }
 }
 
@@ -607,5 +612,12 @@ mod sqlite {
         a_draining_sim_gets_only_what_began_on_it
         what_is_put_back_for_later_is_leased_then
         holds_are_remembered
+        what_is_over_budget_is_refused_and_not_counted
+        a_batch_is_counted_once_and_as_a_whole
+        a_repeat_is_neither_counted_nor_refused
+        shadow_lets_in_and_counts_on
+        a_trigger_over_budget_touches_no_token
+        codes_are_judged_when_their_life_is_over
+        budgets_of_earlier_days_are_forgotten
     }
 }

@@ -11,6 +11,7 @@ use smsotpd::clock;
 use smsotpd::number::Number;
 use smsotpd::pdu::Coding;
 use smsotpd::provider::ChannelId;
+use smsotpd::queue::budget::Bill;
 use smsotpd::queue::message::{Lane, MessageId, NewMessage, State};
 use smsotpd::queue::rules::Next;
 use smsotpd::secret::Secret;
@@ -35,6 +36,7 @@ fn message(n: u16) -> NewMessage {
         deadline: now.plus(Duration::from_secs(600)),
         caller: "portal".to_owned(),
         idempotency: None,
+        bill: Bill::default(),
     }
 }
 

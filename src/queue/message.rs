@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::number::Number;
 use crate::pdu::Coding;
+use crate::queue::budget::Bill;
 use crate::secret::Secret;
 use crate::units::UnixMs;
 
@@ -44,6 +45,8 @@ pub struct NewMessage {
     pub caller: String,
     /// The caller's key against double submission, if it gave one.
     pub idempotency: Option<String>,
+    /// What it is counted on.
+    pub bill: Bill,
 }
 
 /// Identity of a message: a UUID v7, so that ids sort by the time of acceptance in every store.

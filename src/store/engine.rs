@@ -16,7 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::sqlite::read::Readers;
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
-use super::sqlite::{self, Tx, accept, alarms, inbox, lease, recovery, report, spent, tokens, turn, upgrade};
+use super::sqlite::{
+    self, Tx, accept, alarms, allowance, inbox, lease, recovery, report, spent, tokens, turn, upgrade,
+};
 use super::{
     ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
     InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, SpentRecord,
@@ -25,9 +27,11 @@ use super::{
 use crate::alarm::Alarm;
 use crate::number::Number;
 use crate::provider::ChannelId;
+use crate::queue::conversion::{self, Conversions};
 use crate::queue::message::{MessageId, NewMessage};
 use crate::route::budget::Recipient;
 use crate::store::seal::{KeyId, Keyring};
+use crate::telemetry::over_budget::OverBudget;
 use crate::units::{MessageRef, UnixMs};
 
 /// Acceptances that may wait; at a thousand rows a second this is half a second of work.
@@ -43,7 +47,7 @@ const CHUNK: usize = 200;
 /// Rows of one piece of the janitor's work.
 const PIECE: usize = recovery::PIECE as usize;
 /// A dead challenge is kept so long, so that a late answer is told that it is late.
-const DEAD_CHALLENGE: Duration = Duration::from_secs(3600);
+const DEAD_CHALLENGE: Duration = conversion::WINDOW;
 
 /// What the store needs to know.
 #[derive(Debug)]
@@ -205,6 +209,12 @@ impl Store {
         }
     }
 
+    /// What is counted of requests over budget.
+    #[must_use]
+    pub fn over_budget(&self) -> &OverBudget {
+        &self.shared.counters.over
+    }
+
     /// Why the last write was refused for want of a disk that takes it; `None` once something was written again.
     #[must_use]
     pub fn unwritable(&self) -> Option<String> {
@@ -328,9 +338,12 @@ impl Drop for Waiting<'_> {
 impl Operations for Store {
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
         let mut accepted = Vec::with_capacity(messages.len());
+        // What is counted is let in or refused as a whole.
+        let counted = messages.iter().any(|message| !message.bill.charges.is_empty());
+        let size = if counted { messages.len() } else { CHUNK };
         let mut rest = messages.into_iter();
         loop {
-            let chunk: Vec<_> = rest.by_ref().take(CHUNK).collect();
+            let chunk: Vec<_> = rest.by_ref().take(size).collect();
             let rows = chunk.len();
             if rows == 0 {
                 return Ok(accepted);
@@ -455,6 +468,10 @@ impl Operations for Store {
         self.submit(triggers.len() * 3, permit, move |tx| accept::trigger(tx, &triggers)).await
     }
 
+    async fn conversions(&self, since: UnixMs, now: UnixMs) -> Result<Conversions, StoreError> {
+        self.shared.readers.ask(move |view| view.conversions(since, now)).await
+    }
+
     async fn challenges(&self, serials: Vec<String>) -> Result<Vec<ChallengeRecord>, StoreError> {
         self.shared.readers.ask(move |view| view.challenges(&serials)).await
     }
@@ -493,6 +510,7 @@ impl Operations for Store {
         while self.write(PIECE, move |tx| inbox::purge(tx, old, now)).await? {}
         while self.write(PIECE, move |tx| alarms::purge(tx, over)).await? {}
         while self.write(PIECE, move |tx| spent::purge(tx, now)).await? {}
+        while self.write(PIECE, move |tx| allowance::purge(tx, now)).await? {}
         while self.write(PIECE, move |tx| inbox::expire(tx, now)).await? {}
         self.remove_copies(old).await
     }
