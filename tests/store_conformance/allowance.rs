@@ -143,7 +143,7 @@ pub(crate) async fn codes_are_judged_when_their_life_is_over(store: impl Operati
         [told(true, 1, 1, ends("t1"))],
         "what is under way or never left is not judged"
     );
-    let later = ends("t1");
+    let later = ends("t3");
     let mut all = store.conversions(since, later).await.unwrap().0;
     all.sort_by_key(|codes| !codes.proven);
     assert_eq!(all, [told(true, 1, 1, ends("t1")), told(false, 1, 0, ends("t3"))]);
