@@ -1,6 +1,7 @@
 //! The API as its clients see it: over a unix socket, with a real store behind it.
 
 mod bad;
+mod budget;
 mod login;
 mod messages;
 mod recorded;
