@@ -13,6 +13,7 @@ use smsotpd::clock;
 use smsotpd::number::Number;
 use smsotpd::pdu::Coding;
 use smsotpd::provider::{ChannelId, Verdict};
+use smsotpd::queue::budget::Bill;
 use smsotpd::queue::life::LONGEST_CAUSE;
 use smsotpd::queue::message::{Idempotency, Lane, MessageId, NewMessage, State};
 use smsotpd::queue::rules::Next;
@@ -22,6 +23,8 @@ use smsotpd::units::{MessageRef, UnixMs};
 
 #[path = "store_conformance/alarms.rs"]
 mod alarms;
+#[path = "store_conformance/allowance.rs"]
+mod allowance;
 #[path = "store_conformance/budgets.rs"]
 mod budgets;
 #[path = "store_conformance/from_phones.rs"]
@@ -30,6 +33,7 @@ mod from_phones;
 mod life;
 
 use alarms::*;
+use allowance::*;
 use budgets::*;
 use from_phones::*;
 use life::*;
@@ -53,6 +57,7 @@ fn message(lane: Lane, random: u8) -> NewMessage {
         deadline: now.plus(Duration::from_secs(600)),
         caller: "portal".to_owned(),
         idempotency: None,
+        bill: Bill::default(),
     }
 }
 
@@ -702,5 +707,12 @@ mod sqlite {
         endings_name_who_brought_them_about
         what_was_left_unfinished_is_told
         a_life_is_bounded_and_tells_its_end
+        what_is_over_budget_is_refused_and_not_counted
+        a_batch_is_counted_once_and_as_a_whole
+        a_repeat_is_neither_counted_nor_refused
+        shadow_lets_in_and_counts_on
+        a_trigger_over_budget_touches_no_token
+        codes_are_judged_when_their_life_is_over
+        budgets_of_earlier_days_are_forgotten
     }
 }

@@ -1,14 +1,18 @@
 //! Messages and challenges coming in: rows are checked and written within one savepoint, all or none.
 
+use std::collections::HashSet;
+
 use rusqlite::params;
 
 use super::life::change;
-use super::{Tx, corrupt, id_of, is_duplicate};
+use super::{Tx, allowance, corrupt, id_of, is_duplicate, room};
 use crate::clock;
+use crate::queue::budget::Tally;
 use crate::queue::life::{Actor, Move};
 use crate::queue::message::{Idempotency, MessageId, NewMessage, State};
 use crate::store::seal::Place;
 use crate::store::{Accepted, StoreError, Trigger, Triggered};
+use crate::units::UnixMs;
 
 const INSERT: &str =
     "INSERT INTO message (id, state, due, changed, created, life, lane, deadline, segments, concat_ref,
@@ -21,8 +25,9 @@ const STANDS: &str = "SELECT 1 FROM token WHERE serial = ?1 AND counter = ?2 - 1
 
 const ADVANCE: &str = "UPDATE token SET counter = ?2 WHERE serial = ?1 AND counter = ?2 - 1";
 
-const CHALLENGE: &str = "INSERT INTO challenge (txn, serial, counter, created, expires, message, answered)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const CHALLENGE: &str =
+    "INSERT INTO challenge (txn, serial, counter, created, expires, message, answered, proven)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 /// What idempotency keys are compared for, and what came with them.
 const PURPOSE: &str = "idempotency";
@@ -43,6 +48,8 @@ pub(in crate::store) fn accept(
     tx: &mut Tx<'_>,
     messages: &[NewMessage],
 ) -> Result<Vec<Accepted>, StoreError> {
+    room::check(tx.conn)?;
+    charge_new(tx, messages)?;
     let (mut accepted, mut conflicts) = (Vec::with_capacity(messages.len()), Vec::new());
     for (place, message) in messages.iter().enumerate() {
         match known(tx, message)? {
@@ -57,13 +64,44 @@ pub(in crate::store) fn accept(
     if conflicts.is_empty() { Ok(accepted) } else { Err(StoreError::Conflict(conflicts)) }
 }
 
-/// Advances the counters and opens the challenges with their messages. A conflict must leave nothing, so it is looked for first.
+/// Counts what is new of a batch, as at the moment of its first message. A key that is known, or comes twice in the batch, names a
+/// message that is counted already.
+fn charge_new(tx: &Tx<'_>, messages: &[NewMessage]) -> Result<(), StoreError> {
+    if messages.iter().all(|message| message.bill.charges.is_empty()) {
+        return Ok(());
+    }
+    let mut keys = HashSet::new();
+    let mut new = Vec::with_capacity(messages.len());
+    for message in messages {
+        let first = message.idempotency.as_ref().is_none_or(|given| keys.insert((&message.caller, &given.key)));
+        if first && matches!(known(tx, message)?, Known::New) {
+            new.push(message);
+        }
+    }
+    let now = new.first().map_or(UnixMs(0), |message| message.created);
+    let tally = Tally::new(now, new.iter().map(|message| &message.bill));
+    match allowance::charge(tx, &tally, now)? {
+        Some((_, over)) => Err(StoreError::OverBudget(over)),
+        None => Ok(()),
+    }
+}
+
+/// Advances the counters and opens the challenges with their messages. Conflicts and spent budgets must
+/// leave nothing, so they are looked for first.
 pub(in crate::store) fn trigger(tx: &mut Tx<'_>, triggers: &[Trigger]) -> Result<Triggered, StoreError> {
+    room::check(tx.conn)?;
     for Trigger { challenge, .. } in triggers {
         let counter = i64::try_from(challenge.counter).unwrap_or(i64::MAX);
         if !tx.conn.prepare_cached(STANDS)?.exists(params![challenge.serial, counter])? {
             return Ok(Triggered::Conflict);
         }
+    }
+    let now = triggers.first().map_or(UnixMs(0), |trigger| trigger.challenge.created);
+    let tally = Tally::new(now, triggers.iter().map(|trigger| &trigger.message.bill));
+    if let Some((counter, over)) = allowance::charge(tx, &tally, now)? {
+        let charged = |trigger: &Trigger| trigger.message.bill.charges.iter().any(|(one, _)| one == counter);
+        let place = triggers.iter().rposition(charged).unwrap_or_default();
+        return Ok(Triggered::OverBudget { place, over });
     }
     for Trigger { challenge, message } in triggers {
         let counter = i64::try_from(challenge.counter).unwrap_or(i64::MAX);
@@ -82,6 +120,7 @@ pub(in crate::store) fn trigger(tx: &mut Tx<'_>, triggers: &[Trigger]) -> Result
                 challenge.expires.0,
                 challenge.message.as_bytes(),
                 challenge.answered.map(|at| at.0),
+                message.bill.proven,
             ])
             .map_err(|error| if is_duplicate(&error) { exists() } else { error.into() })?;
     }

@@ -21,6 +21,7 @@ use crate::clock;
 use crate::queue::message::MessageId;
 use crate::store::seal::Keyring;
 use crate::store::{Leased, StoreError, Want};
+use crate::telemetry::over_budget::OverBudget;
 use crate::units::UnixMs;
 
 /// Rows written by one commit, roughly: a longer one would keep every modem waiting for its attempt.
@@ -100,6 +101,8 @@ pub(in crate::store) struct Counters {
     pub(in crate::store) jobs: AtomicU64,
     /// Why the last write was refused by the disk.
     pub(in crate::store) unwritable: Mutex<Option<String>>,
+    /// Requests over budget.
+    pub(in crate::store) over: OverBudget,
 }
 
 /// The thread's state.
@@ -255,7 +258,8 @@ impl Writer {
             ran.push((work.run)(Err(copy(&error))));
             return Err(error);
         }
-        let mut tx = Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints };
+        let mut tx =
+            Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints, over: &self.counters.over };
         let one = (work.run)(Ok(&mut tx));
         let failed = one.failed;
         ran.push(one);
@@ -282,7 +286,8 @@ impl Writer {
         if unclaimed.is_empty() {
             return Ok(());
         }
-        let mut tx = Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints };
+        let mut tx =
+            Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints, over: &self.counters.over };
         lease::release(&mut tx, &unclaimed, None)
     }
 
@@ -300,7 +305,8 @@ impl Writer {
                 continue;
             }
             statement(&self.conn, "SAVEPOINT lease")?;
-            let mut tx = Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints };
+            let mut tx =
+                Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints, over: &self.counters.over };
             let leased = lease::lease(&mut tx, &demand.want, now, &before, demand.fresh);
             if leased.is_err() {
                 self.hints = Hints::unknown();
