@@ -313,6 +313,12 @@ impl Simulator {
         }
     }
 
+    /// Whether such an event came after `from`, by now.
+    pub fn seen(&self, from: usize, wanted: impl Fn(&Value) -> bool) -> bool {
+        let events = self.seen.events.lock().expect("no panic in it");
+        events.iter().skip(from).any(wanted)
+    }
+
     /// Waits for the `n`th event (1..) of this kind.
     pub fn wait_nth(&self, kind: &str, n: usize) {
         let until = Instant::now() + PATIENCE;
