@@ -140,6 +140,11 @@ impl Daemon {
         self.child.id()
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child of ours").is_some()
+    }
+
     /// A connection.
     pub fn client(&self) -> Client {
         Client::connect(&self.socket).expect("the daemon listens")
