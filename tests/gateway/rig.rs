@@ -324,6 +324,12 @@ impl Simulator {
         events.iter().skip(from).any(wanted)
     }
 
+    /// All events of this kind so far.
+    pub fn all(&self, kind: &str) -> Vec<Value> {
+        let events = self.seen.events.lock().expect("no panic in it");
+        events.iter().filter(|event| event["event"] == kind).cloned().collect()
+    }
+
     /// Waits for the `n`th event (1..) of this kind.
     pub fn wait_nth(&self, kind: &str, n: usize) {
         let until = Instant::now() + PATIENCE;
