@@ -59,8 +59,8 @@ pub struct Disk<'a> {
     durable_names: BTreeMap<&'a [u8], usize>,
     pending_names: Vec<(&'a [u8], Option<usize>)>,
     open: HashMap<i32, Open>,
-    /// Syncs of files so far.
-    pub synced: u64,
+    /// Syncs of the store's log and of its database file so far; those of the latter are its checkpoints.
+    pub synced: [u64; 2],
 }
 
 #[derive(Clone, Copy)]
@@ -93,7 +93,7 @@ impl<'a> Disk<'a> {
             durable_names: BTreeMap::new(),
             pending_names: Vec::new(),
             open: HashMap::new(),
-            synced: 0,
+            synced: [0; 2],
         }
     }
 
@@ -156,7 +156,7 @@ impl<'a> Disk<'a> {
                 if self.syncs == Syncs::NotOfTheLog && file.log {
                     return;
                 }
-                self.synced += 1;
+                self.synced[usize::from(!file.log)] += 1;
                 for change in std::mem::take(&mut file.pending) {
                     change.apply(&mut file.durable, &mut |_| true);
                 }
