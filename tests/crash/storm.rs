@@ -14,8 +14,12 @@ use crate::rig::{Daemon, PATIENCE, Place, Simulator};
 const KILLS: usize = 300;
 const SEED: u64 = 4711;
 const CLIENTS: usize = 3;
-/// Milliseconds that a daemon lives at most once it is ready; its modems are ready after about a third of it.
-const LIVES: u64 = 250;
+/// Microseconds that a daemon lives at most once it is ready, if it dies early: its modems are not ready before a part of that.
+const EARLY: u64 = 200_000;
+/// Messages that leave at most before it dies otherwise.
+const MOST_LEFT: usize = 12;
+/// Microseconds that it lives on behind a Ctrl-Z: the answer comes after 4,000.
+const MOMENT: u64 = 8_000;
 /// Between two messages of one client: more than the daemon, unoptimised and killed all the time, can send.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -25,7 +29,7 @@ fn random_kills_under_load_lose_nothing_and_double_nothing() {
     let place = Place::new();
     let config = place.configure("");
     let links = [0, 1].map(|n| place.ports().join(format!("modem{n}")));
-    let options = ["--events", "phone", "--latency", "4ms", "--report-after", "30ms", "--seed", "11"];
+    let options = ["--events", "phone,ctrl-z", "--latency", "4ms", "--report-after", "30ms", "--seed", "11"];
     let mut simulator = Simulator::start(&links, &options);
     let mut random = fastrand::Rng::with_seed(SEED);
     let stop = AtomicBool::new(false);
@@ -42,7 +46,13 @@ fn random_kills_under_load_lose_nothing_and_double_nothing() {
             simulator
                 .control(&json!({"do": "deliver", "modem": n % 2, "from": "+491799999999", "text": text}));
             phoned.push(text);
-            std::thread::sleep(Duration::from_micros(random.u64(0..LIVES * 1_000)));
+            // One in four dies at any moment from its start on, the others while messages leave.
+            if random.u8(0..4) == 0 {
+                std::thread::sleep(Duration::from_micros(random.u64(0..EARLY)));
+            } else {
+                simulator.wait_nth("ctrl-z", simulator.all("ctrl-z").len() + random.usize(1..=MOST_LEFT));
+                std::thread::sleep(Duration::from_micros(random.u64(0..MOMENT)));
+            }
             daemon.kill();
             daemon = Daemon::start(&place, &config);
         }
