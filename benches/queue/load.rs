@@ -7,7 +7,8 @@ use smsotpd::clock;
 use smsotpd::number::Number;
 use smsotpd::pdu::Coding;
 use smsotpd::provider::{ChannelId, Verdict};
-use smsotpd::queue::message::{Lane, MessageId, NewMessage, State};
+use smsotpd::queue::budget::Bill;
+use smsotpd::queue::message::{Idempotency, Lane, MessageId, NewMessage, State};
 use smsotpd::queue::rules::Next;
 use smsotpd::secret::Secret;
 use smsotpd::store::engine::Store;
@@ -59,7 +60,11 @@ pub(crate) fn message(n: usize, keyed: bool) -> NewMessage {
         created: now,
         deadline: now.plus(LIFE),
         caller: "bench".to_owned(),
-        idempotency: keyed.then(|| format!("{:x}", u64::from_be_bytes(random))),
+        idempotency: keyed.then(|| Idempotency {
+            key: format!("{:x}", u64::from_be_bytes(random)),
+            asked: Secret::from("this"),
+        }),
+        bill: Bill::default(),
     }
 }
 

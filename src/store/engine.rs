@@ -336,8 +336,7 @@ impl Operations for Store {
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
         let mut accepted = Vec::with_capacity(messages.len());
         // What is counted, or carries keys, is let in or refused as a whole.
-        let whole =
-            |message: &NewMessage| message.idempotency.is_some() || !message.bill.charges.is_empty();
+        let whole = |message: &NewMessage| message.idempotency.is_some() || !message.bill.charges.is_empty();
         let most = if messages.iter().any(whole) { messages.len() } else { CHUNK };
         let mut rest = messages.into_iter();
         loop {

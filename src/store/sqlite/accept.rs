@@ -73,7 +73,8 @@ fn charge_new(tx: &Tx<'_>, messages: &[NewMessage]) -> Result<(), StoreError> {
     let mut keys = HashSet::new();
     let mut new = Vec::with_capacity(messages.len());
     for message in messages {
-        let first = message.idempotency.as_ref().is_none_or(|given| keys.insert((&message.caller, &given.key)));
+        let first =
+            message.idempotency.as_ref().is_none_or(|given| keys.insert((&message.caller, &given.key)));
         if first && matches!(known(tx, message)?, Known::New) {
             new.push(message);
         }
