@@ -13,7 +13,9 @@ use smsotpd::clock;
 use smsotpd::number::Number;
 use smsotpd::pdu::Coding;
 use smsotpd::provider::{ChannelId, Verdict};
-use smsotpd::queue::message::{Lane, MessageId, NewMessage, State};
+use smsotpd::queue::budget::Bill;
+use smsotpd::queue::life::LONGEST_CAUSE;
+use smsotpd::queue::message::{Idempotency, Lane, MessageId, NewMessage, State};
 use smsotpd::queue::rules::Next;
 use smsotpd::secret::Secret;
 use smsotpd::store::engine::{Settings, Store};
@@ -23,6 +25,8 @@ use smsotpd::units::{MessageRef, UnixMs};
 
 #[path = "store_conformance/alarms.rs"]
 mod alarms;
+#[path = "store_conformance/allowance.rs"]
+mod allowance;
 #[path = "store_conformance/budgets.rs"]
 mod budgets;
 #[cfg(feature = "postgres")]
@@ -30,10 +34,17 @@ mod budgets;
 mod cluster;
 #[path = "store_conformance/from_phones.rs"]
 mod from_phones;
+#[path = "store_conformance/life.rs"]
+mod life;
+#[path = "store_conformance/segments.rs"]
+mod segments;
 
 use alarms::*;
+use allowance::*;
 use budgets::*;
 use from_phones::*;
+use life::*;
+use segments::*;
 
 /// Long enough for any commit of a busy machine; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -54,6 +65,7 @@ fn message(lane: Lane, random: u8) -> NewMessage {
         deadline: now.plus(Duration::from_secs(600)),
         caller: "portal".to_owned(),
         idempotency: None,
+        bill: Bill::default(),
     }
 }
 
@@ -259,52 +271,6 @@ async fn withdrawal_and_begin_exclude_each_other(store: impl Operations) {
     counts_agree(&store).await;
 }
 
-async fn one_turn_ends_a_segment_and_begins_the_next(store: impl Operations) {
-    let l = one(&store, NewMessage { segments: 2, ..message(Lane::Bulk, 1) }).await;
-    assert_eq!(l.open, [1, 2]);
-    assert_eq!(begin(&store, &l, 1).await, Begun::Durable);
-    let begun =
-        Begin { id: l.id, epoch: l.epoch, seq: 2, channel: channel(1), whom: None, at: clock::wall() };
-    let first = ended(&l, 1, AttemptState::Submitted, Some(7), Next::Continue);
-    let turn = Turn { ended: vec![first], begun: vec![begun] };
-    assert_eq!(store.turn(turn).await.unwrap(), [Begun::Durable]);
-    // The second is refused: it comes back with only that one open, bound to the same SIM.
-    end(&store, ended(&l, 2, AttemptState::Refused, None, Next::Retry(clock::wall()))).await;
-    nothing_due(&store, Want { channels: vec![channel(2)], ..want(1) }).await;
-    let again = leased(&store, want(1)).await.remove(0);
-    assert_eq!((again.open, again.bound, again.concat_ref), (vec![2], Some(channel(1)), l.concat_ref));
-}
-
-async fn a_message_is_delivered_when_all_its_segments_are(store: impl Operations) {
-    let l = one(&store, NewMessage { segments: 2, ..message(Lane::Bulk, 1) }).await;
-    submit(&store, &l, 1, 255, Next::Continue).await;
-    // The first report overtakes the second segment.
-    assert_eq!(store.report(report(255, Verdict::Delivered)).await.unwrap(), Some(l.id));
-    assert_eq!(state(&store, l.id).await, State::Leased);
-    submit(&store, &l, 2, 0, Next::Rest(State::Submitted)).await;
-    assert_eq!(state(&store, l.id).await, State::Submitted);
-    assert_eq!(store.report(report(0, Verdict::Trying)).await.unwrap(), Some(l.id));
-    assert_eq!(state(&store, l.id).await, State::Submitted);
-    assert_eq!(store.report(report(0, Verdict::Delivered)).await.unwrap(), Some(l.id));
-    assert_eq!(state(&store, l.id).await, State::Delivered);
-    store.report(report(0, Verdict::Failed)).await.unwrap();
-    assert_eq!(state(&store, l.id).await, State::Delivered, "a final report is final");
-    assert_eq!(store.report(report(9, Verdict::Delivered)).await.unwrap(), None);
-    let stranger = Report { recipient: "+491709999999".to_owned(), ..report(0, Verdict::Failed) };
-    assert_eq!(store.report(stranger).await.unwrap(), None);
-    let attempts = store.message(l.id).await.unwrap().unwrap().attempts;
-    assert!(attempts.len() == 2 && attempts.iter().all(|a| a.report == Some(0)));
-    counts_agree(&store).await;
-}
-
-async fn a_failed_segment_fails_the_message(store: impl Operations) {
-    let l = one(&store, NewMessage { segments: 2, ..message(Lane::Bulk, 1) }).await;
-    submit(&store, &l, 1, 1, Next::Continue).await;
-    store.report(report(1, Verdict::Failed)).await.unwrap();
-    submit(&store, &l, 2, 2, Next::Rest(State::Submitted)).await;
-    assert_eq!(state(&store, l.id).await, State::Failed);
-}
-
 async fn a_reused_reference_means_the_newest(store: impl Operations) {
     let old = one(&store, message(Lane::Bulk, 1)).await;
     submit(&store, &old, 1, 5, Next::Rest(State::Submitted)).await;
@@ -393,8 +359,30 @@ async fn leases_lapse(store: impl Operations) {
     assert_eq!(leased(&store, want(1)).await[0].id, l.id);
 }
 
+fn with_key(key: &str, asked: &str, n: u8) -> NewMessage {
+    let idempotency = Some(Idempotency { key: key.to_owned(), asked: Secret::from(asked) });
+    NewMessage { idempotency, ..message(Lane::Bulk, n) }
+}
+
+async fn a_key_for_something_else_is_a_conflict_and_stores_nothing(store: impl Operations) {
+    let first = store.accept(vec![with_key("k", "one", 1)]).await.unwrap()[0].id();
+    // Larger than a chunk, and one key means two things within it.
+    let mut batch: Vec<_> = (2..=251).map(|n| message(Lane::Bulk, n)).collect();
+    batch[7] = with_key("k", "two", 9);
+    batch[8] = with_key("new", "one", 10);
+    batch[240] = with_key("new", "two", 242);
+    batch[241] = with_key("k", "one", 243);
+    let refused = store.accept(batch.clone()).await;
+    assert!(matches!(&refused, Err(StoreError::Conflict(places)) if *places == [7, 240]), "{refused:?}");
+    assert_eq!(all(&store).await.len(), 1, "nothing of it is stored");
+    (batch[7], batch[240]) = (message(Lane::Bulk, 9), message(Lane::Bulk, 242));
+    assert_eq!(store.accept(batch).await.unwrap()[241], Accepted::Before(first));
+    assert_eq!(all(&store).await.len(), 250);
+    counts_agree(&store).await;
+}
+
 async fn a_key_names_one_message(store: impl Operations) {
-    let keyed = |n| NewMessage { idempotency: Some("k".to_owned()), ..message(Lane::Bulk, n) };
+    let keyed = |n| with_key("k", "one", n);
     let got = store.accept(vec![keyed(1), keyed(2)]).await.unwrap();
     assert!(matches!(got[0], Accepted::New(_)));
     assert_eq!(got[1], Accepted::Before(got[0].id()));
@@ -560,7 +548,7 @@ fn embedded() -> (tempfile::TempDir, Store) {
 /// A store in a database of its own; `None` where there is no PostgreSQL.
 #[cfg(feature = "postgres")]
 fn shared() -> Option<(tempfile::TempDir, Store)> {
-    let url = cluster::database()?;
+    let url = cluster::database()?.url();
     let dir = tempfile::tempdir().unwrap();
     let settings = Settings::new(dir.path().join("store.db"), Keyring::generate().unwrap());
     Some((dir, Store::open(Settings { url: Some(Secret::from(url)), ..settings }).unwrap()))
@@ -615,6 +603,10 @@ conformance! {
     leases_lapse
     the_head_of_the_queue_is_told
     a_key_names_one_message
+    a_key_for_something_else_is_a_conflict_and_stores_nothing
+    a_message_keeps_its_reference_and_its_sim
+    no_segment_in_doubt_goes_again_on_bulk
+    a_segment_in_doubt_is_not_delivered_by_the_others
     acceptance_is_all_or_none
     listings_page_and_filter
     a_trigger_is_whole_or_a_conflict
@@ -635,4 +627,16 @@ conformance! {
     a_draining_sim_gets_only_what_began_on_it
     what_is_put_back_for_later_is_leased_then
     holds_are_remembered
+    a_delivered_message_tells_its_life
+    a_lease_given_back_unused_leaves_no_trace
+    endings_name_who_brought_them_about
+    what_was_left_unfinished_is_told
+    a_life_is_bounded_and_tells_its_end
+    what_is_over_budget_is_refused_and_not_counted
+    a_batch_is_counted_once_and_as_a_whole
+    a_repeat_is_neither_counted_nor_refused
+    shadow_lets_in_and_counts_on
+    a_trigger_over_budget_touches_no_token
+    codes_are_judged_when_their_life_is_over
+    budgets_of_earlier_days_are_forgotten
 }

@@ -100,8 +100,11 @@ impl From<&StoreError> for Failure {
             | StoreError::Unwritable(_)
             | StoreError::Unreachable(_)
             | StoreError::Closed => Self::unavailable(),
+            // What validation asks for is answered there; nothing else here is counted.
+            StoreError::OverBudget(_) => Self::unavailable(),
             StoreError::Exists(what) => Self::parameter(format!("{what} exists already.")),
-            StoreError::Engine(_) | StoreError::Sealed(_) => Self::internal(),
+            // A challenge's message has no key.
+            StoreError::Engine(_) | StoreError::Sealed(_) | StoreError::Conflict(_) => Self::internal(),
         }
     }
 }

@@ -6,12 +6,16 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::finding::{Fault, Finding, Findings};
+use super::login_text;
 use super::raw::{self, Limits, Notes, Section, whole};
 use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Sim, Store, UserName, Validate};
 use crate::at::command::{Address, CMGS_SLOW, UssdCode};
 use crate::modem::balance::{Amount, BalanceCheck, Pattern};
 use crate::otp::template::{Template, TemplateError};
 use crate::pdu::Policy;
+use crate::queue::budget::{Budgets, ByDimension, Dimension};
+use crate::queue::conversion::Brake;
+use crate::queue::prefix;
 use crate::route::budget;
 use crate::secret::Secret;
 use crate::units::{Dbm, Iccid};
@@ -50,6 +54,7 @@ pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
     }
     let root = Section::root(&notes, tree.get_ref());
     let modem = modem(root.section("modem"));
+    let sms = sms(root.section("sms"));
     let mut config = Config {
         store: store(root.section("store")),
         key: key(root.section("key")),
@@ -59,8 +64,9 @@ pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
         sims: sims(root.sections("sim"), modem.budget),
         modem,
         admission: admission(root.section("admission")),
-        sms: sms(root.section("sms")),
-        validate: validate(root.section("validate")),
+        budget: budgets(root.section("budget")),
+        validate: validate(root.section("validate"), &sms),
+        sms,
         warnings: Findings::default(),
     };
     root.done();
@@ -79,6 +85,7 @@ pub(super) fn not_utf8(octets: &[u8], at: usize, name: &str) -> Findings {
 fn store(at: Section<'_, '_>) -> Store {
     let mut store = Store::default();
     at.absolute("path", &mut store.path);
+    store.url = url(&at);
     at.duration("keep", &KEEP, &mut store.keep);
     if store.keep < UNWISE_KEEP {
         at.warn(
@@ -89,6 +96,41 @@ fn store(at: Section<'_, '_>) -> Store {
     }
     at.done();
     store
+}
+
+/// Where the shared store is. The text may hold a password, so it is never shown.
+#[cfg(feature = "postgres")]
+fn url(at: &Section<'_, '_>) -> Option<Secret> {
+    let text = Secret::from(at.text("url")?);
+    let wrong = |why| at.fault("url", at.value("url"), Fault::Secret(why));
+    let scheme = |text: &&str| ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
+    let parsed =
+        text.expose_str().filter(scheme).and_then(|text| text.parse::<tokio_postgres::Config>().ok());
+    match parsed {
+        None => wrong("is no URL of a database; write postgres://user@host/database"),
+        Some(parsed) if parsed.get_hosts().is_empty() || parsed.get_dbname().is_none() => {
+            wrong("names no host or no database; write postgres://user@host/database");
+        }
+        Some(parsed) if parsed.get_ssl_mode() == tokio_postgres::config::SslMode::Require => {
+            wrong("asks for TLS, which this release does not speak to a database; use a unix socket or a tunnel");
+        }
+        Some(parsed) if parsed.get_password().is_some() => at.warn(
+            "url",
+            at.value("url"),
+            "has a password in it, which whoever reads this file can read; the server can also know us by the user of a unix socket",
+        ),
+        Some(_) => {}
+    }
+    Some(text)
+}
+
+/// This build has no shared store.
+#[cfg(not(feature = "postgres"))]
+fn url(at: &Section<'_, '_>) -> Option<Secret> {
+    at.text("url")?;
+    let why = "names a shared store, which this build does not have (cargo feature `postgres`); install one that has";
+    at.fault("url", at.value("url"), Fault::Secret(why));
+    None
 }
 
 fn key(at: Section<'_, '_>) -> Key {
@@ -460,6 +502,41 @@ fn admission(at: Section<'_, '_>) -> Admission {
     admission
 }
 
+/// More digits than this are a country, not a block of numbers.
+const LARGEST_BLOCK: u64 = 6;
+
+fn budgets(at: Section<'_, '_>) -> Budgets {
+    let mut budgets = Budgets::default();
+    budgets.mode = at.word("mode").unwrap_or(budgets.mode);
+    at.number("block-digits", 1, LARGEST_BLOCK, &mut budgets.block_digits);
+    by_dimension(&at, &mut budgets.general);
+    let proven = at.section("proven");
+    by_dimension(&proven, &mut budgets.proven);
+    proven.done();
+    let mut brake = Brake { below: 0, least: BRAKE_LEAST };
+    at.number("brake-below", 1, 100, &mut brake.below);
+    at.number("brake-least", 1, UNLIMITED, &mut brake.least);
+    budgets.brake = (brake.below > 0).then_some(brake);
+    if budgets.brake.is_none() && at.value("brake-least").is_some() {
+        at.warn("brake-least", at.value("brake-least"), "has no effect without `brake-below`");
+    }
+    at.done();
+    budgets
+}
+
+/// Fewer codes an hour are chance.
+const BRAKE_LEAST: u32 = 50;
+
+fn by_dimension(at: &Section<'_, '_>, into: &mut ByDimension) {
+    for (dimension, limits) in Dimension::ALL.into_iter().zip(into) {
+        let own = at.section(dimension.as_str());
+        limit(&own, "per-minute", &mut limits.per_minute);
+        limit(&own, "per-hour", &mut limits.per_hour);
+        limit(&own, "per-day", &mut limits.per_day);
+        own.done();
+    }
+}
+
 fn sms(at: Section<'_, '_>) -> Policy {
     let mut policy = Policy::default();
     if let Some(value) = at.value("national-languages") {
@@ -495,10 +572,10 @@ fn allow(at: &Section<'_, '_>, into: &mut Vec<String>) {
             Some(digits) => {
                 (1..=15).contains(&digits.len()) && all_digits(digits) && !digits.starts_with('0')
             }
-            None => (3..=6).contains(&prefix.len()) && all_digits(&prefix),
+            None => prefix == prefix::ANYWHERE || ((3..=6).contains(&prefix.len()) && all_digits(&prefix)),
         };
         if !fits {
-            let remedy = "write '+' and the first digits of the number, or a short code of 3 to 6 digits";
+            let remedy = "write '+' and the first digits of the number, a short code of 3 to 6 digits, or \"*\" for all countries";
             at.fault("allow", Some(value), Fault::Text { value: prefix, remedy });
         } else if into.contains(&prefix) {
             at.fault("allow", Some(value), Fault::Twice(prefix));
@@ -508,7 +585,7 @@ fn allow(at: &Section<'_, '_>, into: &mut Vec<String>) {
     }
 }
 
-fn validate(at: Section<'_, '_>) -> Validate {
+fn validate(at: Section<'_, '_>, sms: &Policy) -> Validate {
     let mut validate = Validate::default();
     at.duration("lifetime", &CHALLENGE, &mut validate.lifetime);
     if validate.lifetime > UNWISE_CHALLENGE {
@@ -519,6 +596,9 @@ fn validate(at: Section<'_, '_>) -> Validate {
     }
     template(&at, "prompt", Template::prompt, &mut validate.prompt);
     template(&at, "text", Template::sms, &mut validate.text);
+    if let Some(why) = login_text::unwise(&validate.text, sms) {
+        at.warn("text", at.value("text"), why);
+    }
     at.number("otp-length", 6, 8, &mut validate.otp_length);
     at.number("max-failures", 1, 1_000, &mut validate.max_failures);
     if validate.max_failures > UNWISE_FAILURES {

@@ -20,6 +20,7 @@ use crate::modem::exchange::Roaming;
 use crate::modem::profile::Library;
 use crate::pdu::Language;
 use crate::pdu::segment::{Allowed, Policy, Transliteration};
+use crate::queue::budget::{Budgets, Mode};
 use crate::route::budget::Limits;
 use crate::secret::Secret;
 use crate::units::{Dbm, Iccid};
@@ -27,6 +28,7 @@ use crate::units::{Dbm, Iccid};
 mod check;
 pub mod diff;
 pub mod finding;
+mod login_text;
 mod notes;
 mod raw;
 
@@ -58,6 +60,8 @@ pub struct Config {
     pub sims: Vec<Sim>,
     /// `[admission]`
     pub admission: Admission,
+    /// `[budget]`
+    pub budget: Budgets,
     /// `[sms]`
     pub sms: Policy,
     /// `[validate]`
@@ -69,8 +73,10 @@ pub struct Config {
 /// Where messages, tokens and challenges are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
-    /// The database file.
+    /// The database file; with `url`, only its directory is used.
     pub path: PathBuf,
+    /// The database that several appliances share, instead of the file.
+    pub url: Option<Secret>,
     /// How long finished messages stay.
     pub keep: Duration,
 }
@@ -218,7 +224,7 @@ pub struct Sim {
 pub struct Admission {
     /// Calling code without plus that completes national numbers.
     pub default_country: Option<String>,
-    /// Number prefixes (`+49`) that may be sent to; empty allows all.
+    /// Number prefixes (`+49`), whole short codes or `*`; empty: the default country, or all without one.
     pub allow: Vec<String>,
     /// Segments one message may take, 1..=255.
     pub max_segments: u8,
@@ -252,7 +258,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 impl Default for Store {
     fn default() -> Self {
-        Self { path: "/var/lib/smsotpd/smsotpd.db".into(), keep: DAY * 30 }
+        Self { path: "/var/lib/smsotpd/smsotpd.db".into(), url: None, keep: DAY * 30 }
     }
 }
 
@@ -410,6 +416,11 @@ impl Word for Transliteration {
 
 impl Word for Allowed {
     const WORDS: &'static [(&'static str, Self)] = &[("any", Self::Any), ("gsm7", Self::Gsm7)];
+}
+
+impl Word for Mode {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("off", Self::Off), ("shadow", Self::Shadow), ("enforce", Self::Enforce)];
 }
 
 impl Word for Roaming {

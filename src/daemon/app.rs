@@ -82,7 +82,14 @@ impl StartError {
         match self {
             Self::Key(_) | Self::Template(_) | Self::PinFile { .. } | Self::Caller(_) => EX_CONFIG,
             // Another release or another key is wanted: trying again would change nothing.
-            Self::Open(OpenError::Newer { .. } | OpenError::UnknownKey { .. }) => EX_CONFIG,
+            Self::Open(
+                OpenError::Newer { .. }
+                | OpenError::NewerShared { .. }
+                | OpenError::UnknownKey { .. }
+                | OpenError::Appliance { .. }
+                | OpenError::NoSharedEngine,
+            ) => EX_CONFIG,
+            Self::Open(OpenError::Shared { .. }) => EX_UNAVAILABLE,
             Self::Open(_) => EX_CANTCREAT,
             Self::Store(_) | Self::Listen(_) => EX_UNAVAILABLE,
         }
@@ -142,6 +149,7 @@ impl App {
         let key = key::load(&config.key.path)?;
         let pins = PinMemory::new(pin_file(config), Secret::new(key.mac("pin-memory", &[]).to_vec()));
         let mut open = engine::Settings::new(&config.store.path, key);
+        open.url = config.store.url.clone();
         open.commit_pause = bench_commit_pause();
         let store = Store::open(open)?;
         let recovered = store.recover(clock::wall()).await?;

@@ -13,8 +13,10 @@ use super::{
 use crate::alarm::Alarm;
 use crate::number::Number;
 use crate::provider::ChannelId;
+use crate::queue::conversion::Conversions;
 use crate::queue::message::{MessageId, NewMessage};
 use crate::route::budget::Recipient;
+use crate::telemetry::over_budget::OverBudget;
 use crate::units::{MessageRef, UnixMs};
 
 /// A cloneable handle to the store.
@@ -75,6 +77,16 @@ impl Store {
             Engine::Embedded(store) => store.stats(),
             #[cfg(feature = "postgres")]
             Engine::Shared(store) => store.stats(),
+        }
+    }
+
+    /// What is counted of requests over budget.
+    #[must_use]
+    pub fn over_budget(&self) -> &OverBudget {
+        match &self.0 {
+            Engine::Embedded(store) => store.over_budget(),
+            #[cfg(feature = "postgres")]
+            Engine::Shared(store) => store.over_budget(),
         }
     }
 
@@ -196,6 +208,10 @@ impl Operations for Store {
 
     async fn trigger(&self, triggers: Vec<Trigger>) -> Result<Triggered, StoreError> {
         engine!(self, trigger(triggers))
+    }
+
+    async fn conversions(&self, since: UnixMs, now: UnixMs) -> Result<Conversions, StoreError> {
+        engine!(self, conversions(since, now))
     }
 
     async fn challenges(&self, serials: Vec<String>) -> Result<Vec<ChallengeRecord>, StoreError> {

@@ -15,8 +15,11 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::sqlite::read::Readers;
+use super::sqlite::recovery::TakenBack;
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
-use super::sqlite::{self, Tx, accept, alarms, inbox, lease, recovery, report, spent, tokens, turn, upgrade};
+use super::sqlite::{
+    self, Tx, accept, alarms, allowance, inbox, lease, recovery, report, spent, tokens, turn, upgrade,
+};
 use super::{
     ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
     InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, SpentRecord,
@@ -25,10 +28,13 @@ use super::{
 use crate::alarm::Alarm;
 use crate::number::Number;
 use crate::provider::ChannelId;
+use crate::queue::conversion::{self, Conversions};
+use crate::queue::life::Actor;
 use crate::queue::message::{MessageId, NewMessage};
 use crate::route::budget::Recipient;
 use crate::secret::Secret;
 use crate::store::seal::{KeyId, Keyring};
+use crate::telemetry::over_budget::OverBudget;
 use crate::units::{MessageRef, UnixMs};
 
 pub use super::either::Store;
@@ -46,7 +52,7 @@ pub(super) const CHUNK: usize = 200;
 /// Rows of one piece of the janitor's work.
 const PIECE: usize = recovery::PIECE as usize;
 /// A dead challenge is kept so long, so that a late answer is told that it is late.
-pub(super) const DEAD_CHALLENGE: Duration = Duration::from_secs(3600);
+pub(super) const DEAD_CHALLENGE: Duration = conversion::WINDOW;
 
 /// What the store needs to know.
 #[derive(Debug)]
@@ -248,6 +254,12 @@ impl Embedded {
         }
     }
 
+    /// What is counted of requests over budget.
+    #[must_use]
+    pub fn over_budget(&self) -> &OverBudget {
+        &self.shared.counters.over
+    }
+
     /// Why the last write was refused for want of a disk that takes it; `None` once something was written again.
     #[must_use]
     pub fn unwritable(&self) -> Option<String> {
@@ -286,15 +298,10 @@ impl Embedded {
         answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    async fn take_back(
-        &self,
-        lapsed: UnixMs,
-        cause: &'static str,
-        now: UnixMs,
-    ) -> Result<Recovered, StoreError> {
+    async fn take_back(&self, lapsed: UnixMs, by: TakenBack, now: UnixMs) -> Result<Recovered, StoreError> {
         let mut all = Recovered::default();
         loop {
-            let (some, more) = self.write(PIECE, move |tx| recovery::recover(tx, lapsed, cause, now)).await?;
+            let (some, more) = self.write(PIECE, move |tx| recovery::recover(tx, lapsed, by, now)).await?;
             all.requeued += some.requeued;
             all.uncertain += some.uncertain;
             all.repeated += some.repeated;
@@ -371,9 +378,12 @@ impl Drop for Waiting<'_> {
 impl Operations for Embedded {
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
         let mut accepted = Vec::with_capacity(messages.len());
+        // What is counted, or carries keys, is let in or refused as a whole.
+        let whole = |message: &NewMessage| message.idempotency.is_some() || !message.bill.charges.is_empty();
+        let most = if messages.iter().any(whole) { messages.len() } else { CHUNK };
         let mut rest = messages.into_iter();
         loop {
-            let chunk: Vec<_> = rest.by_ref().take(CHUNK).collect();
+            let chunk: Vec<_> = rest.by_ref().take(most).collect();
             let rows = chunk.len();
             if rows == 0 {
                 return Ok(accepted);
@@ -458,7 +468,8 @@ impl Operations for Embedded {
         caller: Option<String>,
         now: UnixMs,
     ) -> Result<Withdrawn, StoreError> {
-        self.write(1, move |tx| tokens::withdraw(tx, id, caller.as_deref(), now)).await
+        let actor = if caller.is_some() { Actor::Caller } else { Actor::Operator };
+        self.write(1, move |tx| tokens::withdraw(tx, id, caller.as_deref(), actor, now)).await
     }
 
     async fn message(&self, id: MessageId) -> Result<Option<MessageRecord>, StoreError> {
@@ -498,6 +509,10 @@ impl Operations for Embedded {
         self.submit(triggers.len() * 3, permit, move |tx| accept::trigger(tx, &triggers)).await
     }
 
+    async fn conversions(&self, since: UnixMs, now: UnixMs) -> Result<Conversions, StoreError> {
+        self.shared.readers.ask(move |view| view.conversions(since, now)).await
+    }
+
     async fn challenges(&self, serials: Vec<String>) -> Result<Vec<ChallengeRecord>, StoreError> {
         self.shared.readers.ask(move |view| view.challenges(&serials)).await
     }
@@ -523,19 +538,22 @@ impl Operations for Embedded {
     }
 
     async fn recover(&self, now: UnixMs) -> Result<Recovered, StoreError> {
-        self.take_back(UnixMs(i64::MAX), "the daemon stopped while it was leaving", now).await
+        let cause = "the daemon stopped while it was leaving";
+        self.take_back(UnixMs(i64::MAX), TakenBack { actor: Actor::Recovery, cause }, now).await
     }
 
     async fn sweep(&self, now: UnixMs, keep: Duration) -> Result<(), StoreError> {
         let (old, dead) = (now.minus(keep), now.minus(DEAD_CHALLENGE));
         let over = now.minus(ALARM_KEPT);
         self.expire(now).await?;
-        self.take_back(now, "its lease lapsed while it was leaving", now).await?;
+        let cause = "its lease lapsed while it was leaving";
+        self.take_back(now, TakenBack { actor: Actor::Janitor, cause }, now).await?;
         self.purge(old).await?;
         while self.write(PIECE, move |tx| recovery::purge_challenges(tx, dead)).await? {}
         while self.write(PIECE, move |tx| inbox::purge(tx, old, now)).await? {}
         while self.write(PIECE, move |tx| alarms::purge(tx, over)).await? {}
         while self.write(PIECE, move |tx| spent::purge(tx, now)).await? {}
+        while self.write(PIECE, move |tx| allowance::purge(tx, now)).await? {}
         while self.write(PIECE, move |tx| inbox::expire(tx, now)).await? {}
         self.remove_copies(old).await
     }

@@ -10,12 +10,13 @@
 
 mod accept;
 mod alarms;
+mod allowance;
 mod appliance;
 pub(super) mod handle;
 mod inbox;
 mod lease;
-mod life;
 mod link;
+mod messages;
 mod read;
 mod recovery;
 mod report;
@@ -38,6 +39,7 @@ use super::seal::Keyring;
 use super::sqlite::lease::Hints;
 use crate::number::Number;
 use crate::queue::message::{Lane, MessageId, State};
+use crate::telemetry::over_budget::OverBudget;
 use crate::units::UnixMs;
 
 /// What a job sees of the transaction it runs in.
@@ -52,6 +54,10 @@ pub(super) struct Tx<'a> {
     shift: Cell<i64>,
     hints: &'a RefCell<Hints>,
     ledger: RefCell<Ledger>,
+    /// Requests over budget.
+    over: &'a OverBudget,
+    /// Nothing else runs in this transaction.
+    alone: bool,
     /// Something came into the queue of which the other appliances do not know.
     news: Cell<bool>,
 }

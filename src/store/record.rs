@@ -10,6 +10,8 @@ use super::AttemptState;
 use crate::alarm::Severity;
 use crate::number::Number;
 use crate::provider::{ChannelId, Segment};
+use crate::queue::budget::Over;
+use crate::queue::life::Transition;
 use crate::queue::message::{Lane, MessageId, NewMessage, State};
 use crate::route::budget::Spent;
 use crate::secret::Secret;
@@ -135,8 +137,14 @@ pub struct MessageRecord {
     pub caller: String,
     /// Cause of the last refusal or doubt.
     pub cause: Option<String>,
+    /// A handset report is wanted.
+    pub report: bool,
+    /// When its lease lapses; of the last one, if it is not leased.
+    pub lease_until: UnixMs,
     /// Attempts, oldest first; left empty in listings.
     pub attempts: Vec<AttemptRecord>,
+    /// All that happened to it, oldest first; left empty in listings.
+    pub life: Vec<Transition>,
 }
 
 /// An attempt as shown to people.
@@ -244,12 +252,19 @@ pub struct Trigger {
 }
 
 /// Whether a challenge was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Triggered {
     /// Counter, challenge and message are durable.
     Opened,
     /// The token's counter moved meanwhile: read again and decide again.
     Conflict,
+    /// A message is over budget; without it the others may be opened.
+    OverBudget {
+        /// Which of the triggers.
+        place: usize,
+        /// Over which.
+        over: Over,
+    },
 }
 
 /// Rows by state, for metrics and status.

@@ -34,8 +34,28 @@ pub(crate) struct Cluster {
     _shell: Child,
 }
 
-/// The URL of a new database; `None`, said once, where there is no PostgreSQL.
-pub(crate) fn database() -> Option<String> {
+/// A database of a test's own.
+pub(crate) struct Database {
+    /// The directory of the server's socket.
+    pub(crate) directory: PathBuf,
+    name: String,
+}
+
+impl Database {
+    /// Its URL.
+    pub(crate) fn url(&self) -> String {
+        self.url_at(&self.directory)
+    }
+
+    /// Its URL for a socket in another directory, behind which the server is.
+    pub(crate) fn url_at(&self, directory: &Path) -> String {
+        let host = directory.display().to_string().replace('/', "%2F");
+        format!("postgres://smsotpd@{host}/{}", self.name)
+    }
+}
+
+/// A new database; `None`, said once, where there is no PostgreSQL.
+pub(crate) fn database() -> Option<Database> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
     CLUSTER.get_or_init(start).as_ref().map(Cluster::database)
 }
@@ -82,7 +102,7 @@ fn programs() -> Option<PathBuf> {
 
 impl Cluster {
     /// Makes a database of its own.
-    fn database(&self) -> String {
+    fn database(&self) -> Database {
         let mut made = self.made.lock().unwrap();
         *made += 1;
         let name = format!("t{made}");
@@ -92,6 +112,6 @@ impl Cluster {
             .output()
             .unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        format!("postgres://smsotpd@{}/{name}", socket.replace('/', "%2F"))
+        Database { directory: self.directory.clone(), name }
     }
 }

@@ -20,23 +20,29 @@ use super::read::View;
 use super::recovery::{PIECE, Whose};
 use super::time::{Stamp, Times};
 use super::writer::{Asked, Demand, Ground, Job, Task, Writer};
-use super::{Tx, accept, alarms, appliance, inbox, lease, recovery, report, schema, spent, tokens};
+use super::{
+    Tx, accept, alarms, allowance, appliance, inbox, lease, recovery, report, schema, spent, tokens,
+};
 use crate::alarm::Alarm;
 use crate::clock;
 use crate::number::Number;
 use crate::provider::ChannelId;
+use crate::queue::conversion::Conversions;
+use crate::queue::life::Actor;
 use crate::queue::message::{MessageId, NewMessage};
 use crate::route::budget::Recipient;
 use crate::secret::Secret;
 use crate::store::engine::{
     ACCEPTS, CHUNK, DEAD_CHALLENGE, DEMANDS, OTHERS, OpenError, SPARE, Settings, Stats, permit,
 };
+use crate::store::sqlite::recovery::TakenBack;
 use crate::store::sqlite::writer::Counters;
 use crate::store::{
     ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
     InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, SpentRecord,
     StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
 };
+use crate::telemetry::over_budget::OverBudget;
 use crate::units::{MessageRef, UnixMs};
 
 /// Connections for questions; with the writer's an appliance has three.
@@ -50,7 +56,7 @@ const GHOST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A cloneable handle to the shared store.
 #[derive(Debug, Clone)]
-pub struct Shared {
+pub(in crate::store) struct Shared {
     inner: Arc<Inner>,
 }
 
@@ -78,7 +84,7 @@ impl Shared {
     ///
     /// # Errors
     /// When the database cannot be reached or is not ours to use: see [`OpenError`].
-    pub fn open(url: &Secret, settings: Settings) -> Result<Self, OpenError> {
+    pub(in crate::store) fn open(url: &Secret, settings: Settings) -> Result<Self, OpenError> {
         let refused = |reason: String| OpenError::Shared { place: "url".to_owned(), reason };
         let address = Address::parse(url).map_err(refused)?;
         let place = address.shown.clone();
@@ -125,7 +131,7 @@ impl Shared {
     }
 
     /// Finishes what is queued and ends the connections; later calls answer [`StoreError::Closed`].
-    pub async fn close(&self) {
+    pub(in crate::store) async fn close(&self) {
         let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(thread) = thread else { return };
         for permits in [&self.inner.accepts, &self.inner.others, &self.inner.demands] {
@@ -141,7 +147,7 @@ impl Shared {
     ///
     /// # Errors
     /// [`StoreError::Closed`].
-    pub async fn pulse(&self) -> Result<(), StoreError> {
+    pub(in crate::store) async fn pulse(&self) -> Result<(), StoreError> {
         let (answer, answered) = oneshot::channel();
         self.inner.pulses.send(answer).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)
@@ -149,16 +155,22 @@ impl Shared {
 
     /// What the writer did so far.
     #[must_use]
-    pub fn stats(&self) -> Stats {
+    pub(in crate::store) fn stats(&self) -> Stats {
         Stats {
             commits: self.inner.counters.commits.load(Ordering::Relaxed),
             jobs: self.inner.counters.jobs.load(Ordering::Relaxed),
         }
     }
 
+    /// What is counted of requests over budget.
+    #[must_use]
+    pub(in crate::store) fn over_budget(&self) -> &OverBudget {
+        &self.inner.counters.over
+    }
+
     /// Why nothing can be written at present.
     #[must_use]
-    pub fn unwritable(&self) -> Option<String> {
+    pub(in crate::store) fn unwritable(&self) -> Option<String> {
         self.inner.counters.unwritable.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -206,17 +218,12 @@ impl Shared {
         answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    async fn take_back(
-        &self,
-        whose: Whose,
-        cause: &'static str,
-        now: UnixMs,
-    ) -> Result<Recovered, StoreError> {
+    async fn take_back(&self, whose: Whose, by: TakenBack, now: UnixMs) -> Result<Recovered, StoreError> {
         let mut all = Recovered::default();
         loop {
             let rows = usize::try_from(PIECE).unwrap_or(0);
             let (some, more) =
-                self.write(rows, async move |tx| recovery::recover(tx, whose, cause, now).await).await?;
+                self.write(rows, async move |tx| recovery::recover(tx, whose, by, now).await).await?;
             all.requeued += some.requeued;
             all.uncertain += some.uncertain;
             all.repeated += some.repeated;
@@ -378,9 +385,12 @@ impl Drop for Waiting<'_> {
 impl Operations for Shared {
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
         let mut accepted = Vec::with_capacity(messages.len());
+        // What is counted, or carries keys, is let in or refused as a whole.
+        let whole = |message: &NewMessage| message.idempotency.is_some() || !message.bill.charges.is_empty();
+        let most = if messages.iter().any(whole) { messages.len() } else { CHUNK };
         let mut rest = messages.into_iter();
         loop {
-            let chunk: Vec<_> = rest.by_ref().take(CHUNK).collect();
+            let chunk: Vec<_> = rest.by_ref().take(most).collect();
             let rows = chunk.len();
             if rows == 0 {
                 return Ok(accepted);
@@ -469,7 +479,8 @@ impl Operations for Shared {
         caller: Option<String>,
         now: UnixMs,
     ) -> Result<Withdrawn, StoreError> {
-        self.write(1, async move |tx| tokens::withdraw(tx, id, caller.as_deref(), now).await).await
+        let actor = if caller.is_some() { Actor::Caller } else { Actor::Operator };
+        self.write(1, async move |tx| tokens::withdraw(tx, id, caller.as_deref(), actor, now).await).await
     }
 
     async fn message(&self, id: MessageId) -> Result<Option<MessageRecord>, StoreError> {
@@ -511,6 +522,10 @@ impl Operations for Shared {
         self.submit(3, permit, brought, work).await
     }
 
+    async fn conversions(&self, since: UnixMs, now: UnixMs) -> Result<Conversions, StoreError> {
+        self.ask(async move |view| view.conversions(since, now).await).await
+    }
+
     async fn challenges(&self, serials: Vec<String>) -> Result<Vec<ChallengeRecord>, StoreError> {
         self.ask(async move |view| view.challenges(&serials).await).await
     }
@@ -536,7 +551,8 @@ impl Operations for Shared {
     }
 
     async fn recover(&self, now: UnixMs) -> Result<Recovered, StoreError> {
-        self.take_back(Whose::Own, "the daemon stopped while it was leaving", now).await
+        let cause = "the daemon stopped while it was leaving";
+        self.take_back(Whose::Own, TakenBack { actor: Actor::Recovery, cause }, now).await
     }
 
     async fn sweep(&self, now: UnixMs, keep: Duration) -> Result<(), StoreError> {
@@ -544,12 +560,14 @@ impl Operations for Shared {
         let over = now.minus(ALARM_KEPT);
         let rows = usize::try_from(PIECE).unwrap_or(0);
         while self.write(rows, async move |tx| recovery::expire(tx, now).await).await? {}
-        self.take_back(Whose::Lapsed(now), "its lease lapsed while it was leaving", now).await?;
+        let cause = "its lease lapsed while it was leaving";
+        self.take_back(Whose::Lapsed(now), TakenBack { actor: Actor::Janitor, cause }, now).await?;
         while self.write(rows, async move |tx| recovery::purge(tx, old).await).await? {}
         while self.write(rows, async move |tx| recovery::purge_challenges(tx, dead).await).await? {}
         while self.write(rows, async move |tx| inbox::purge(tx, old, now).await).await? {}
         while self.write(rows, async move |tx| alarms::purge(tx, over).await).await? {}
         while self.write(rows, async move |tx| spent::purge(tx, now).await).await? {}
+        while self.write(rows, async move |tx| allowance::purge(tx, now).await).await? {}
         while self.write(rows, async move |tx| inbox::expire(tx, now).await).await? {}
         Ok(())
     }

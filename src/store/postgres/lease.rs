@@ -5,15 +5,17 @@ use std::cell::RefCell;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::life::{self, Lives};
-use super::{Tx, count_of, id_of, lane_of, number_of, octet_of, state_of};
+use super::messages::{self, Messages};
+use super::{Tx, count_of, id_of, lane_of, number_of, octet_of, recovery, state_of};
 use crate::pdu::Coding;
 use crate::provider::ChannelId;
+use crate::queue::life::{Actor, Move};
 use crate::queue::message::{Lane, MessageId, State};
 use crate::route::budget::Recipient;
 use crate::secret::Secret;
 use crate::store::seal::Place;
 use crate::store::sqlite::lease::Hints;
+use crate::store::sqlite::recovery::OVERDUE;
 use crate::store::{Leased, StoreError, Want};
 use crate::units::UnixMs;
 
@@ -30,7 +32,9 @@ macro_rules! take {
             UPDATE message SET state = CASE WHEN deadline <= $2 THEN 5 ELSE 1 END,
                 epoch = epoch + CASE WHEN deadline <= $2 THEN 0 ELSE 1 END, lease_until = $5, holder = $6,
                 changed = CASE WHEN deadline <= $2 THEN $2 ELSE changed END,
-                cause = CASE WHEN deadline <= $2 THEN coalesce(cause, 'its deadline passed') ELSE cause END
+                cause = CASE WHEN deadline <= $2 THEN coalesce(cause, $7) ELSE cause END,
+                life = CASE WHEN deadline > $2 THEN CASE WHEN octet_length(life) < $9 THEN life || $8 ELSE life END
+                    WHEN octet_length(life) < $11 THEN life || $10 ELSE life END
             FROM due WHERE message.id = due.id
             RETURNING message.id, epoch, recipient, body, flash, report, deadline, segments, channel, refused_by, concat_ref,
                 coding, refusals, uncertain, due, state, lane"
@@ -76,6 +80,10 @@ async fn lane_of_want(
     let channels: Vec<&str> = want.channels.iter().map(|channel| &*channel.0).collect();
     let sql = if want.begun_only { TAKE_BEGUN } else { TAKE };
     let until = tx.now.plus(want.lease);
+    let entry = |state, actor| Move { state, actor, at: tx.now, cause: None }.entry();
+    let leased_entry = entry(State::Leased, Actor::Dispatcher);
+    let expired = entry(State::Expired, Actor::Janitor);
+    let (leased_room, room) = (recovery::room(State::Leased), recovery::room(State::Expired));
     for _ in 0..ROUNDS {
         let rest = most.saturating_sub(leased.len());
         if rest == 0 {
@@ -83,8 +91,19 @@ async fn lane_of_want(
         }
         let limit = i64::try_from(rest).unwrap_or(i64::MAX);
         let code = lane as i16;
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
-            [&code, &tx.now.0, &channels, &limit, &until.0, &tx.me];
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 11] = [
+            &code,
+            &tx.now.0,
+            &channels,
+            &limit,
+            &until.0,
+            &tx.me,
+            &OVERDUE,
+            &leased_entry,
+            &leased_room,
+            &expired,
+            &room,
+        ];
         let after: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&code, &tx.now.0];
         let (taken, next) = tokio::try_join!(tx.link.query(sql, &values), tx.link.first(NEXT_DUE, &after))?;
         let complete = taken.len() < rest;
@@ -112,7 +131,7 @@ async fn take_in(
 ) -> Result<(), StoreError> {
     let again = taken.iter().filter(|row| row.try_get::<_, i64>(1).is_ok_and(|epoch| epoch > 1));
     let again = again.map(|row| row.try_get(0)).collect::<Result<Vec<Uuid>, _>>()?;
-    let attempts = life::parts_of(tx, &again).await?;
+    let attempts = messages::parts_of(tx, &again).await?;
     taken.sort_by_cached_key(|row| (row.try_get::<_, i64>(14).ok(), row.try_get::<_, Uuid>(0).ok()));
     let mut at_rest = Vec::new();
     for row in &taken {
@@ -130,7 +149,7 @@ async fn take_in(
         };
         let (segments, uncertain) = (octet_of(row, 7)?, count_of(row, 13)?);
         let tried = attempts.get(&id).map(Vec::as_slice).unwrap_or_default();
-        let parts = life::parts(tried.iter().copied());
+        let parts = messages::parts(tried.iter().copied());
         let open = parts.open(lane, segments, uncertain);
         if failed.is_some() || open.is_empty() {
             let done = if parts.all_submitted(segments) { State::Submitted } else { State::Uncertain };
@@ -163,13 +182,14 @@ async fn take_in(
     if at_rest.is_empty() {
         return Ok(());
     }
-    let mut lives = Lives::load(tx, at_rest.iter().map(|(id, ..)| *id)).await?;
+    let mut messages = Messages::load(tx, at_rest.iter().map(|(id, ..)| *id)).await?;
     for (id, state, cause) in at_rest {
-        if let Some(life) = lives.get(id) {
-            life.rest(state, cause.as_deref(), tx.now.0);
+        if let Some(message) = messages.get(id) {
+            let actor = Actor::Dispatcher;
+            message.rest(&Move { state, actor, at: tx.now, cause: cause.as_deref() });
         }
     }
-    lives.save(tx).await
+    messages.save(tx).await
 }
 
 fn place(id: &MessageId) -> Place<'_> {
@@ -182,11 +202,11 @@ pub(super) async fn release(
     leases: &[(MessageId, i64)],
     due: Option<UnixMs>,
 ) -> Result<(), StoreError> {
-    let mut lives = Lives::load(tx, leases.iter().map(|(id, _)| *id)).await?;
+    let mut messages = Messages::load(tx, leases.iter().map(|(id, _)| *id)).await?;
     for (id, epoch) in leases {
-        if let Some(life) = lives.get(*id) {
-            life.release(*epoch, due.map(|due| tx.at(due)));
+        if let Some(message) = messages.get(*id) {
+            message.release(*epoch, due.map(|due| tx.at(due)), tx.now);
         }
     }
-    lives.save(tx).await
+    messages.save(tx).await
 }

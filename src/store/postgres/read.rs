@@ -7,6 +7,7 @@ use super::link::Link;
 use super::{corrupt, count_of, id_of, lane_of, number_of, octet_of, state_of, time, uuid};
 use crate::alarm::Severity;
 use crate::provider::ChannelId;
+use crate::queue::life::{self, Stands, Transition};
 use crate::queue::message::MessageId;
 use crate::secret::Secret;
 use crate::store::seal::{Keyring, Place};
@@ -22,7 +23,8 @@ const LISTED: usize = 1000;
 macro_rules! message {
     ($rest:literal) => {
         concat!(
-            "SELECT id, lane, state, recipient, body, segments, created, deadline, changed, caller, cause FROM message ",
+            "SELECT id, lane, state, recipient, body, segments, created, deadline, changed, caller, cause,
+             report, lease_until, life FROM message ",
             $rest
         )
     };
@@ -57,7 +59,7 @@ impl View<'_> {
         time::shifted(asker, self.shift)
     }
 
-    fn time(&self, row: &Row, at: usize) -> Result<UnixMs, StoreError> {
+    pub(super) fn time(&self, row: &Row, at: usize) -> Result<UnixMs, StoreError> {
         Ok(UnixMs(row.try_get::<_, i64>(at)?.saturating_sub(self.shift)))
     }
 
@@ -70,6 +72,7 @@ impl View<'_> {
             return Ok(None);
         };
         let mut record = self.message_of(&row)?;
+        record.life = self.life_of(&row, &record)?;
         record.attempts = self.attempts(id).await?;
         Ok(Some(record))
     }
@@ -217,8 +220,22 @@ impl View<'_> {
             changed: self.time(row, 8)?,
             caller: row.try_get(9)?,
             cause: row.try_get(10)?,
+            report: row.try_get(11)?,
+            lease_until: self.time(row, 12)?,
             attempts: Vec::new(),
+            life: Vec::new(),
         })
+    }
+
+    /// Its life, which is written by the server's clock.
+    fn life_of(&self, row: &Row, record: &MessageRecord) -> Result<Vec<Transition>, StoreError> {
+        let (created, changed) = (UnixMs(row.try_get(6)?), UnixMs(row.try_get(8)?));
+        let stands = Stands { created, state: record.state, changed, cause: record.cause.as_deref() };
+        let mut life = life::told(row.try_get(13)?, stands);
+        for one in &mut life {
+            one.at = UnixMs(one.at.0.saturating_sub(self.shift));
+        }
+        Ok(life)
     }
 
     fn inbox_of(&self, row: &Row) -> Result<InboxRecord, StoreError> {

@@ -3,9 +3,11 @@
 //! Every function does a bounded piece, so that no commit is long; the caller asks until nothing is left. Two appliances may sweep at
 //! once: what one has locked the other passes over.
 
-use super::life::Lives;
+use super::messages::Messages;
 use super::{Tx, id_of, lane_of, state_of};
+use crate::queue::life::{self, Actor, Move};
 use crate::queue::message::{MessageId, State};
+use crate::store::sqlite::recovery::{OVERDUE, TakenBack};
 use crate::store::{Begin, Recovered, StoreError};
 use crate::units::UnixMs;
 
@@ -17,7 +19,8 @@ const OWN: &str = "SELECT id FROM message WHERE state = 1 AND holder = $1 LIMIT 
 const LAPSED: &str = "SELECT id FROM message WHERE state = 1 AND lease_until <= $1
     ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED";
 
-const EXPIRE: &str = "UPDATE message SET state = 5, changed = $1, cause = coalesce(cause, 'its deadline passed')
+const EXPIRE: &str = "UPDATE message SET state = 5, changed = $1, cause = coalesce(cause, $3),
+    life = CASE WHEN octet_length(life) < $5 THEN life || $4 ELSE life END
     WHERE id IN (SELECT id FROM message WHERE state = 0 AND deadline <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING lane";
 
 const PURGE: &str = "DELETE FROM message WHERE id IN
@@ -40,7 +43,7 @@ pub(super) enum Whose {
 pub(super) async fn recover(
     tx: &Tx<'_>,
     whose: Whose,
-    cause: &str,
+    by: TakenBack,
     now: UnixMs,
 ) -> Result<(Recovered, bool), StoreError> {
     let rows = match whose {
@@ -48,13 +51,13 @@ pub(super) async fn recover(
         Whose::Lapsed(at) => tx.link.query(LAPSED, &[&tx.at(at), &PIECE]).await?,
     };
     let ids = rows.iter().map(|row| id_of(row, 0)).collect::<Result<Vec<_>, _>>()?;
-    let mut lives = Lives::load(tx, ids).await?;
+    let mut messages = Messages::load(tx, ids).await?;
     let mut recovered = Recovered::default();
     let now = tx.at(now);
-    for life in lives.all() {
-        life.recover(cause, now, &mut recovered);
+    for message in messages.all() {
+        message.recover(by, now, &mut recovered);
     }
-    lives.save(tx).await?;
+    messages.save(tx).await?;
     Ok((recovered, rows.len() >= usize::try_from(PIECE).unwrap_or(usize::MAX)))
 }
 
@@ -79,27 +82,29 @@ impl Doubt {
 pub(super) async fn undo(tx: &Tx<'_>, doubt: &Doubt) -> Result<(), StoreError> {
     let begun = doubt.begun.iter().map(|begin| begin.id);
     let leased = doubt.leased.iter().map(|(id, _)| *id);
-    let mut lives = Lives::load(tx, begun.chain(leased).chain(doubt.accepted.iter().copied())).await?;
+    let mut messages = Messages::load(tx, begun.chain(leased).chain(doubt.accepted.iter().copied())).await?;
     for begin in &doubt.begun {
-        let back = lives.get(begin.id).and_then(|life| life.never_begun(begin, tx.now.0));
+        let back = messages.get(begin.id).and_then(|message| message.never_begun(begin, tx.now.0));
         tx.ledger.borrow_mut().back(back);
     }
     for (id, epoch) in &doubt.leased {
-        if let Some(life) = lives.get(*id) {
-            life.release(*epoch, None);
+        if let Some(message) = messages.get(*id) {
+            message.release(*epoch, None, tx.now);
         }
     }
     for id in &doubt.accepted {
-        if let Some(life) = lives.get(*id) {
-            life.withdraw(tx.now.0);
+        if let Some(message) = messages.get(*id) {
+            message.withdraw(Actor::Caller, tx.now.0);
         }
     }
-    lives.save(tx).await
+    messages.save(tx).await
 }
 
 /// Expires overdue messages; `true` if more may be left.
 pub(super) async fn expire(tx: &Tx<'_>, now: UnixMs) -> Result<bool, StoreError> {
-    let rows = tx.link.query(EXPIRE, &[&tx.at(now), &PIECE]).await?;
+    let at = tx.at(now);
+    let entry = Move { state: State::Expired, actor: Actor::Janitor, at: UnixMs(at), cause: None }.entry();
+    let rows = tx.link.query(EXPIRE, &[&at, &PIECE, &OVERDUE, &entry, &room(State::Expired)]).await?;
     for row in &rows {
         tx.ledger.borrow_mut().moved(lane_of(row, 0)?, State::Queued, State::Expired);
     }
@@ -123,4 +128,9 @@ pub(super) async fn purge_challenges(tx: &Tx<'_>, dead: UnixMs) -> Result<bool, 
 
 fn is_full(rows: usize) -> bool {
     rows >= usize::try_from(PIECE).unwrap_or(usize::MAX)
+}
+
+/// Octets of a life below which an entry about this state is kept.
+pub(super) fn room(state: State) -> i32 {
+    i32::try_from(life::room(state)).unwrap_or(i32::MAX)
 }

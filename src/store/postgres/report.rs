@@ -1,20 +1,18 @@
 //! What comes back: handset reports and late confirmations.
 
-use std::time::Duration;
-
-use super::life::Lives;
+use super::messages::Messages;
 use super::{Tx, id_of};
 use crate::number::Number;
 use crate::provider::ChannelId;
+use crate::queue::life::Actor;
 use crate::queue::message::MessageId;
+use crate::queue::rules::DOUBT_LASTS;
 use crate::store::sqlite::report::same_subscriber;
 use crate::store::{Report, StoreError};
 use crate::units::{MessageRef, UnixMs};
 
 /// A reference wraps after 256 messages; so many wraps back the attempt of a report is still found.
 const WRAPS: i64 = 32;
-/// An attempt in doubt is settled only by what comes within this: later it is more likely another message's.
-const DOUBT_LASTS: Duration = Duration::from_secs(3600);
 
 const SUBMITTED: &str = "SELECT attempt.message, attempt.seq, attempt.n, message.recipient
     FROM attempt JOIN message ON message.id = attempt.message
@@ -45,14 +43,14 @@ pub(super) async fn report(tx: &Tx<'_>, report: &Report) -> Result<Option<Messag
             None => return Ok(None),
         },
     };
-    let mut lives = Lives::load(tx, [matched.message]).await?;
-    if let Some(life) = lives.get(matched.message) {
+    let mut messages = Messages::load(tx, [matched.message]).await?;
+    if let Some(message) = messages.get(matched.message) {
         if doubtful {
-            life.settle(matched.seq, matched.n, report.reference, at);
+            message.settle(matched.seq, matched.n, report.reference, at);
         }
-        life.report(matched.seq, matched.n, report.status, report.verdict, at);
+        message.report(matched.seq, matched.n, report.status, report.verdict, at);
     }
-    lives.save(tx).await?;
+    messages.save(tx).await?;
     Ok(Some(matched.message))
 }
 
@@ -67,12 +65,12 @@ pub(super) async fn settle(
     let at = tx.at(at);
     let same = |stored: &str| stored == recipient.as_str();
     let Some(doubtful) = in_doubt(tx, channel, at, &same).await? else { return Ok(None) };
-    let mut lives = Lives::load(tx, [doubtful.message]).await?;
-    if let Some(life) = lives.get(doubtful.message) {
-        life.settle(doubtful.seq, doubtful.n, reference, at);
-        life.settled(at);
+    let mut messages = Messages::load(tx, [doubtful.message]).await?;
+    if let Some(message) = messages.get(doubtful.message) {
+        message.settle(doubtful.seq, doubtful.n, reference, at);
+        message.follow(Actor::Network, at);
     }
-    lives.save(tx).await?;
+    messages.save(tx).await?;
     Ok(Some(doubtful.message))
 }
 

@@ -2,8 +2,9 @@
 
 use tokio_postgres::types::ToSql;
 
-use super::life::Lives;
+use super::messages::Messages;
 use super::{Tx, id_of, small};
+use crate::queue::life::Actor;
 use crate::queue::message::MessageId;
 use crate::store::seal::Place;
 use crate::store::{StoreError, TokenRecord, Withdrawn};
@@ -78,26 +79,27 @@ pub(super) async fn answer(
     tx.link.execute(FORGIVE, &[&serial]).await?;
     let copies = tx.link.query(COPIES, &[&transaction]).await?;
     let copies = copies.iter().map(|row| id_of(row, 0)).collect::<Result<Vec<_>, _>>()?;
-    let mut lives = Lives::load(tx, copies).await?;
-    for life in lives.all() {
-        life.withdraw(now);
+    let mut messages = Messages::load(tx, copies).await?;
+    for message in messages.all() {
+        message.withdraw(Actor::Validate, now);
     }
-    lives.save(tx).await?;
+    messages.save(tx).await?;
     Ok(true)
 }
 
-/// Takes a message back unless something of it is leaving.
+/// Takes a message back unless something of it is leaving; `actor` asks for it.
 pub(super) async fn withdraw(
     tx: &Tx<'_>,
     id: MessageId,
     caller: Option<&str>,
+    actor: Actor,
     now: UnixMs,
 ) -> Result<Withdrawn, StoreError> {
-    let mut lives = Lives::load(tx, [id]).await?;
+    let mut messages = Messages::load(tx, [id]).await?;
     let now = tx.at(now);
-    let own = lives.get(id).filter(|life| caller.is_none_or(|caller| caller == life.caller));
-    let Some(life) = own else { return Ok(Withdrawn::Unknown) };
-    let withdrawn = life.withdraw(now);
-    lives.save(tx).await?;
+    let own = messages.get(id).filter(|message| caller.is_none_or(|caller| caller == message.caller));
+    let Some(message) = own else { return Ok(Withdrawn::Unknown) };
+    let withdrawn = message.withdraw(actor, now);
+    messages.save(tx).await?;
     Ok(withdrawn)
 }

@@ -1,7 +1,7 @@
 //! Attempts beginning and ending: all turns that wait, in two ways to the server.
 
 use super::Tx;
-use super::life::Lives;
+use super::messages::Messages;
 use super::spent::Count;
 use super::time::shifted;
 use crate::store::{Begun, StoreError, Turn};
@@ -11,16 +11,16 @@ use crate::units::UnixMs;
 pub(super) async fn turns(tx: &Tx<'_>, turns: &[(&Turn, i64)]) -> Result<Vec<Vec<Begun>>, StoreError> {
     let ended = turns.iter().flat_map(|(turn, _)| turn.ended.iter().map(|end| end.id));
     let begun = turns.iter().flat_map(|(turn, _)| turn.begun.iter().map(|begin| begin.id));
-    let mut lives = Lives::load(tx, ended.chain(begun)).await?;
+    let mut messages = Messages::load(tx, ended.chain(begun)).await?;
     let mut verdicts = Vec::with_capacity(turns.len());
     for (turn, shift) in turns {
         for end in &turn.ended {
-            let back = lives.get(end.id).and_then(|life| life.end(end, *shift));
+            let back = messages.get(end.id).and_then(|message| message.end(end, *shift));
             tx.ledger.borrow_mut().back(back);
         }
         let begun = turn.begun.iter().map(|begin| {
             let verdict =
-                lives.get(begin.id).map_or(Begun::Refused, |life| life.begin(begin, *shift, tx.now));
+                messages.get(begin.id).map_or(Begun::Refused, |message| message.begin(begin, *shift, tx.now));
             if verdict == Begun::Durable {
                 let at = UnixMs(shifted(begin.at, *shift));
                 let count = Count { channel: begin.channel.0.to_string(), whom: begin.whom, at };
@@ -30,6 +30,6 @@ pub(super) async fn turns(tx: &Tx<'_>, turns: &[(&Turn, i64)]) -> Result<Vec<Vec
         });
         verdicts.push(begun.collect());
     }
-    lives.save(tx).await?;
+    messages.save(tx).await?;
     Ok(verdicts)
 }

@@ -23,8 +23,9 @@ use super::link::{Address, Link, PATIENCE};
 use super::recovery::{self, Doubt};
 use super::spent::Ledger;
 use super::time::{Stamp, Times};
-use super::{Tx, accept, appliance, lease, life, spent, turn};
+use super::{Tx, accept, appliance, lease, messages, spent, turn};
 use crate::clock;
+use crate::fault::{self, Point};
 use crate::queue::message::{Lane, MessageId, NewMessage};
 use crate::store::seal::Keyring;
 use crate::store::sqlite::lease::Hints;
@@ -231,7 +232,7 @@ impl Ground {
             link.query(alive, &[]).await?;
             link.batch("LISTEN smsotpd").await?;
             link.learn(&[CLOCK, TELL]).await?;
-            link.learn(&life::STATEMENTS).await?;
+            link.learn(&messages::STATEMENTS).await?;
             link.learn(&lease::STATEMENTS).await
         };
         tokio::time::timeout(PATIENCE, ready)
@@ -430,6 +431,12 @@ impl Writer {
                 Err(error)
             }
             Err(Broken::Rolled(error)) if batch.len() == 0 => self.refused(link, &error).await,
+            Err(Broken::Rolled(error))
+                if batch.len() == 1 && self.demands.is_empty() && !link.take_conflict() =>
+            {
+                batch.settle(Some(&error));
+                Ok(())
+            }
             Err(Broken::Rolled(_)) => {
                 let mut rest = batch.apart();
                 while let Some(one) = rest.next() {
@@ -531,6 +538,7 @@ impl Writer {
         committing: &Cell<bool>,
     ) -> Result<(), StoreError> {
         let ground = &self.ground;
+        let alone = batch.len() == 1;
         let ((), clock) = tokio::try_join!(link.batch("BEGIN"), link.first(CLOCK, &[]))?;
         let now = UnixMs(clock.ok_or_else(|| super::corrupt("clock"))?.try_get(0)?);
         ground.times.learn(now);
@@ -542,6 +550,8 @@ impl Writer {
             shift: Cell::new(0),
             hints: &self.hints,
             ledger: RefCell::new(Ledger::default()),
+            over: &ground.counters.over,
+            alone,
             news: Cell::new(false),
         };
         if !self.doubt.is_none() {
@@ -560,7 +570,10 @@ impl Writer {
         spent::write(&tx).await?;
         self.tell(&tx).await?;
         committing.set(true);
-        link.batch("COMMIT").await
+        fault::point(Point::BeforeCommit);
+        link.batch("COMMIT").await?;
+        fault::point(Point::AfterCommit);
+        Ok(())
     }
 
     async fn accept(
@@ -655,6 +668,8 @@ fn copy(error: &StoreError) -> StoreError {
         StoreError::Sealed(why) => StoreError::Sealed(why.clone()),
         StoreError::Busy(jobs) => StoreError::Busy(*jobs),
         StoreError::Closed => StoreError::Closed,
+        StoreError::Conflict(places) => StoreError::Conflict(places.clone()),
+        StoreError::OverBudget(over) => StoreError::OverBudget(over.clone()),
         StoreError::Engine(why) => StoreError::Engine(why.clone()),
     }
 }

@@ -1,4 +1,4 @@
--- Version 1 of the shared store: what SQLite's versions 1 to 5 hold, for several appliances at once.
+-- Version 1 of the shared store: what SQLite's versions 1 to 7 hold, for several appliances at once.
 -- Times are milliseconds since 1970 (UTC) by the clock of this server; codes are those of the Rust enums.
 
 CREATE TABLE seal_key (
@@ -29,7 +29,9 @@ CREATE TABLE message (
     caller      text NOT NULL,
     idempotency bytea,                  -- HMAC of caller and key
     recipient   text NOT NULL,
-    body        bytea NOT NULL          -- sealed
+    body        bytea NOT NULL,         -- sealed
+    life        bytea NOT NULL,         -- entries as `queue::life` writes them
+    asked       bytea                   -- HMAC of what came with the idempotency key
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 
 -- The lease query reads only this, in order.
@@ -134,6 +136,7 @@ CREATE TABLE challenge (
     expires  bigint NOT NULL,
     message  uuid NOT NULL,             -- may be purged earlier, hence no foreign key
     answered bigint,
+    proven   boolean NOT NULL,          -- a right PIN asked for it
     PRIMARY KEY (txn, serial)
 );
 
@@ -185,3 +188,15 @@ CREATE TABLE spent_recipient (
     segments integer NOT NULL,
     PRIMARY KEY (month, channel, whom)
 );
+
+-- What was asked for of the budgets of admission. One row for each thing that is counted and each day (UTC, since the epoch): the minute
+-- of its last message, with the messages in it, in its hour and in the day. `counter` is an HMAC of dimension, subject and day.
+CREATE TABLE allowance (
+    day       bigint NOT NULL,
+    counter   bytea NOT NULL,
+    minute    bigint NOT NULL,
+    in_minute integer NOT NULL,
+    in_hour   integer NOT NULL,
+    in_day    integer NOT NULL,
+    PRIMARY KEY (day, counter)
+) WITH (fillfactor = 50);

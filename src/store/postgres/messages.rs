@@ -12,15 +12,18 @@ use super::spent::Count;
 use super::time::shifted;
 use super::{Tx, corrupt, id_of};
 use crate::provider::Verdict;
+use crate::queue::life::{self, Actor, Move};
 use crate::queue::message::{Lane, MessageId, State};
 use crate::queue::rules::{self, Ended, Next, Standing};
-use crate::store::sqlite::turn::Segments;
+use crate::store::sqlite::recovery::{TakenBack, UNUSED};
+use crate::store::sqlite::turn::{NOTHING_LEFT, Segments};
 use crate::store::{AttemptState, Begin, Begun, End, Recovered, StoreError, Withdrawn};
 use crate::units::{MessageRef, UnixMs};
 
 const LOCK: &str =
     "SELECT id, state, lane, due, epoch, channel, refused_by, refusals, uncertain, cause, changed,
-    deadline, segments, caller FROM message WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+    deadline, segments, caller, octet_length(life),
+    CASE WHEN octet_length(life) > 0 THEN get_byte(life, octet_length(life) - 1) END FROM message WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 
 const ATTEMPTS: &str =
     "SELECT message, seq, n, channel, epoch, state, begun, ended, reference, cause, status, verdict, reported
@@ -28,10 +31,10 @@ const ATTEMPTS: &str =
 
 const MOVE: &str = "UPDATE message SET state = moved.state, due = moved.due, epoch = moved.epoch, channel = moved.channel,
     refused_by = moved.refused_by, refusals = moved.refusals, uncertain = moved.uncertain, cause = moved.cause,
-    changed = moved.changed
+    changed = moved.changed, life = substr(life, 1, octet_length(life) - moved.cut) || moved.entries
     FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::integer[], $8::integer[],
-        $9::text[], $10::bigint[])
-        AS moved (id, state, due, epoch, channel, refused_by, refusals, uncertain, cause, changed)
+        $9::text[], $10::bigint[], $11::integer[], $12::bytea[])
+        AS moved (id, state, due, epoch, channel, refused_by, refusals, uncertain, cause, changed, cut, entries)
     WHERE message.id = moved.id";
 
 const WRITE: &str = "INSERT INTO attempt (message, seq, n, channel, epoch, state, begun, ended, reference, cause, status, verdict,
@@ -46,7 +49,7 @@ pub(super) const STATEMENTS: [&str; 4] = [LOCK, ATTEMPTS, MOVE, WRITE];
 
 /// One message. Times are the server's.
 #[derive(Debug, Clone)]
-pub(super) struct Life {
+pub(super) struct Message {
     pub(super) id: MessageId,
     pub(super) state: State,
     pub(super) lane: Lane,
@@ -62,6 +65,14 @@ pub(super) struct Life {
     changed: i64,
     deadline: i64,
     segments: u8,
+    /// Octets of its life that stay.
+    kept: usize,
+    /// The state that its life has come to, as a code.
+    last: Option<u8>,
+    /// Octets of its life that are taken away.
+    cut: i32,
+    /// What is put behind it.
+    entries: Vec<u8>,
     tries: Vec<Try>,
     dirty: bool,
 }
@@ -86,9 +97,9 @@ struct Try {
 
 /// Messages by id, locked for this transaction.
 #[derive(Debug, Default)]
-pub(super) struct Lives(BTreeMap<MessageId, Life>);
+pub(super) struct Messages(BTreeMap<MessageId, Message>);
 
-impl Lives {
+impl Messages {
     /// Reads and locks these messages; unknown ones are left out.
     pub(super) async fn load(
         tx: &Tx<'_>,
@@ -104,32 +115,32 @@ impl Lives {
         let which: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&ids];
         let (messages, attempts) =
             tokio::try_join!(tx.link.query(LOCK, &which), tx.link.query(ATTEMPTS, &which))?;
-        let mut lives = messages
+        let mut messages = messages
             .iter()
-            .map(|row| Life::read(row).map(|life| (life.id, life)))
+            .map(|row| Message::read(row).map(|message| (message.id, message)))
             .collect::<Result<BTreeMap<_, _>, _>>()?;
         for row in &attempts {
-            if let Some(life) = lives.get_mut(&id_of(row, 0)?) {
-                life.tries.push(Try::read(row)?);
+            if let Some(message) = messages.get_mut(&id_of(row, 0)?) {
+                message.tries.push(Try::read(row)?);
             }
         }
-        Ok(Self(lives))
+        Ok(Self(messages))
     }
 
-    pub(super) fn get(&mut self, id: MessageId) -> Option<&mut Life> {
+    pub(super) fn get(&mut self, id: MessageId) -> Option<&mut Message> {
         self.0.get_mut(&id)
     }
 
-    pub(super) fn all(&mut self) -> impl Iterator<Item = &mut Life> {
+    pub(super) fn all(&mut self) -> impl Iterator<Item = &mut Message> {
         self.0.values_mut()
     }
 
     /// Writes what was moved.
     pub(super) async fn save(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
-        for life in self.0.values().filter(|life| life.state != life.was) {
-            tx.ledger.borrow_mut().moved(life.lane, life.was, life.state);
-            if life.state == State::Queued {
-                tx.hints.borrow_mut().due(life.lane, UnixMs(life.due));
+        for message in self.0.values().filter(|message| message.state != message.was) {
+            tx.ledger.borrow_mut().moved(message.lane, message.was, message.state);
+            if message.state == State::Queued {
+                tx.hints.borrow_mut().due(message.lane, UnixMs(message.due));
                 tx.news.set(true);
             }
         }
@@ -138,7 +149,7 @@ impl Lives {
     }
 
     async fn save_messages(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
-        let moved: Vec<_> = self.0.values().filter(|life| life.dirty).collect();
+        let moved: Vec<_> = self.0.values().filter(|message| message.dirty).collect();
         if moved.is_empty() {
             return Ok(());
         }
@@ -147,23 +158,25 @@ impl Lives {
                 &moved.iter().map($of).collect::<Vec<_>>()
             };
         }
-        let columns: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
-            column!(|life| Uuid::from_bytes(*life.id.as_bytes())),
-            column!(|life| life.state as i16),
-            column!(|life| life.due),
-            column!(|life| life.epoch),
-            column!(|life| life.channel.as_deref()),
-            column!(|life| life.refused_by.as_deref()),
-            column!(|life| life.refusals),
-            column!(|life| life.uncertain),
-            column!(|life| life.cause.as_deref()),
-            column!(|life| life.changed),
+        let columns: [&(dyn tokio_postgres::types::ToSql + Sync); 12] = [
+            column!(|message| Uuid::from_bytes(*message.id.as_bytes())),
+            column!(|message| message.state as i16),
+            column!(|message| message.due),
+            column!(|message| message.epoch),
+            column!(|message| message.channel.as_deref()),
+            column!(|message| message.refused_by.as_deref()),
+            column!(|message| message.refusals),
+            column!(|message| message.uncertain),
+            column!(|message| message.cause.as_deref()),
+            column!(|message| message.changed),
+            column!(|message| message.cut),
+            column!(|message| message.entries.as_slice()),
         ];
         tx.link.execute(MOVE, &columns).await.map(drop)
     }
 
     async fn save_attempts(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
-        let all = self.0.values().flat_map(|life| life.tries.iter().map(|tried| (life.id, tried)));
+        let all = self.0.values().flat_map(|message| message.tries.iter().map(|tried| (message.id, tried)));
         let written: Vec<_> = all.filter(|(_, tried)| tried.dirty).collect();
         if written.is_empty() {
             return Ok(());
@@ -192,7 +205,7 @@ impl Lives {
     }
 }
 
-impl Life {
+impl Message {
     fn read(row: &Row) -> Result<Self, StoreError> {
         let state = super::state_of(row, 1)?;
         Ok(Self {
@@ -211,6 +224,10 @@ impl Life {
             deadline: row.try_get(11)?,
             segments: super::octet_of(row, 12)?,
             caller: row.try_get(13)?,
+            kept: usize::try_from(row.try_get::<_, i32>(14)?).unwrap_or(0),
+            last: row.try_get::<_, Option<i32>>(15)?.and_then(|last| u8::try_from(last).ok()),
+            cut: 0,
+            entries: Vec::new(),
             tries: Vec::new(),
             dirty: false,
         })
@@ -285,15 +302,17 @@ impl Life {
     }
 
     fn move_leased(&mut self, end: &End, channel: Option<String>, at: i64, shift: i64) {
-        self.dirty = true;
-        self.changed = at;
+        (self.dirty, self.changed) = (true, at);
         if end.cause.is_some() {
             self.cause.clone_from(&end.cause);
         }
+        let abandoned = (end.result == AttemptState::Abandoned).then_some(NOTHING_LEFT);
+        let cause = end.cause.as_deref().or(abandoned);
+        let to = |state| Move { state, actor: Actor::Dispatcher, at: UnixMs(at), cause };
         match end.next {
             Next::Continue => {}
-            Next::Rest(state) => self.state = state,
-            Next::Retry(due) => (self.state, self.due) = (State::Queued, shifted(due, shift)),
+            Next::Rest(state) => self.go(&to(state)),
+            Next::Retry(due) => self.requeue(shifted(due, shift), &to(State::Queued)),
         }
         let uncertain = end.result == AttemptState::Uncertain;
         if end.result == AttemptState::Refused {
@@ -306,7 +325,7 @@ impl Life {
         }
         // Reports for the first segments may have come while the last were leaving.
         if self.segments > 1 && matches!(self.state, State::Submitted | State::Uncertain) {
-            self.follow(at);
+            self.follow(Actor::Network, at);
         }
     }
 
@@ -318,47 +337,67 @@ impl Life {
             self.no_longer_doubtful();
         }
         if end.result == AttemptState::Submitted {
-            return self.follow(at);
+            return self.follow(Actor::Dispatcher, at);
         }
         if self.state != State::Uncertain || !certain || self.parts().any_in_doubt() {
             return;
         }
         // It was the only doubt, and it did not leave after all.
+        let cause = end.cause.as_deref();
+        let to = |state| Move { state, actor: Actor::Dispatcher, at: UnixMs(at), cause };
         match end.next {
-            Next::Retry(due) => self.requeue(shifted(due, shift), at),
-            Next::Rest(state) => self.rest(state, end.cause.as_deref(), at),
-            Next::Continue => self.requeue(at, at),
+            Next::Retry(due) => self.requeue(shifted(due, shift), &to(State::Queued)),
+            Next::Rest(state) => self.rest(&to(state)),
+            Next::Continue => self.requeue(at, &to(State::Queued)),
         }
     }
 
-    /// Moves the message to rest in `state`.
-    pub(super) fn rest(&mut self, state: State, cause: Option<&str>, now: i64) {
-        (self.state, self.changed, self.dirty) = (state, now, true);
-        if let Some(cause) = cause {
+    /// The one way by which the state changes.
+    fn go(&mut self, to: &Move<'_>) {
+        (self.state, self.changed, self.dirty) = (to.state, to.at.0, true);
+        self.live(to);
+    }
+
+    fn live(&mut self, to: &Move<'_>) {
+        if self.kept < life::room(to.state) {
+            let entry = to.entry();
+            self.kept += entry.len();
+            self.last = entry.last().copied();
+            self.entries.extend(entry);
+        }
+    }
+
+    /// Moves the message to rest.
+    pub(super) fn rest(&mut self, to: &Move<'_>) {
+        self.go(to);
+        if let Some(cause) = to.cause {
             self.cause = Some(cause.to_owned());
         }
     }
 
-    fn requeue(&mut self, due: i64, now: i64) {
-        (self.state, self.due, self.changed, self.dirty) = (State::Queued, due, now, true);
+    fn requeue(&mut self, due: i64, to: &Move<'_>) {
+        self.due = due;
+        self.go(to);
     }
 
     fn no_longer_doubtful(&mut self) {
         (self.uncertain, self.dirty) = (self.uncertain.saturating_sub(1).max(0), true);
     }
 
-    /// Lets the message's state follow what its segments came to. What was withdrawn or refused for good stays so.
-    fn follow(&mut self, now: i64) {
+    /// Lets the message's state follow what its segments came to, by the news that `actor` brought. What was withdrawn or refused for
+    /// good stays so.
+    pub(super) fn follow(&mut self, actor: Actor, now: i64) {
         let parts = self.parts();
         let movable = match self.state {
-            State::Submitted => true,
-            State::Queued | State::Uncertain | State::Expired => parts.all_submitted(self.segments),
+            State::Submitted | State::Queued | State::Uncertain | State::Expired => {
+                parts.all_submitted(self.segments)
+            }
             State::Leased => parts.all_submitted(self.segments) && !parts.any_open(),
             State::Delivered | State::Failed | State::Withdrawn => false,
         };
         let to = parts.reported();
         if movable && to != self.state {
-            self.rest(to, None, now);
+            self.go(&Move { state: to, actor, at: UnixMs(now), cause: None });
         }
     }
 
@@ -366,11 +405,19 @@ impl Life {
         parts(self.tries.iter().map(|tried| (tried.seq, tried.state, tried.verdict)))
     }
 
-    /// Gives a lease back whose attempt has not begun.
-    pub(super) fn release(&mut self, epoch: i64, due: Option<i64>) {
-        if self.state == State::Leased && self.epoch == epoch && !self.parts().any_open() {
-            (self.state, self.dirty) = (State::Queued, true);
-            self.due = due.unwrap_or(self.due);
+    /// Gives a lease back whose attempt has not begun. A lease of which nothing began is taken out of the life again: what waits for a
+    /// budget is leased and given back for hours.
+    pub(super) fn release(&mut self, epoch: i64, due: Option<i64>, now: UnixMs) {
+        if self.state != State::Leased || self.epoch != epoch || self.parts().any_open() {
+            return;
+        }
+        (self.state, self.dirty) = (State::Queued, true);
+        self.due = due.unwrap_or(self.due);
+        let unused = !self.tries.iter().any(|tried| tried.epoch == epoch);
+        if unused && self.last == Some(State::Leased as u8) && self.entries.is_empty() {
+            self.cut = i32::try_from(life::BARE).unwrap_or(0);
+        } else {
+            self.live(&Move { state: State::Queued, actor: Actor::Dispatcher, at: now, cause: None });
         }
     }
 
@@ -384,8 +431,8 @@ impl Life {
         Some(Count { channel: tried.channel.clone(), whom: begin.whom, at: UnixMs(tried.begun) })
     }
 
-    /// Takes the message back unless something of it is leaving.
-    pub(super) fn withdraw(&mut self, now: i64) -> Withdrawn {
+    /// Takes the message back unless something of it is leaving; `actor` asks for it.
+    pub(super) fn withdraw(&mut self, actor: Actor, now: i64) -> Withdrawn {
         let left = |tried: &Try| tried.epoch == self.epoch && matches!(tried.state, 0 | 1 | 3);
         let still_here = match self.state {
             State::Queued => true,
@@ -396,12 +443,14 @@ impl Life {
         if !still_here {
             return Withdrawn::TooLate(self.state);
         }
-        self.rest(State::Withdrawn, None, now);
+        self.go(&Move { state: State::Withdrawn, actor, at: UnixMs(now), cause: None });
         Withdrawn::Done
     }
 
     /// Takes the lease back by the rules of recovery.
-    pub(super) fn recover(&mut self, cause: &str, now: i64, recovered: &mut Recovered) {
+    pub(super) fn recover(&mut self, by: TakenBack, now: i64, recovered: &mut Recovered) {
+        let TakenBack { actor, cause } = by;
+        let to = |state, cause| Move { state, actor, at: UnixMs(now), cause: Some(cause) };
         // A higher epoch fences off whoever may still hold the lease.
         (self.epoch, self.dirty) = (self.epoch.saturating_add(1), true);
         let mut last = None;
@@ -413,7 +462,7 @@ impl Life {
         }
         let Some((seq, channel)) = last else {
             recovered.requeued += 1;
-            return self.requeue(self.due, now);
+            return self.requeue(self.due, &to(State::Queued, UNUSED));
         };
         self.cause = Some(cause.to_owned());
         if self.segments > 1 {
@@ -433,15 +482,15 @@ impl Life {
         match rules::after_attempt(Ended::Uncertain, standing, UnixMs(now), 0) {
             Next::Retry(due) => {
                 recovered.repeated += 1;
-                self.requeue(due.0, now);
+                self.requeue(due.0, &to(State::Queued, cause));
             }
             Next::Continue => {
                 recovered.uncertain += 1;
-                self.requeue(now, now);
+                self.requeue(now, &to(State::Queued, cause));
             }
             Next::Rest(state) => {
                 recovered.uncertain += 1;
-                self.rest(state, None, now);
+                self.rest(&to(state, cause));
             }
         }
     }
@@ -463,12 +512,7 @@ impl Life {
                 (tried.verdict, tried.reported, tried.dirty) = (Some(verdict as i16), Some(at), true);
             }
         }
-        self.follow(at);
-    }
-
-    /// What became of it when something was settled.
-    pub(super) fn settled(&mut self, at: i64) {
-        self.follow(at);
+        self.follow(Actor::Network, at);
     }
 }
 
