@@ -17,6 +17,7 @@
 #[path = "../store_conformance/cluster.rs"]
 mod cluster;
 #[path = "../gateway/http.rs"]
+#[allow(dead_code, reason = "shared with the whole-daemon tests, which use the rest of it")]
 mod http;
 #[path = "../gateway/rig.rs"]
 #[allow(dead_code, reason = "shared with the whole-daemon tests, which use the rest of it")]
