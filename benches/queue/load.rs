@@ -1,5 +1,6 @@
 //! The load: producers that enqueue and lines that send, as eight clients and eight modems would, over the store's operations.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ use tokio::task::JoinSet;
 pub(crate) const PRODUCERS: usize = 8;
 /// As many leases are held as the dispatcher holds.
 const HELD: usize = 32;
+/// Numbers of one appliance.
+const NUMBERS: usize = 1_000_000;
 const LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// What a run came to.
@@ -109,19 +112,19 @@ pub(crate) fn end(leased: &Leased, reference: u8) -> End {
 pub(crate) async fn enqueue(store: &Store, count: usize, keyed: bool) -> Run {
     let before = store.stats().commits;
     let start = Instant::now();
-    let mut producers = produce(store, count, keyed);
+    let mut producers = produce(store, 0..count, keyed);
     while let Some(done) = producers.join_next().await {
         done.expect("a producer ends");
     }
     Run { time: start.elapsed(), commits: store.stats().commits - before, messages: count }
 }
 
-fn produce(store: &Store, count: usize, keyed: bool) -> JoinSet<()> {
+fn produce(store: &Store, numbers: Range<usize>, keyed: bool) -> JoinSet<()> {
     let mut producers = JoinSet::new();
     for producer in 0..PRODUCERS {
-        let store = store.clone();
+        let (store, numbers) = (store.clone(), numbers.clone());
         producers.spawn(async move {
-            for n in (producer..count).step_by(PRODUCERS) {
+            for n in numbers.skip(producer).step_by(PRODUCERS) {
                 store.accept(vec![message(n, keyed)]).await.expect("it is accepted");
             }
         });
@@ -132,28 +135,43 @@ fn produce(store: &Store, count: usize, keyed: bool) -> JoinSet<()> {
 /// `count` whole lives while producers enqueue: enqueued, leased, begun, submitted, delivered. Like the dispatcher, a line writes
 /// the end of one message and the beginning of the next in one turn.
 pub(crate) async fn cycle(store: &Store, count: usize, keyed: bool) -> Run {
+    cycle_at(store, count, keyed, 0).await.0
+}
+
+/// The same on appliance number `place` of several, whose lines and numbers are its own; with what it leased.
+pub(crate) async fn cycle_at(
+    store: &Store,
+    count: usize,
+    keyed: bool,
+    place: usize,
+) -> (Run, Vec<MessageId>) {
+    let first = place * PRODUCERS;
     let before = store.stats().commits;
     let start = Instant::now();
-    let mut tasks = produce(store, count, keyed);
+    let mut tasks = produce(store, place * NUMBERS..place * NUMBERS + count, keyed);
     let (held, lines) = mpsc::channel(HELD);
     let lines = Arc::new(Mutex::new(lines));
     for line in 0..PRODUCERS {
-        tasks.spawn(send(store.clone(), line, Arc::clone(&lines)));
+        tasks.spawn(send(store.clone(), first + line, Arc::clone(&lines)));
     }
     let leasing = store.clone();
-    tasks.spawn(async move {
-        let mut left = count;
-        while left > 0 {
-            for leased in leasing.lease(want(left.min(HELD))).await.expect("leases") {
-                left -= 1;
+    let mut all = Vec::with_capacity(count);
+    let leases = async {
+        while all.len() < count {
+            let channels = (first..first + PRODUCERS).map(channel).collect();
+            let want = Want { channels, ..want((count - all.len()).min(HELD)) };
+            for leased in leasing.lease(want).await.expect("leases") {
+                all.push(leased.id);
                 held.send(leased).await.expect("lines run");
             }
         }
-    });
+    };
+    leases.await;
+    drop(held);
     while let Some(done) = tasks.join_next().await {
         done.expect("a task ends");
     }
-    Run { time: start.elapsed(), commits: store.stats().commits - before, messages: count }
+    (Run { time: start.elapsed(), commits: store.stats().commits - before, messages: count }, all)
 }
 
 /// One line until nothing is held any more.

@@ -1,4 +1,4 @@
-//! How fast the queue is: `cargo bench --bench queue [-- --quick] [--json] [--only enqueue|cycle|flat|memory|start]`.
+//! How fast the queue is: `cargo bench --bench queue [-- --quick] [--json] [--only enqueue|cycle|flat|memory|start|shared]`.
 //!
 //! The store runs in this process and is used as the daemon uses it, through the operations of its contract; memory and
 //! start-up are measured at the real daemon. Every scene is played on two grounds: on the disk of the target directory, and
@@ -28,7 +28,12 @@ mod probe;
 #[allow(dead_code, reason = "shared with the whole-daemon tests, which use more of it")]
 mod rig;
 
+#[cfg(feature = "postgres")]
+#[path = "../../tests/store_conformance/cluster.rs"]
+mod cluster;
 mod load;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod scenes;
 mod stock;
 
@@ -41,7 +46,7 @@ use serde_json::{Value, json};
 /// sysexits: wrong usage.
 const EX_USAGE: u8 = 64;
 const USAGE: &str =
-    "usage: cargo bench --bench queue [-- --quick] [--json] [--only enqueue|cycle|flat|memory|start]";
+    "usage: cargo bench --bench queue [-- --quick] [--json] [--only enqueue|cycle|flat|memory|start|shared]";
 
 /// One figure: its samples, one a round, and the line that their median has to reach, if there is one.
 struct Figure {

@@ -13,7 +13,7 @@ use crate::stock::Stock;
 use crate::{Asked, Figure, Ground, Wanted};
 
 /// Scenes by name.
-pub(crate) const NAMES: [&str; 5] = ["enqueue", "cycle", "flat", "memory", "start"];
+pub(crate) const NAMES: [&str; 6] = ["enqueue", "cycle", "flat", "memory", "start", "shared"];
 
 const ENQUEUES: f64 = 10_000.0;
 const CYCLES: f64 = 2_500.0;
@@ -40,6 +40,10 @@ pub(crate) fn play(ground: &Ground, stock: &Stock, asked: &Asked, tell: &mut dyn
     }
     if asked.wants("start") {
         start(ground, stock, rounds, tell);
+    }
+    #[cfg(feature = "postgres")]
+    if asked.wants("shared") {
+        crate::postgres::play(ground, rounds, 8_000 / scale, tell);
     }
 }
 

@@ -17,7 +17,7 @@ const UNPRIVILEGED: u32 = 65534;
 const LIFE: &str = r#"
 cd "$2" || exit 1
 "$1/initdb" -D data -U smsotpd -A trust -E UTF8 --no-locale --no-sync >initdb.log 2>&1 || { cat initdb.log; exit 1; }
-"$1/pg_ctl" -D data -w -t 60 -l log -o "-k $2 -c listen_addresses='' -c max_connections=400" start >start.log 2>&1 \
+"$1/pg_ctl" -D data -w -t 60 -l log -o "-k $2 -c listen_addresses='' -c max_connections=400 $3" start >start.log 2>&1 \
     || { cat start.log log; exit 1; }
 echo ready
 cat >/dev/null
@@ -57,35 +57,7 @@ impl Database {
 /// A new database; `None`, said once, where there is no PostgreSQL.
 pub(crate) fn database() -> Option<Database> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    CLUSTER.get_or_init(start).as_ref().map(Cluster::database)
-}
-
-fn start() -> Option<Cluster> {
-    let Some(programs) = programs() else {
-        // Past the capture of the test harness: whoever reads the log must see it.
-        let _ = writeln!(
-            std::io::stderr(),
-            "skipped: PostgreSQL is not installed (no initdb in PATH or /usr/lib/postgresql)"
-        );
-        return None;
-    };
-    let directory = tempfile::tempdir().unwrap().keep();
-    let mut shell = Command::new("sh");
-    shell.args(["-c", LIFE, "sh"]).arg(&programs).arg(&directory);
-    if rustix::process::geteuid().is_root() {
-        chown(&directory, Some(UNPRIVILEGED), Some(UNPRIVILEGED)).unwrap();
-        shell.uid(UNPRIVILEGED).gid(UNPRIVILEGED);
-    }
-    std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o700)).unwrap();
-    let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut said = String::new();
-    let mut lines = BufReader::new(shell.stdout.take().unwrap());
-    while lines.read_line(&mut said).unwrap() > 0 {
-        if said.ends_with("ready\n") {
-            return Some(Cluster { directory, programs, made: Mutex::new(0), _shell: shell });
-        }
-    }
-    panic!("PostgreSQL does not start: {said}");
+    CLUSTER.get_or_init(|| Cluster::start(&std::env::temp_dir(), "")).as_ref().map(Cluster::database)
 }
 
 /// Where the server's programs are: Debian keeps them apart by version.
@@ -101,8 +73,38 @@ fn programs() -> Option<PathBuf> {
 }
 
 impl Cluster {
+    /// A new server below `parent`, with these settings (`-c name=value`) beside the default ones; `None`, said, where there is no
+    /// PostgreSQL. It ends when it is dropped.
+    pub(crate) fn start(parent: &Path, settings: &str) -> Option<Self> {
+        let Some(programs) = programs() else {
+            // Past the capture of the test harness: whoever reads the log must see it.
+            let _ = writeln!(
+                std::io::stderr(),
+                "skipped: PostgreSQL is not installed (no initdb in PATH or /usr/lib/postgresql)"
+            );
+            return None;
+        };
+        let directory = tempfile::tempdir_in(parent).unwrap().keep();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", LIFE, "sh"]).arg(&programs).arg(&directory).arg(settings);
+        if rustix::process::geteuid().is_root() {
+            chown(&directory, Some(UNPRIVILEGED), Some(UNPRIVILEGED)).unwrap();
+            shell.uid(UNPRIVILEGED).gid(UNPRIVILEGED);
+        }
+        std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        let mut lines = BufReader::new(shell.stdout.take().unwrap());
+        while lines.read_line(&mut said).unwrap() > 0 {
+            if said.ends_with("ready\n") {
+                return Some(Self { directory, programs, made: Mutex::new(0), _shell: shell });
+            }
+        }
+        panic!("PostgreSQL does not start: {said}");
+    }
+
     /// Makes a database of its own.
-    fn database(&self) -> Database {
+    pub(crate) fn database(&self) -> Database {
         let mut made = self.made.lock().unwrap();
         *made += 1;
         let name = format!("t{made}");
