@@ -100,7 +100,8 @@ impl From<&StoreError> for Failure {
             // What validation asks for is answered there; nothing else here is counted.
             StoreError::OverBudget(_) => Self::unavailable(),
             StoreError::Exists(what) => Self::parameter(format!("{what} exists already.")),
-            StoreError::Engine(_) | StoreError::Sealed(_) => Self::internal(),
+            // A challenge's message has no key.
+            StoreError::Engine(_) | StoreError::Sealed(_) | StoreError::Conflict(_) => Self::internal(),
         }
     }
 }

@@ -139,6 +139,7 @@ impl From<&StoreError> for Problem {
             StoreError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-busy"),
             StoreError::Unwritable(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-unwritable"),
             StoreError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+            StoreError::Conflict(_) => (StatusCode::CONFLICT, "idempotency-conflict"),
             StoreError::Exists(_) => (StatusCode::CONFLICT, "exists"),
             StoreError::OverBudget(over) => return Self::over_budget(over),
             StoreError::Engine(_) | StoreError::Sealed(_) => {

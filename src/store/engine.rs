@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::sqlite::read::Readers;
+use super::sqlite::recovery::TakenBack;
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
 use super::sqlite::{
     self, Tx, accept, alarms, allowance, inbox, lease, recovery, report, spent, tokens, turn, upgrade,
@@ -28,6 +29,7 @@ use crate::alarm::Alarm;
 use crate::number::Number;
 use crate::provider::ChannelId;
 use crate::queue::conversion::{self, Conversions};
+use crate::queue::life::Actor;
 use crate::queue::message::{MessageId, NewMessage};
 use crate::route::budget::Recipient;
 use crate::store::seal::{KeyId, Keyring};
@@ -253,15 +255,10 @@ impl Store {
         answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    async fn take_back(
-        &self,
-        lapsed: UnixMs,
-        cause: &'static str,
-        now: UnixMs,
-    ) -> Result<Recovered, StoreError> {
+    async fn take_back(&self, lapsed: UnixMs, by: TakenBack, now: UnixMs) -> Result<Recovered, StoreError> {
         let mut all = Recovered::default();
         loop {
-            let (some, more) = self.write(PIECE, move |tx| recovery::recover(tx, lapsed, cause, now)).await?;
+            let (some, more) = self.write(PIECE, move |tx| recovery::recover(tx, lapsed, by, now)).await?;
             all.requeued += some.requeued;
             all.uncertain += some.uncertain;
             all.repeated += some.repeated;
@@ -276,7 +273,15 @@ impl Store {
             let ids = self.shared.readers.ask(move |view| view.overdue(now)).await?;
             let found = ids.len();
             if found > 0 {
-                self.write(found, move |tx| recovery::expire(tx, &ids, now)).await?;
+                let again = ids.clone();
+                let expired = self.write(found, move |tx| recovery::expire(tx, &ids, now)).await;
+                match expired {
+                    // What expires is what makes room, so it may not ask for any.
+                    Err(StoreError::Unwritable(_)) => {
+                        self.write(found, move |tx| recovery::expire_full(tx, &again, now)).await?;
+                    }
+                    expired => expired?,
+                }
             }
             if found < PIECE {
                 return Ok(());
@@ -338,12 +343,12 @@ impl Drop for Waiting<'_> {
 impl Operations for Store {
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
         let mut accepted = Vec::with_capacity(messages.len());
-        // What is counted is let in or refused as a whole.
-        let counted = messages.iter().any(|message| !message.bill.charges.is_empty());
-        let size = if counted { messages.len() } else { CHUNK };
+        // What has keys, or is counted, is let in or refused as a whole.
+        let whole = |message: &NewMessage| message.idempotency.is_some() || !message.bill.charges.is_empty();
+        let most = if messages.iter().any(whole) { messages.len() } else { CHUNK };
         let mut rest = messages.into_iter();
         loop {
-            let chunk: Vec<_> = rest.by_ref().take(size).collect();
+            let chunk: Vec<_> = rest.by_ref().take(most).collect();
             let rows = chunk.len();
             if rows == 0 {
                 return Ok(accepted);
@@ -428,7 +433,8 @@ impl Operations for Store {
         caller: Option<String>,
         now: UnixMs,
     ) -> Result<Withdrawn, StoreError> {
-        self.write(1, move |tx| tokens::withdraw(tx, id, caller.as_deref(), now)).await
+        let actor = if caller.is_some() { Actor::Caller } else { Actor::Operator };
+        self.write(1, move |tx| tokens::withdraw(tx, id, caller.as_deref(), actor, now)).await
     }
 
     async fn message(&self, id: MessageId) -> Result<Option<MessageRecord>, StoreError> {
@@ -497,14 +503,16 @@ impl Operations for Store {
     }
 
     async fn recover(&self, now: UnixMs) -> Result<Recovered, StoreError> {
-        self.take_back(UnixMs(i64::MAX), "the daemon stopped while it was leaving", now).await
+        let cause = "the daemon stopped while it was leaving";
+        self.take_back(UnixMs(i64::MAX), TakenBack { actor: Actor::Recovery, cause }, now).await
     }
 
     async fn sweep(&self, now: UnixMs, keep: Duration) -> Result<(), StoreError> {
         let (old, dead) = (now.minus(keep), now.minus(DEAD_CHALLENGE));
         let over = now.minus(ALARM_KEPT);
         self.expire(now).await?;
-        self.take_back(now, "its lease lapsed while it was leaving", now).await?;
+        let cause = "its lease lapsed while it was leaving";
+        self.take_back(now, TakenBack { actor: Actor::Janitor, cause }, now).await?;
         self.purge(old).await?;
         while self.write(PIECE, move |tx| recovery::purge_challenges(tx, dead)).await? {}
         while self.write(PIECE, move |tx| inbox::purge(tx, old, now)).await? {}

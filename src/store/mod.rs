@@ -49,6 +49,12 @@ pub enum StoreError {
     /// A sealed value cannot be opened.
     #[error("a sealed value cannot be opened: {0}")]
     Sealed(String),
+    /// The idempotency keys of the messages at these places were given for other messages before.
+    #[error(
+        "the idempotency key of {} was given for another one before; a key belongs to one message, make a new one",
+        if .0.len() == 1 { "the message".to_owned() } else { format!("{} messages", .0.len()) }
+    )]
+    Conflict(Vec<usize>),
     /// The daemon is stopping.
     #[error("the store is closed")]
     Closed,
@@ -62,9 +68,10 @@ pub enum StoreError {
 
 /// The operations. `now` is always the caller's; every future returns after the commit.
 pub trait Operations {
-    /// Accepts messages, all or none for each chunk, and for the whole if any is counted on a budget; duplicates by idempotency key
-    /// name the first. What is new is counted on its [`bill`](NewMessage::bill) in the same transaction, each counter once; a budget
-    /// that is spent refuses the whole ([`StoreError::OverBudget`]) and nothing of it is counted.
+    /// Accepts messages, all or none for each chunk; duplicates by idempotency key name the first. With keys or bills among them they
+    /// are one chunk: a key that was given for something else before is a `Conflict`, for all of them. What is new is counted on its
+    /// [`bill`](NewMessage::bill) in the same transaction, each counter once; a budget that is spent refuses the whole
+    /// ([`StoreError::OverBudget`]), and nothing of it is counted.
     fn accept(
         &self,
         messages: Vec<NewMessage>,

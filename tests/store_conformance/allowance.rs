@@ -72,7 +72,7 @@ pub(crate) async fn a_batch_is_counted_once_and_as_a_whole(store: impl Operation
 pub(crate) async fn a_repeat_is_neither_counted_nor_refused(store: impl Operations) {
     let two = budgets(Dimension::Box, 2);
     let keyed = |key: &str, random| NewMessage {
-        idempotency: Some(key.to_owned()),
+        idempotency: Some(Idempotency { key: key.to_owned(), asked: Secret::from(key) }),
         ..counted(&two, Lane::Bulk, random, NOW)
     };
     let first = keyed("a", 1);
@@ -81,6 +81,9 @@ pub(crate) async fn a_repeat_is_neither_counted_nor_refused(store: impl Operatio
     assert_eq!(store.accept(vec![keyed("a", 3)]).await.unwrap(), [Accepted::Before(first.id)]);
     store.accept(vec![keyed("b", 4)]).await.unwrap();
     over(store.accept(vec![keyed("c", 5)]).await);
+    let other = Idempotency { key: "a".to_owned(), asked: Secret::from("else") };
+    let other = NewMessage { idempotency: Some(other), ..keyed("a", 7) };
+    assert!(matches!(store.accept(vec![other]).await, Err(StoreError::Conflict(_))), "that is told first");
     assert_eq!(store.accept(vec![keyed("a", 6)]).await.unwrap(), [Accepted::Before(first.id)]);
 }
 
