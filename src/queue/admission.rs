@@ -169,12 +169,6 @@ pub fn admit(
     })
 }
 
-/// Whether too few codes to this number's country are used, whatever the mode does about it.
-#[must_use]
-pub fn braked(to: &Number, rules: &Rules, behind: &Behind<'_>) -> Option<Over> {
-    rules.budgets.brake?.holds(to, behind.proven, behind.conversions?)
-}
-
 /// What is asked, to be compared with what is asked again: the number as we read it, all else as it came, since defaults and
 /// substitutes may be other ones by then.
 fn asked(submission: &Submission<'_>, to: &Number) -> Secret {
@@ -186,6 +180,12 @@ fn asked(submission: &Submission<'_>, to: &Number) -> Secret {
     octets.push(0);
     octets.extend_from_slice(submission.text.as_bytes());
     Secret::new(octets)
+}
+
+/// Whether too few codes to this number's country are used, whatever the mode does about it.
+#[must_use]
+pub fn braked(to: &Number, rules: &Rules, behind: &Behind<'_>) -> Option<Over> {
+    rules.budgets.brake?.holds(to, behind.proven, behind.conversions?)
 }
 
 fn planned(text: &str, rules: &Rules) -> Result<Plan, Refusal> {

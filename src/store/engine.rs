@@ -273,15 +273,7 @@ impl Store {
             let ids = self.shared.readers.ask(move |view| view.overdue(now)).await?;
             let found = ids.len();
             if found > 0 {
-                let again = ids.clone();
-                let expired = self.write(found, move |tx| recovery::expire(tx, &ids, now)).await;
-                match expired {
-                    // What expires is what makes room, so it may not ask for any.
-                    Err(StoreError::Unwritable(_)) => {
-                        self.write(found, move |tx| recovery::expire_full(tx, &again, now)).await?;
-                    }
-                    expired => expired?,
-                }
+                self.write(found, move |tx| recovery::expire(tx, &ids, now)).await?;
             }
             if found < PIECE {
                 return Ok(());
@@ -343,7 +335,7 @@ impl Drop for Waiting<'_> {
 impl Operations for Store {
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
         let mut accepted = Vec::with_capacity(messages.len());
-        // What has keys, or is counted, is let in or refused as a whole.
+        // What is counted, or carries keys, is let in or refused as a whole.
         let whole = |message: &NewMessage| message.idempotency.is_some() || !message.bill.charges.is_empty();
         let most = if messages.iter().any(whole) { messages.len() } else { CHUNK };
         let mut rest = messages.into_iter();

@@ -12,6 +12,7 @@ pub(super) mod life;
 pub(super) mod read;
 pub(super) mod recovery;
 pub(super) mod report;
+mod room;
 pub(super) mod spent;
 pub(super) mod tokens;
 pub(super) mod turn;

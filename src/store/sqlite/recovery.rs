@@ -41,10 +41,6 @@ const EXPIRE: &str = concat!(
     ", cause = coalesce(cause, ?6) WHERE id = ?1 AND state = 0 AND deadline <= ?3 RETURNING id"
 );
 
-/// The same where the disk is full and no row may grow: the state says why, and its change when.
-const EXPIRE_FULL: &str = "UPDATE message SET state = ?2, changed = ?3
-    WHERE id = ?1 AND state = 0 AND deadline <= ?3 AND ?4 NOTNULL AND ?5 NOTNULL RETURNING id";
-
 const PURGE: &str = "DELETE FROM message WHERE id = ?1 AND state NOT IN (0, 1) AND changed < ?2";
 
 const PURGE_CHALLENGES: &str = "DELETE FROM challenge WHERE (txn, serial) IN
@@ -125,25 +121,12 @@ fn recover_one(
 
 /// Expires those of `ids` that are still queued and overdue.
 pub(in crate::store) fn expire(tx: &Tx<'_>, ids: &[MessageId], now: UnixMs) -> Result<(), StoreError> {
-    let to = expired(now);
+    // The state says why; and what expires on a full disk, to be purged then, must not grow more than it has to.
+    let to = Move { state: State::Expired, actor: Actor::Janitor, at: now, cause: None };
     for id in ids {
         change(tx, EXPIRE, *id, &to, params![OVERDUE], |_| ())?;
     }
     Ok(())
-}
-
-/// The same on a full disk, without an entry in their lives.
-pub(in crate::store) fn expire_full(tx: &Tx<'_>, ids: &[MessageId], now: UnixMs) -> Result<(), StoreError> {
-    let to = expired(now);
-    for id in ids {
-        change(tx, EXPIRE_FULL, *id, &to, &[], |_| ())?;
-    }
-    Ok(())
-}
-
-/// The state says why.
-fn expired(now: UnixMs) -> Move<'static> {
-    Move { state: State::Expired, actor: Actor::Janitor, at: now, cause: None }
 }
 
 /// Deletes those of `ids` that are finished and have not changed since `before`.

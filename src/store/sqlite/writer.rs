@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::lease::{self, Hints};
 use super::{Tx, checkpoint};
 use crate::clock;
+use crate::fault::{self, Point};
 use crate::queue::message::MessageId;
 use crate::store::seal::Keyring;
 use crate::store::{Leased, StoreError, Want};
@@ -226,6 +227,9 @@ impl Writer {
             if let Some(pause) = self.pause {
                 spin(pause);
             }
+            if self.conn.total_changes() != changes {
+                fault::point(Point::BeforeCommit);
+            }
             lost = statement(&self.conn, "COMMIT").err();
         }
         if lost.is_some() {
@@ -235,6 +239,7 @@ impl Writer {
                 let _ = statement(&self.conn, "ROLLBACK");
             }
         } else if self.conn.total_changes() != changes {
+            fault::point(Point::AfterCommit);
             self.counters.commits.fetch_add(1, Ordering::Relaxed);
         }
         let refused = ran.iter_mut().find_map(|one| one.unwritable.take());
