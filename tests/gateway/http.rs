@@ -21,6 +21,7 @@ pub struct Answer {
     /// The body as it came.
     pub body: String,
     /// Seconds, if it says when to come again.
+    #[allow(dead_code, reason = "shared with programs that never come again")]
     pub retry_after: Option<u64>,
 }
 
