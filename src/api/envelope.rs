@@ -96,7 +96,9 @@ impl From<&StoreError> for Failure {
     fn from(error: &StoreError) -> Self {
         tracing::error!(%error, "a request failed in the store");
         match error {
-            StoreError::Busy(_) | StoreError::Unwritable(_) | StoreError::Closed => Self::unavailable(),
+            StoreError::Busy(_) | StoreError::Unwritable(_) | StoreError::Closed | StoreError::Full(_) => {
+                Self::unavailable()
+            }
             StoreError::Exists(what) => Self::parameter(format!("{what} exists already.")),
             StoreError::Engine(_) | StoreError::Sealed(_) => Self::internal(),
         }

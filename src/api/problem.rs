@@ -1,6 +1,7 @@
 //! Our own errors: `application/problem+json` (RFC 9457) with a `code` that stays the same while texts may change.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -20,6 +21,8 @@ pub(super) struct Problem {
     pub(super) detail: Cow<'static, str>,
     /// What is wrong at which place of a batch.
     errors: Vec<Refused>,
+    /// When it is worth asking again.
+    retry_after: Option<Duration>,
 }
 
 /// No such path.
@@ -48,7 +51,7 @@ pub(super) const NO_ALARM: Problem =
     fixed(StatusCode::NOT_FOUND, "no-such-alarm", "there is no such open alarm");
 
 const fn fixed(status: StatusCode, code: &'static str, detail: &'static str) -> Problem {
-    Problem { status, code, detail: Cow::Borrowed(detail), errors: Vec::new() }
+    Problem { status, code, detail: Cow::Borrowed(detail), errors: Vec::new(), retry_after: None }
 }
 
 /// One element of a batch that was refused.
@@ -72,12 +75,17 @@ struct Wire<'a> {
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: String) -> Self {
-        Self { status, code, detail: Cow::Owned(detail), errors: Vec::new() }
+        Self { status, code, detail: Cow::Owned(detail), errors: Vec::new(), retry_after: None }
     }
 
     /// The same, with what is wrong at which place of a batch.
     pub(super) fn with(self, errors: Vec<Refused>) -> Self {
         Self { errors, ..self }
+    }
+
+    /// The same, with the time after which it is worth asking again.
+    pub(super) fn after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
     }
 
     pub(super) fn response(&self) -> Response {
@@ -89,7 +97,13 @@ impl Problem {
             detail: &self.detail,
             errors: &self.errors,
         };
-        json(self.status, "application/problem+json", &wire)
+        let mut response = json(self.status, "application/problem+json", &wire);
+        if let Some(after) = self.retry_after {
+            // RFC 9110 10.2.3: whole seconds; rounded up, lest somebody comes too early.
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 
@@ -126,6 +140,11 @@ impl From<&StoreError> for Problem {
             StoreError::Unwritable(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-unwritable"),
             StoreError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
             StoreError::Exists(_) => (StatusCode::CONFLICT, "exists"),
+            // No failure but an answer: it is told in the metrics, not for every message of a flood in the log.
+            StoreError::Full(full) => {
+                let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "queue-full", error.to_string());
+                return problem.after(full.again);
+            }
             StoreError::Engine(_) | StoreError::Sealed(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "store-failed")
             }
@@ -153,6 +172,7 @@ fn refusal_code(refusal: &Refusal) -> &'static str {
         Refusal::TooManySegments { .. } => "text-too-long",
         Refusal::Unencodable(_) => "text-unencodable",
         Refusal::Lifetime(_) => "lifetime-invalid",
+        Refusal::DeadlinePast => "deadline-past",
         Refusal::IdempotencyKey(_) => "idempotency-key-invalid",
     }
 }

@@ -144,6 +144,7 @@ impl App {
         let mut open = engine::Settings::new(&config.store.path, key);
         open.commit_pause = bench_commit_pause();
         let store = Store::open(open)?;
+        store.bound(settings::bounds(config));
         let recovered = store.recover(clock::wall()).await?;
         if recovered != Recovered::default() {
             tracing::warn!(?recovered, "recovered after an unclean end");
@@ -280,6 +281,7 @@ impl Running {
     /// What is wrong.
     pub fn reconfigure(&self, config: &Config) -> Result<(), StartError> {
         self.live.replace(in_force(config, &self.store)?);
+        self.store.bound(settings::bounds(config));
         self.keep.send_replace(config.store.keep);
         self.notes.send_replace(Arc::clone(&config.modem.library));
         Ok(())

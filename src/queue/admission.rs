@@ -61,6 +61,23 @@ impl Default for Rules {
     }
 }
 
+impl Rules {
+    /// How long a message of this lane may wait where so much was asked for.
+    ///
+    /// # Errors
+    /// [`Refusal::Lifetime`] for less than a second.
+    pub fn lifetime(&self, lane: Lane, asked: Option<Duration>) -> Result<Duration, Refusal> {
+        let [login, alert, bulk] = self.lifetimes;
+        let usual = match lane {
+            Lane::Login => login,
+            Lane::Alert => alert,
+            Lane::Bulk => bulk,
+        };
+        let lifetime = asked.unwrap_or(usual).min(self.max_lifetime);
+        if lifetime < SHORTEST_LIFETIME { Err(Refusal::Lifetime(lifetime)) } else { Ok(lifetime) }
+    }
+}
+
 /// Why a message was not admitted; nothing was stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -87,6 +104,9 @@ pub enum Refusal {
     /// It would never have time to leave.
     #[error("the lifetime is {0:?}; it must be at least one second")]
     Lifetime(Duration),
+    /// It would be over before it began.
+    #[error("the deadline has passed")]
+    DeadlinePast,
     /// An idempotency key that could not be stored.
     #[error("the idempotency key has {0} octets; 1 to 200 are allowed")]
     IdempotencyKey(usize),
@@ -96,6 +116,14 @@ pub enum Refusal {
 const LONGEST_IDEMPOTENCY_KEY: usize = 200;
 /// A shorter life cannot even be told to the network.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
+
+/// The lifetime of what must not leave after `deadline`.
+///
+/// # Errors
+/// [`Refusal::DeadlinePast`].
+pub fn until(deadline: UnixMs, now: UnixMs) -> Result<Duration, Refusal> {
+    if deadline <= now { Err(Refusal::DeadlinePast) } else { Ok(deadline.since(now)) }
+}
 
 /// Admits or refuses.
 ///
@@ -115,18 +143,7 @@ pub fn admit(
         return Err(Refusal::EmptyText);
     }
     let plan = planned(submission.text, rules)?;
-    let [login, alert, bulk] = rules.lifetimes;
-    let lifetime = submission
-        .lifetime
-        .unwrap_or(match submission.lane {
-            Lane::Login => login,
-            Lane::Alert => alert,
-            Lane::Bulk => bulk,
-        })
-        .min(rules.max_lifetime);
-    if lifetime < SHORTEST_LIFETIME {
-        return Err(Refusal::Lifetime(lifetime));
-    }
+    let lifetime = rules.lifetime(submission.lane, submission.lifetime)?;
     if let Some(key) = submission.idempotency
         && !(1..=LONGEST_IDEMPOTENCY_KEY).contains(&key.len())
     {

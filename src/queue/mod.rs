@@ -1,8 +1,10 @@
 //! What a message is, what lets it in, and what happens to it next: the queue's rules, all pure.
 //!
-//! [`admission`] is the only entrance, [`message`] the vocabulary, [`rules`] the verdicts after an attempt. The rows
-//! themselves live in the store; nothing here holds state.
+//! [`admission`] is the only entrance, [`message`] the vocabulary, [`rules`] the verdicts after an attempt, [`again`] those on
+//! what shall be tried once more, [`lanes`] how much each lane may hold. The rows themselves live in the store.
 
 pub mod admission;
+pub mod again;
+pub mod lanes;
 pub mod message;
 pub mod rules;

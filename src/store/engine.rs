@@ -16,16 +16,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::sqlite::read::Readers;
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
-use super::sqlite::{self, Tx, accept, alarms, inbox, lease, recovery, report, spent, tokens, turn, upgrade};
+use super::sqlite::{
+    self, Tx, accept, again, alarms, inbox, lanes, lease, recovery, report, spent, tokens, turn, upgrade,
+};
 use super::{
     ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
-    InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, SpentRecord,
-    StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
+    InboxRecord, Incoming, LaneRecord, Leased, MessageRecord, Operations, Page, Paused, Raised, Recovered,
+    Report, Retried, Retry, SpentRecord, StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
 };
 use crate::alarm::Alarm;
 use crate::number::Number;
 use crate::provider::ChannelId;
-use crate::queue::message::{MessageId, NewMessage};
+use crate::queue::lanes::PerLane;
+use crate::queue::message::{Lane, MessageId, NewMessage};
 use crate::route::budget::Recipient;
 use crate::store::seal::{KeyId, Keyring};
 use crate::units::{MessageRef, UnixMs};
@@ -140,6 +143,7 @@ struct Shared {
     demands: Arc<Semaphore>,
     readers: Arc<Readers>,
     counters: Arc<Counters>,
+    gate: lanes::Shared,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -168,6 +172,7 @@ impl Store {
             demands: Arc::new(Semaphore::new(DEMANDS)),
             readers,
             counters,
+            gate: lanes::Shared::default(),
             writer: Mutex::new(Some(writer)),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -326,24 +331,34 @@ impl Drop for Waiting<'_> {
 }
 
 impl Operations for Store {
+    fn bound(&self, most: PerLane<Option<u64>>) {
+        lanes::locked(&self.shared.gate).bound(most);
+    }
+
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
+        let messages = Arc::new(messages);
         let mut accepted = Vec::with_capacity(messages.len());
-        let mut rest = messages.into_iter();
-        loop {
-            let chunk: Vec<_> = rest.by_ref().take(CHUNK).collect();
-            let rows = chunk.len();
-            if rows == 0 {
-                return Ok(accepted);
-            }
-            // What has begun goes on: only the first chunk may be told to come again.
-            let permit = if accepted.is_empty() {
+        // What has begun goes on: only the first chunk may be told to come again, and keeps places for the others.
+        let mut promise = None;
+        for from in (0..messages.len()).step_by(CHUNK) {
+            let first = promise.is_none();
+            let permit = if first {
                 self.may_accept()?
             } else {
                 Arc::clone(&self.shared.accepts).acquire_owned().await.map_err(|_| StoreError::Closed)?
             };
-            let work = move |tx: &mut Tx<'_>| accept::accept(tx, &chunk);
-            accepted.extend(self.submit(rows, permit, work).await?);
+            let (batch, gate) = (Arc::clone(&messages), Arc::clone(&self.shared.gate));
+            let rows = CHUNK.min(messages.len() - from);
+            let work = move |tx: &mut Tx<'_>| {
+                let promise = first.then(|| accept::enter(tx, &gate, &batch, rows)).transpose()?;
+                let chunk = batch.get(from..from + rows).unwrap_or_default();
+                Ok((accept::accept(tx, &gate, chunk)?, promise))
+            };
+            let (some, promised) = self.submit(rows, permit, work).await?;
+            accepted.extend(some);
+            promise = promise.or(promised);
         }
+        Ok(accepted)
     }
 
     async fn lease(&self, want: Want) -> Result<Vec<Leased>, StoreError> {
@@ -418,11 +433,38 @@ impl Operations for Store {
         self.write(1, move |tx| tokens::withdraw(tx, id, caller.as_deref(), now)).await
     }
 
+    async fn withdraw_lane(&self, lane: Lane, now: UnixMs) -> Result<u64, StoreError> {
+        // What is accepted meanwhile stays, else a busy sender would keep this going for ever.
+        let last = MessageId::new(now, 0xfff, [0xff; 8]);
+        let mut all = 0;
+        loop {
+            let (some, more) = self.write(PIECE, move |tx| lanes::withdraw(tx, lane, last, now)).await?;
+            all += some;
+            if !more {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn retry(&self, retry: Retry) -> Result<Retried, StoreError> {
+        let gate = Arc::clone(&self.shared.gate);
+        self.write(2, move |tx| again::retry(tx, &gate, &retry)).await
+    }
+
+    async fn pause_lane(&self, lane: Lane, paused: Option<Paused>) -> Result<bool, StoreError> {
+        self.write(1, move |tx| lanes::pause(tx, lane, paused.as_ref())).await
+    }
+
+    async fn lanes(&self, now: UnixMs) -> Result<Vec<LaneRecord>, StoreError> {
+        let most = lanes::locked(&self.shared.gate).bounds();
+        self.shared.readers.ask(move |view| view.lanes(&most, now)).await
+    }
+
     async fn message(&self, id: MessageId) -> Result<Option<MessageRecord>, StoreError> {
         self.shared.readers.ask(move |view| view.message(id)).await
     }
 
-    async fn messages(&self, filter: Filter) -> Result<Vec<MessageRecord>, StoreError> {
+    async fn messages(&self, filter: Filter) -> Result<Page, StoreError> {
         self.shared.readers.ask(move |view| view.messages(&filter)).await
     }
 
@@ -452,7 +494,8 @@ impl Operations for Store {
 
     async fn trigger(&self, triggers: Vec<Trigger>) -> Result<Triggered, StoreError> {
         let permit = self.may_accept()?;
-        self.submit(triggers.len() * 3, permit, move |tx| accept::trigger(tx, &triggers)).await
+        let gate = Arc::clone(&self.shared.gate);
+        self.submit(triggers.len() * 3, permit, move |tx| accept::trigger(tx, &gate, &triggers)).await
     }
 
     async fn challenges(&self, serials: Vec<String>) -> Result<Vec<ChallengeRecord>, StoreError> {

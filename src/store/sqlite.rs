@@ -4,8 +4,10 @@
 //! them run inside the writer's transaction and see it as [`Tx`].
 
 pub(super) mod accept;
+pub(super) mod again;
 pub(super) mod alarms;
 pub(super) mod inbox;
+pub(super) mod lanes;
 pub(super) mod lease;
 pub(super) mod read;
 pub(super) mod recovery;
@@ -34,12 +36,13 @@ use crate::queue::message::{Lane, MessageId, State};
 use crate::units::UnixMs;
 
 /// Migrations in order; `user_version` counts those applied.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
     include_str!("schema/0005.sql"),
+    include_str!("schema/0008.sql"),
 ];
 
 /// Prepared statements kept by a connection: all there are, with room to grow.

@@ -7,14 +7,15 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text;
+use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::store::{AlarmRecord, Count};
+use crate::queue::message::Lane;
+use crate::store::{AlarmRecord, Count, LaneRecord};
 
 /// Labels of an answered request. Endpoints are the router's own names, never paths as sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -55,6 +56,19 @@ struct OfModem {
     modem: String,
 }
 
+/// A lane, or the queue as a whole: then there is no label, as a label of its own would be a fourth lane.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct OfLane(Option<Lane>);
+
+impl EncodeLabelSet for OfLane {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        match self.0 {
+            Some(lane) => ("lane", lane.as_str()).encode(encoder.encode_label()),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Every metric of the daemon.
 pub struct Metrics {
     /// Answered requests.
@@ -86,7 +100,9 @@ pub struct Metrics {
     channels_ready: Gauge,
     channels: Gauge,
     started: Gauge,
-    waited: Gauge,
+    waited: Family<OfLane, Gauge>,
+    depth: Family<OfLane, Gauge>,
+    paused: Family<OfLane, Gauge>,
     registry: Registry,
 }
 
@@ -111,7 +127,9 @@ impl Default for Metrics {
             channels_ready: Gauge::default(),
             channels: Gauge::default(),
             started: Gauge::default(),
-            waited: Gauge::default(),
+            waited: Family::default(),
+            depth: Family::default(),
+            paused: Family::default(),
             registry: Registry::with_prefix("smsotp"),
         };
         metrics.register();
@@ -144,8 +162,10 @@ impl Metrics {
         r.register("budget_left", "What a SIM may still send in a window", self.budget_left.clone());
         r.register("channels", "Channels there are", self.channels.clone());
         r.register("channels_ready", "Channels that take messages", self.channels_ready.clone());
-        let waited = "How long the message that has waited longest could have left";
+        let waited = "How long the message that has waited longest could have left: of all that are not paused, and of each lane";
         r.register("queue_oldest_seconds", waited, self.waited.clone());
+        r.register("queue_depth", "Unsent messages of a lane", self.depth.clone());
+        r.register("queue_paused", "Whether an operator paused the lane", self.paused.clone());
         r.register("start_time_seconds", "When the daemon started, since the epoch", self.started.clone());
     }
 
@@ -162,7 +182,19 @@ impl Metrics {
 
     /// For how long the message that has waited longest could have left.
     pub fn waited(&self, waited: Duration) {
-        self.waited.set(i64::try_from(waited.as_secs()).unwrap_or(i64::MAX));
+        let seconds = i64::try_from(waited.as_secs()).unwrap_or(i64::MAX);
+        self.waited.get_or_create(&OfLane(None)).set(seconds);
+    }
+
+    /// The lanes now, each with the time for which its head could have left.
+    pub fn lanes<'a>(&self, lanes: impl Iterator<Item = (&'a LaneRecord, Duration)>) {
+        for (record, waited) in lanes {
+            let lane = OfLane(Some(record.lane));
+            let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+            self.waited.get_or_create(&lane).set(whole(waited.as_secs()));
+            self.depth.get_or_create(&lane).set(whole(record.queued.saturating_add(record.leased)));
+            self.paused.get_or_create(&lane).set(i64::from(record.paused.is_some()));
+        }
     }
 
     /// Messages now, by lane and state; what is not named is none.
@@ -225,7 +257,7 @@ pub fn put(counter: &Counter, total: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::message::{Lane, State};
+    use crate::queue::message::State;
 
     #[test]
     fn the_exposition_is_openmetrics() {
@@ -234,6 +266,9 @@ mod tests {
         metrics.messages(&[Count { lane: Lane::Bulk, state: State::Queued, messages: 3 }]);
         metrics.channels(1, 2);
         metrics.waited(Duration::from_secs(8));
+        let (lane, queued, leased) = (Lane::Bulk, 3, 1);
+        let bulk = LaneRecord { lane, queued, leased, most: None, oldest: None, paused: None };
+        metrics.lanes([(&bulk, Duration::from_secs(9))].into_iter());
         put(&metrics.commits, 7);
         let text = metrics.encode().unwrap();
         for line in [
@@ -241,6 +276,9 @@ mod tests {
             "smsotp_messages{lane=\"bulk\",state=\"queued\"} 3",
             "smsotp_channels_ready 1",
             "smsotp_queue_oldest_seconds 8",
+            "smsotp_queue_oldest_seconds{lane=\"bulk\"} 9",
+            "smsotp_queue_depth{lane=\"bulk\"} 4",
+            "smsotp_queue_paused{lane=\"bulk\"} 0",
             "smsotp_store_commits_total 7",
             "smsotp_incoming_total 0",
             "# EOF",

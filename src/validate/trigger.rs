@@ -9,7 +9,7 @@ use crate::otp::template::Fields;
 use crate::otp::token;
 use crate::queue::admission::{self, Refusal, Submission};
 use crate::queue::message::{Lane, MessageId};
-use crate::store::{ChallengeRecord, Operations, TokenRecord, Trigger, Triggered};
+use crate::store::{ChallengeRecord, Operations, StoreError, TokenRecord, Trigger, Triggered};
 use crate::units::UnixMs;
 
 impl Validate {
@@ -39,9 +39,15 @@ impl Validate {
         if triggers.is_empty() {
             return Ok(Some(Answer::Unsent));
         }
-        match self.store.trigger(triggers).await? {
-            Triggered::Conflict => Ok(None),
-            Triggered::Opened => {
+        match self.store.trigger(triggers).await {
+            // A gateway that takes nothing more: the answer is the one for a code that was not admitted.
+            Err(error @ StoreError::Full(_)) => {
+                warn!(caller = %check.caller, %error, "the code was not admitted");
+                Ok(Some(Answer::Unsent))
+            }
+            Err(error) => Err(error.into()),
+            Ok(Triggered::Conflict) => Ok(None),
+            Ok(Triggered::Opened) => {
                 for opened in &opened {
                     info!(serial = %opened.serial, caller = %check.caller, "challenge opened");
                 }

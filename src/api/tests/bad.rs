@@ -3,7 +3,7 @@
 use super::*;
 
 async fn stored(house: &House) -> usize {
-    house.store.messages(Filter { most: 1_000, ..Filter::default() }).await.unwrap().len()
+    house.store.messages(Filter { most: 1_000, ..Filter::default() }).await.unwrap().records.len()
 }
 
 #[tokio::test]

@@ -3,11 +3,14 @@
 use rusqlite::OptionalExtension;
 use rusqlite::params;
 
+use super::lanes::{self, Promise};
 use super::{Tx, id_of, is_duplicate};
 use crate::clock;
-use crate::queue::message::{MessageId, NewMessage, State};
+use crate::queue::lanes::PerLane;
+use crate::queue::message::{Lane, MessageId, NewMessage, State};
 use crate::store::seal::Place;
 use crate::store::{Accepted, StoreError, Trigger, Triggered};
+use crate::units::UnixMs;
 
 const INSERT: &str =
     "INSERT INTO message (id, state, lane, due, changed, created, deadline, segments, concat_ref,
@@ -26,28 +29,63 @@ const CHALLENGE: &str = "INSERT INTO challenge (txn, serial, counter, created, e
 /// What idempotency keys are compared for.
 const PURPOSE: &str = "idempotency";
 
+/// Looks whether the lanes have room for all of a batch, and promises places to what follows its first `chunk` messages.
+pub(in crate::store) fn enter(
+    tx: &mut Tx<'_>,
+    gate: &lanes::Shared,
+    batch: &[NewMessage],
+    chunk: usize,
+) -> Result<Promise, StoreError> {
+    let known = |tx: &Tx<'_>, lane: Lane| {
+        let mut known = 0;
+        for message in batch.iter().filter(|message| message.lane == lane) {
+            known += u64::from(before(tx, message)?.is_some());
+        }
+        Ok(known)
+    };
+    let lanes_of = |messages: &[NewMessage]| PerLane::count(messages.iter().map(|message| message.lane));
+    let now = batch.first().map_or(UnixMs(0), |message| message.created);
+    lanes::room(tx, gate, &lanes_of(batch), known, now)?;
+    Ok(Promise::new(gate, lanes_of(batch.get(chunk..).unwrap_or_default())))
+}
+
 /// Writes the messages; one whose idempotency key is known names the first.
 pub(in crate::store) fn accept(
     tx: &mut Tx<'_>,
+    gate: &lanes::Shared,
     messages: &[NewMessage],
 ) -> Result<Vec<Accepted>, StoreError> {
-    messages
-        .iter()
-        .map(|message| match before(tx, message)? {
-            Some(id) => Ok(Accepted::Before(id)),
-            None => insert(tx, message).map(|()| Accepted::New(message.id)),
-        })
-        .collect()
+    let mut accepted = Vec::with_capacity(messages.len());
+    let mut new = PerLane::default();
+    for message in messages {
+        accepted.push(match before(tx, message)? {
+            Some(id) => Accepted::Before(id),
+            None => {
+                insert(tx, message)?;
+                *new.of_mut(message.lane) += 1;
+                Accepted::New(message.id)
+            }
+        });
+    }
+    lanes::came(tx, gate, &new, messages.first().map_or(UnixMs(0), |message| message.created))?;
+    Ok(accepted)
 }
 
 /// Advances the counters and opens the challenges with their messages. A conflict must leave nothing, so it is looked for first.
-pub(in crate::store) fn trigger(tx: &mut Tx<'_>, triggers: &[Trigger]) -> Result<Triggered, StoreError> {
+pub(in crate::store) fn trigger(
+    tx: &mut Tx<'_>,
+    gate: &lanes::Shared,
+    triggers: &[Trigger],
+) -> Result<Triggered, StoreError> {
     for Trigger { challenge, .. } in triggers {
         let counter = i64::try_from(challenge.counter).unwrap_or(i64::MAX);
         if !tx.conn.prepare_cached(STANDS)?.exists(params![challenge.serial, counter])? {
             return Ok(Triggered::Conflict);
         }
     }
+    let new = PerLane::count(triggers.iter().map(|trigger| trigger.message.lane));
+    let now = triggers.first().map_or(UnixMs(0), |trigger| trigger.message.created);
+    lanes::room(tx, gate, &new, |_, _| Ok(0), now)?;
     for Trigger { challenge, message } in triggers {
         let counter = i64::try_from(challenge.counter).unwrap_or(i64::MAX);
         let exists = || StoreError::Exists(format!("challenge {}", challenge.transaction));
@@ -68,6 +106,7 @@ pub(in crate::store) fn trigger(tx: &mut Tx<'_>, triggers: &[Trigger]) -> Result
             ])
             .map_err(|error| if is_duplicate(&error) { exists() } else { error.into() })?;
     }
+    lanes::came(tx, gate, &new, now)?;
     Ok(Triggered::Opened)
 }
 

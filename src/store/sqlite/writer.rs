@@ -204,6 +204,7 @@ impl Writer {
             self.refuse_demands(&error);
             return;
         }
+        self.hints.note_unsent(None);
         let changes = self.conn.total_changes();
         // Alone, a job that fails takes the transaction with it and needs no savepoint.
         let alone = batch.len() == 1 && self.unclaimed.is_empty();
