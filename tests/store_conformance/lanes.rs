@@ -49,7 +49,6 @@ pub async fn a_full_lane_refuses_for_itself_only(store: impl Operations) {
     assert_eq!(some.len(), 4);
     is_full(store.accept(vec![message(Lane::Bulk, 6)]).await, Lane::Bulk);
     let bulk = some.iter().find(|one| one.lane == Lane::Bulk).unwrap();
-    begin(&store, bulk, 1).await;
     submit(&store, bulk, 1, 7, Next::Rest(State::Submitted)).await;
     store.accept(vec![message(Lane::Bulk, 6)]).await.unwrap();
     counts_agree(&store).await;
@@ -147,8 +146,7 @@ pub async fn a_report_of_failure_opens_its_segment_again(store: impl Operations)
     let two = NewMessage { segments: 2, ..message(Lane::Bulk, 1) };
     let first = one(&store, two).await;
     for (seq, next) in [(1, Next::Continue), (2, Next::Rest(State::Submitted))] {
-        begin(&store, &first, seq).await;
-        submit(&store, &first, seq, 7 + seq, next).await;
+            submit(&store, &first, seq, 7 + seq, next).await;
     }
     store.report(report(8, Verdict::Delivered)).await.unwrap();
     store.report(report(9, Verdict::Failed)).await.unwrap();
@@ -156,7 +154,6 @@ pub async fn a_report_of_failure_opens_its_segment_again(store: impl Operations)
     assert!(matches!(store.retry(again(first.id, false)).await.unwrap(), Retried::Queued { .. }));
     let second = leased(&store, want(1)).await.remove(0);
     assert_eq!((second.open.clone(), second.bound.clone()), (vec![2], Some(channel(1))));
-    begin(&store, &second, 2).await;
     submit(&store, &second, 2, 10, Next::Rest(State::Submitted)).await;
     store.report(report(10, Verdict::Delivered)).await.unwrap();
     assert_eq!(state(&store, first.id).await, State::Delivered);
@@ -171,7 +168,6 @@ pub async fn a_bulk_message_in_doubt_goes_again_by_force_only(store: impl Operat
     assert!(matches!(store.retry(again(first.id, true)).await.unwrap(), Retried::Queued { .. }));
     let second = leased(&store, want(1)).await.remove(0);
     assert_eq!((second.open.clone(), second.uncertain), (vec![1], 0));
-    begin(&store, &second, 1).await;
     submit(&store, &second, 1, 9, Next::Rest(State::Submitted)).await;
     assert_eq!(state(&store, first.id).await, State::Submitted);
 }
