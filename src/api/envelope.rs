@@ -100,7 +100,7 @@ impl From<&StoreError> for Failure {
                 Self::unavailable()
             }
             StoreError::Exists(what) => Self::parameter(format!("{what} exists already.")),
-            StoreError::Engine(_) | StoreError::Sealed(_) => Self::internal(),
+            StoreError::Engine(_) | StoreError::Sealed(_) | StoreError::Damaged(_) => Self::internal(),
         }
     }
 }

@@ -427,10 +427,8 @@ fn filter(caller: &Caller, query: &str, country: Option<&str>) -> Result<Filter,
                 filter.state = Some(state.ok_or_else(bad)?);
             }
             "lane" => filter.lane = Some(lane(&value)?),
-            // A plus that was not encoded arrives as a blank; no number begins with one.
             "to" => {
-                let typed = value.strip_prefix(' ').map_or(value.clone(), |rest| format!("+{rest}"));
-                let number = Number::parse(&typed, country);
+                let number = Number::parse(&value, country);
                 filter.to = Some(number.map_err(|error| Problem::from(&Refusal::Number(error)))?);
             }
             // Others see their own only, whoever they name.

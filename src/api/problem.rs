@@ -145,6 +145,7 @@ impl From<&StoreError> for Problem {
                 let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "queue-full", error.to_string());
                 return problem.after(full.again);
             }
+            StoreError::Damaged(_) => (StatusCode::INTERNAL_SERVER_ERROR, "store-damaged"),
             StoreError::Engine(_) | StoreError::Sealed(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "store-failed")
             }

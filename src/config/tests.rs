@@ -93,6 +93,10 @@ max-segments = 2
 lifetime-login = "2m"
 lifetime-alert = "2h"
 lifetime-bulk = "2d"
+[queue]
+max-login = 10
+max-alert = 20
+max-bulk = 30
 [sms]
 national-languages = ["urdu", "turkish"]
 transliterate = "save"
@@ -167,6 +171,7 @@ hash-permits = 1
             lifetime_alert: seconds(7_200),
             lifetime_bulk: DAY * 2,
         },
+        queue: Queue { max_login: 10, max_alert: 20, max_bulk: 30 },
         sms: Policy {
             national: vec![Language::Turkish, Language::Urdu],
             transliteration: Transliteration::Save,

@@ -109,6 +109,17 @@ pub enum OpenError {
         /// The missing key.
         key: KeyId,
     },
+    /// What is in it cannot be: the disk lost or changed some of it.
+    #[error(
+        "the store {path} is damaged: {reason}; nothing in it was changed. Look after the disk, keep the file, and put a backup in \
+         its place, or move it away (with {path}-wal) to begin with an empty store"
+    )]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What the engine said.
+        reason: String,
+    },
     /// The engine refused it.
     #[error("the store {path}: {reason}")]
     Engine {
@@ -156,8 +167,8 @@ impl Store {
         let Settings { path, key, commit_pause, most_pages } = settings;
         let keys = Arc::new(key);
         let conn = sqlite::open(&path, &keys, most_pages)?;
-        let readers = Arc::new(Readers::open(&path, Arc::clone(&keys))?);
         let counters = Arc::new(Counters::default());
+        let readers = Arc::new(Readers::open(&path, Arc::clone(&keys), Arc::clone(&counters))?);
         let (jobs, received) = sync_channel(ACCEPTS + OTHERS + DEMANDS + SPARE);
         let writer = Writer::new(conn, keys, received, Arc::clone(&counters), commit_pause);
         let writer = thread::Builder::new()
@@ -214,6 +225,11 @@ impl Store {
     #[must_use]
     pub fn unwritable(&self) -> Option<String> {
         self.shared.counters.unwritable.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until the database is found to be damaged, and says what was found. From then on nothing is written any more.
+    pub async fn damaged(&self) -> String {
+        self.shared.counters.damaged().await
     }
 
     fn send(&self, job: Job) -> Result<(), StoreError> {

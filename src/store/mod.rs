@@ -45,6 +45,9 @@ pub enum StoreError {
     /// The engine failed in a way that no retry mends.
     #[error("the store failed: {0}")]
     Engine(String),
+    /// What is in the database cannot be: the disk lost or changed some of it.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
     /// A sealed value cannot be opened.
     #[error("a sealed value cannot be opened: {0}")]
     Sealed(String),

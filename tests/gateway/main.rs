@@ -11,6 +11,7 @@ mod activation;
 mod alarms;
 mod channels;
 mod check;
+mod disk;
 mod faults;
 mod hotplug;
 mod http;
@@ -18,6 +19,8 @@ mod inbox;
 mod kill;
 mod login;
 mod operator;
+mod queue;
+mod refusals;
 mod replay;
 #[allow(dead_code, reason = "shared with the bench, which uses the rest of it")]
 mod rig;

@@ -146,7 +146,7 @@ pub async fn a_report_of_failure_opens_its_segment_again(store: impl Operations)
     let two = NewMessage { segments: 2, ..message(Lane::Bulk, 1) };
     let first = one(&store, two).await;
     for (seq, next) in [(1, Next::Continue), (2, Next::Rest(State::Submitted))] {
-            submit(&store, &first, seq, 7 + seq, next).await;
+        submit(&store, &first, seq, 7 + seq, next).await;
     }
     store.report(report(8, Verdict::Delivered)).await.unwrap();
     store.report(report(9, Verdict::Failed)).await.unwrap();

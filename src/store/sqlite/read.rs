@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::Semaphore;
 
 use super::recovery::PIECE;
-use super::{id_of, lane_of, number_of, open_reader, state_of, time_of};
+use super::writer::Counters;
+use super::{id_of, keep_as_found, lane_of, number_of, open_reader, state_of, time_of};
 use crate::alarm::Severity;
 use crate::number::Number;
 use crate::provider::ChannelId;
@@ -41,6 +42,7 @@ pub(in crate::store) struct Readers {
     free: Mutex<Vec<Connection>>,
     permits: Semaphore,
     keys: Arc<Keyring>,
+    counters: Arc<Counters>,
 }
 
 /// What a question sees.
@@ -50,9 +52,14 @@ pub(in crate::store) struct View<'a> {
 }
 
 impl Readers {
-    pub(in crate::store) fn open(path: &Path, keys: Arc<Keyring>) -> Result<Self, OpenError> {
+    /// `counters` hears of what is damaged.
+    pub(in crate::store) fn open(
+        path: &Path,
+        keys: Arc<Keyring>,
+        counters: Arc<Counters>,
+    ) -> Result<Self, OpenError> {
         let free = (0..READERS).map(|_| open_reader(path)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { free: Mutex::new(free), permits: Semaphore::new(READERS), keys })
+        Ok(Self { free: Mutex::new(free), permits: Semaphore::new(READERS), keys, counters })
     }
 
     /// Asks on the blocking pool, so that the runtime never waits for the disk.
@@ -65,6 +72,9 @@ impl Readers {
         let asked = tokio::task::spawn_blocking(move || {
             let conn = readers.take().ok_or(StoreError::Closed)?;
             let answer = question(&View { conn: &conn, keys: &readers.keys });
+            if let Err(error) = &answer {
+                readers.counters.note(error);
+            }
             readers.free.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
             answer
         });
@@ -74,11 +84,21 @@ impl Readers {
     /// Refuses further questions and closes the connections that are free.
     pub(in crate::store) fn close(&self) {
         self.permits.close();
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.counters.damage().is_some() {
+            free.iter().for_each(keep_as_found);
+        }
+        free.clear();
     }
 
     fn take(&self) -> Option<Connection> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
