@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::text;
-use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::queue::lanes::PerLane;
 use crate::queue::message::Lane;
 use crate::store::{AlarmRecord, Count, LaneRecord};
 
@@ -56,16 +58,30 @@ struct OfModem {
     modem: String,
 }
 
-/// A lane, or the queue as a whole: then there is no label, as a label of its own would be a fourth lane.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct OfLane(Option<Lane>);
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfLane {
+    lane: &'static str,
+}
 
-impl EncodeLabelSet for OfLane {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        match self.0 {
-            Some(lane) => ("lane", lane.as_str()).encode(encoder.encode_label()),
-            None => Ok(()),
+/// The age of the queue: one figure for all of it, as there was before there were those of the lanes, and one for each lane. Under
+/// one name, so no family: that would put braces after the figure without a label, which not all who read it know.
+#[derive(Debug, Clone, Default)]
+struct Ages {
+    all: Gauge,
+    lanes: PerLane<Gauge>,
+}
+
+impl EncodeMetric for Ages {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        for lane in Lane::ALL {
+            let label = OfLane { lane: lane.as_str() };
+            self.lanes.of(lane).encode(encoder.encode_family(&label)?)?;
         }
+        self.all.encode(encoder)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Gauge
     }
 }
 
@@ -100,7 +116,7 @@ pub struct Metrics {
     channels_ready: Gauge,
     channels: Gauge,
     started: Gauge,
-    waited: Family<OfLane, Gauge>,
+    waited: Ages,
     depth: Family<OfLane, Gauge>,
     paused: Family<OfLane, Gauge>,
     registry: Registry,
@@ -127,7 +143,7 @@ impl Default for Metrics {
             channels_ready: Gauge::default(),
             channels: Gauge::default(),
             started: Gauge::default(),
-            waited: Family::default(),
+            waited: Ages::default(),
             depth: Family::default(),
             paused: Family::default(),
             registry: Registry::with_prefix("smsotp"),
@@ -183,15 +199,15 @@ impl Metrics {
     /// For how long the message that has waited longest could have left.
     pub fn waited(&self, waited: Duration) {
         let seconds = i64::try_from(waited.as_secs()).unwrap_or(i64::MAX);
-        self.waited.get_or_create(&OfLane(None)).set(seconds);
+        self.waited.all.set(seconds);
     }
 
     /// The lanes now, each with the time for which its head could have left.
     pub fn lanes<'a>(&self, lanes: impl Iterator<Item = (&'a LaneRecord, Duration)>) {
         for (record, waited) in lanes {
-            let lane = OfLane(Some(record.lane));
+            let lane = OfLane { lane: record.lane.as_str() };
             let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-            self.waited.get_or_create(&lane).set(whole(waited.as_secs()));
+            self.waited.lanes.of(record.lane).set(whole(waited.as_secs()));
             self.depth.get_or_create(&lane).set(whole(record.queued.saturating_add(record.leased)));
             self.paused.get_or_create(&lane).set(i64::from(record.paused.is_some()));
         }

@@ -79,7 +79,7 @@ async fn messages_that_cannot_be_taken() {
     let house = House::new(Role::Admin);
     let too_many = vec![json!({"to": PHONE, "text": "x"}); 1_001];
     let long = "x".repeat(600);
-    let cases: [(&str, String, u16, &str); 16] = [
+    let cases: [(&str, String, u16, &str); 17] = [
         ("no JSON", "not json".to_owned(), 400, "malformed"),
         ("no text", json!({"to": PHONE}).to_string(), 400, "malformed"),
         ("wrong type", json!({"to": 5, "text": "x"}).to_string(), 400, "malformed"),
