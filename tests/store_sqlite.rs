@@ -348,6 +348,23 @@ async fn a_full_disk_is_told_and_overcome() {
     assert_eq!(store.lease(want(1)).await.unwrap().len(), 1);
 }
 
+/// The one that is looked for is the oldest of more than a page may look at.
+#[tokio::test]
+async fn a_search_is_work_for_a_page_at_a_time() {
+    let (_dir, path, key) = place();
+    let store = open(&path, &key).unwrap();
+    let wanted = NewMessage { lane: Lane::Alert, ..message(0) };
+    store.accept(vec![wanted.clone()]).await.unwrap();
+    for round in 0..21 {
+        store.accept((1..=1000).map(|n| message(round * 1000 + n)).collect()).await.unwrap();
+    }
+    let filter = Filter { lane: Some(Lane::Alert), most: 1, ..Filter::default() };
+    let first = store.messages(filter.clone()).await.unwrap();
+    assert!(first.records.is_empty() && first.next.is_some(), "it ends where the work is enough: {first:?}");
+    let second = store.messages(Filter { before: first.next, ..filter }).await.unwrap();
+    assert_eq!(second.records.first().map(|record| record.id), Some(wanted.id));
+}
+
 #[tokio::test]
 async fn the_lease_query_reads_only_its_index() {
     let (_dir, path, key) = place();

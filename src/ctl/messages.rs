@@ -164,27 +164,26 @@ fn each(
 
 /// The daemon looks at so many messages for one page and no more; the pages are followed until enough were found.
 fn listed(client: &Client, list: List) -> Result<Value, Failure> {
-    let mut query: Vec<(&str, String)> = Vec::new();
-    query.extend(list.state.map(|state| ("state", state)));
-    query.extend(list.lane.map(|lane| ("lane", lane)));
-    query.extend(list.number.map(|number| ("to", number)));
-    query.extend(list.caller.map(|caller| ("caller", caller)));
-    let mut found: Vec<Value> = Vec::new();
-    let mut next = list.before.map(|id| id.to_string());
+    let most = list.limit as usize;
+    let mut filter: Vec<(&str, String)> = Vec::new();
+    filter.extend(list.state.map(|state| ("state", state)));
+    filter.extend(list.lane.map(|lane| ("lane", lane)));
+    filter.extend(list.number.map(|number| ("to", number)));
+    filter.extend(list.caller.map(|caller| ("caller", caller)));
+    let mut before = list.before.map(|id| id.to_string());
+    let mut found = Vec::new();
     loop {
-        let mut asked = query.clone();
-        asked.push((
-            "limit",
-            list.limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX)).to_string(),
-        ));
-        asked.extend(next.map(|id| ("before", id)));
-        let mut page = client.get("/v1/messages", &asked)?;
-        if let Some(Value::Array(some)) = page.get_mut("messages").map(Value::take) {
-            found.extend(some);
-        }
-        next = page.get("next").and_then(Value::as_str).map(str::to_owned);
-        if next.is_none() || found.len() >= list.limit as usize {
-            return Ok(json!({"messages": found, "next": next}));
+        let mut query = filter.clone();
+        query.push(("limit", (most - found.len()).to_string()));
+        query.extend(before.map(|id| ("before", id)));
+        let mut page = client.get("/v1/messages", &query)?;
+        let Some(Value::Array(some)) = page.get_mut("messages") else { return Ok(page) };
+        found.append(some);
+        before = page.get("next").and_then(Value::as_str).map(str::to_owned);
+        if before.is_none() || found.len() >= most {
+            // The last page stands for all; it alone knows what follows.
+            page.as_object_mut().and_then(|page| page.insert("messages".to_owned(), Value::Array(found)));
+            return Ok(page);
         }
     }
 }

@@ -27,13 +27,12 @@ fn keyed(random: u8) -> NewMessage {
 }
 
 fn is_full(answer: Result<Vec<Accepted>, StoreError>, lane: Lane) -> Full {
-    match answer {
-        Err(StoreError::Full(full)) if full.lane == lane => full,
-        other => panic!("not full but {other:?}"),
-    }
+    let Err(StoreError::Full(full)) = answer else { unreachable!("not full but {answer:?}") };
+    assert_eq!(full.lane, lane);
+    full
 }
 
-pub async fn a_full_lane_refuses_for_itself_only(store: impl Operations) {
+pub(super) async fn a_full_lane_refuses_for_itself_only(store: impl Operations) {
     store.bound(bulk_bound(3));
     store.accept(vec![keyed(1), message(Lane::Bulk, 2)]).await.unwrap();
     let full = is_full(store.accept((3..5).map(|n| message(Lane::Bulk, n)).collect()).await, Lane::Bulk);
@@ -54,7 +53,7 @@ pub async fn a_full_lane_refuses_for_itself_only(store: impl Operations) {
     counts_agree(&store).await;
 }
 
-pub async fn a_large_batch_is_accepted_whole_or_refused_whole(store: impl Operations) {
+pub(super) async fn a_large_batch_is_accepted_whole_or_refused_whole(store: impl Operations) {
     let batch = |from: u16| -> Vec<NewMessage> {
         let id = |n: u16| MessageId::new(clock::wall(), n, [9; 8]);
         (from..from + 600).map(|n| NewMessage { id: id(n), ..message(Lane::Bulk, 0) }).collect()
@@ -72,7 +71,7 @@ pub async fn a_large_batch_is_accepted_whole_or_refused_whole(store: impl Operat
     assert_eq!(store.accept(batch(2400)).await.unwrap().len(), 600, "no place stays promised");
 }
 
-pub async fn a_full_login_lane_opens_no_challenge(store: impl Operations) {
+pub(super) async fn a_full_login_lane_opens_no_challenge(store: impl Operations) {
     store.bound(PerLane { login: Some(1), ..PerLane::default() });
     store.add_token(token("PISM1")).await.unwrap();
     store.accept(vec![message(Lane::Login, 1)]).await.unwrap();
@@ -82,7 +81,9 @@ pub async fn a_full_login_lane_opens_no_challenge(store: impl Operations) {
     assert!(store.challenges(vec!["PISM1".to_owned()]).await.unwrap().is_empty());
 }
 
-pub async fn a_paused_lane_takes_and_gives_nothing(store: impl Operations + Clone + Send + Sync + 'static) {
+pub(super) async fn a_paused_lane_takes_and_gives_nothing(
+    store: impl Operations + Clone + Send + Sync + 'static,
+) {
     let paused = |who: &str| Some(Paused { who: who.to_owned(), since: UnixMs(77) });
     store.accept(vec![message(Lane::Bulk, 1)]).await.unwrap();
     assert!(store.pause_lane(Lane::Bulk, paused("anna")).await.unwrap());
@@ -104,7 +105,7 @@ pub async fn a_paused_lane_takes_and_gives_nothing(store: impl Operations + Clon
     assert!(!store.pause_lane(Lane::Bulk, None).await.unwrap());
 }
 
-pub async fn a_purged_lane_is_empty_and_others_are_not(store: impl Operations) {
+pub(super) async fn a_purged_lane_is_empty_and_others_are_not(store: impl Operations) {
     let batch = (0..250).map(|n| {
         let id = MessageId::new(UnixMs(clock::wall().0 - 500), n, [3; 8]);
         NewMessage { id, ..message(Lane::Bulk, 0) }
@@ -125,7 +126,7 @@ fn again(id: MessageId, force: bool) -> Retry {
     Retry { id, caller: Some("portal".to_owned()), lifetime: HOUR, force, now: clock::wall() }
 }
 
-pub async fn what_failed_goes_again(store: impl Operations) {
+pub(super) async fn what_failed_goes_again(store: impl Operations) {
     let first = one(&store, message(Lane::Bulk, 1)).await;
     let refused = store.retry(again(first.id, true)).await.unwrap();
     assert_eq!(refused, Retried::Refused(NotAgain::State(State::Leased)));
@@ -142,7 +143,7 @@ pub async fn what_failed_goes_again(store: impl Operations) {
     counts_agree(&store).await;
 }
 
-pub async fn a_report_of_failure_opens_its_segment_again(store: impl Operations) {
+pub(super) async fn a_report_of_failure_opens_its_segment_again(store: impl Operations) {
     let two = NewMessage { segments: 2, ..message(Lane::Bulk, 1) };
     let first = one(&store, two).await;
     for (seq, next) in [(1, Next::Continue), (2, Next::Rest(State::Submitted))] {
@@ -159,7 +160,7 @@ pub async fn a_report_of_failure_opens_its_segment_again(store: impl Operations)
     assert_eq!(state(&store, first.id).await, State::Delivered);
 }
 
-pub async fn a_bulk_message_in_doubt_goes_again_by_force_only(store: impl Operations) {
+pub(super) async fn a_bulk_message_in_doubt_goes_again_by_force_only(store: impl Operations) {
     let first = one(&store, message(Lane::Bulk, 1)).await;
     begin(&store, &first, 1).await;
     end(&store, ended(&first, 1, AttemptState::Uncertain, None, Next::Rest(State::Uncertain))).await;
@@ -172,7 +173,7 @@ pub async fn a_bulk_message_in_doubt_goes_again_by_force_only(store: impl Operat
     assert_eq!(state(&store, first.id).await, State::Submitted);
 }
 
-pub async fn a_login_goes_again_only_while_its_challenge_lives(store: impl Operations) {
+pub(super) async fn a_login_goes_again_only_while_its_challenge_lives(store: impl Operations) {
     store.add_token(token("PISM1")).await.unwrap();
     store.trigger(vec![trigger("PISM1", "t1", 1, 1)]).await.unwrap();
     let first = leased(&store, want(1)).await.remove(0);
@@ -189,7 +190,7 @@ pub async fn a_login_goes_again_only_while_its_challenge_lives(store: impl Opera
     assert_eq!(store.retry(again(first.id, true)).await.unwrap(), Retried::Refused(NotAgain::Ended));
 }
 
-pub async fn a_full_lane_takes_nothing_back(store: impl Operations) {
+pub(super) async fn a_full_lane_takes_nothing_back(store: impl Operations) {
     let first = one(&store, message(Lane::Bulk, 1)).await;
     begin(&store, &first, 1).await;
     end(&store, ended(&first, 1, AttemptState::Refused, None, Next::Rest(State::Failed))).await;
