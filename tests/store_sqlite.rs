@@ -190,7 +190,7 @@ async fn a_store_that_is_not_ours_is_refused_by_name() {
     assert!(matches!(open(&path, &key), Err(OpenError::Newer { found: 99, .. })));
     fs::write(dir.path().join("text"), "this is not a database, but long enough to be looked at as one")
         .unwrap();
-    assert!(matches!(open(&dir.path().join("text"), &key), Err(OpenError::Engine { .. })));
+    assert!(matches!(open(&dir.path().join("text"), &key), Err(OpenError::Damaged { .. })));
 }
 
 #[tokio::test]
