@@ -100,7 +100,11 @@ impl From<&StoreError> for Failure {
                 Self::unavailable()
             }
             StoreError::Exists(what) => Self::parameter(format!("{what} exists already.")),
-            StoreError::Engine(_) | StoreError::Sealed(_) | StoreError::Damaged(_) => Self::internal(),
+            // A challenge's message has no key.
+            StoreError::Engine(_)
+            | StoreError::Sealed(_)
+            | StoreError::Damaged(_)
+            | StoreError::Conflict(_) => Self::internal(),
         }
     }
 }

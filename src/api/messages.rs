@@ -21,10 +21,10 @@ use super::{Api, BATCH_FACTOR, params, waiting};
 use crate::clock;
 use crate::number::Number;
 use crate::pdu::{self, Forecast};
-use crate::queue::admission::{self, Refusal, Rules, Submission};
+use crate::queue::admission::{self, Life, Refusal, Rules, Submission};
 use crate::queue::again::NotAgain;
 use crate::queue::message::{Lane, MessageId, NewMessage, State};
-use crate::store::{Accepted, Filter, Operations, Retried, Retry, StoreError, Withdrawn};
+use crate::store::{Accepted, Filter, MessageRecord, Operations, Retried, Retry, StoreError, Withdrawn};
 use crate::units::UnixMs;
 
 /// Messages in one batch: a commit of a thousand rows takes a few milliseconds, during which nobody else is served.
@@ -35,7 +35,7 @@ const LIST_MAX: usize = 1_000;
 const ENDPOINT: &str = "/v1/messages";
 const ENDPOINT_ONE: &str = "/v1/messages/{id}";
 const ENDPOINT_RETRY: &str = "/v1/messages/{id}/retry";
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 /// A message as it is asked for. Unknown keys are refused: a misspelt `lifetime` must not become the default.
 #[derive(Deserialize)]
@@ -145,12 +145,24 @@ async fn submitted(api: &Api, caller: &Caller, request: Request) -> Result<Respo
             asks.iter().zip(&messages).map(|(ask, message)| foreseen(ask, message, &live.rules)).collect();
         return answer(StatusCode::OK, foreseen?, many);
     }
-    let accepted = api.parts.store.accept(messages).await.map_err(|e| Problem::from(&e))?;
+    let accepted = api.parts.store.accept(messages).await.map_err(|error| not_accepted(&error, many))?;
     let mut taken = Vec::with_capacity(accepted.len());
     for one in accepted {
         taken.push(told(api, one).await?);
     }
     answer(StatusCode::ACCEPTED, taken, many)
+}
+
+/// Why nothing was accepted; of a batch, each message whose key was given for another before with its place.
+fn not_accepted(error: &StoreError, many: bool) -> Problem {
+    let problem = Problem::from(error);
+    let StoreError::Conflict(places) = error else { return problem };
+    let refused = |&index| {
+        let detail = Cow::Borrowed("its idempotency key was given for another message before");
+        Refused { index, code: problem.code, detail }
+    };
+    let refused = if many { places.iter().map(refused).collect() } else { Vec::new() };
+    problem.with(refused)
 }
 
 /// The admitted message in figures; the plan is made as it is made for sending.
@@ -220,7 +232,7 @@ fn admit(
         to: &ask.to,
         text: &ask.text,
         lane: ask.lane.as_deref().map_or(Ok(Lane::Bulk), lane)?,
-        lifetime: lives(ask, now)?,
+        lifetime: life(ask)?,
         flash: ask.flash,
         report: ask.report,
         caller: &caller.name,
@@ -240,18 +252,19 @@ pub(super) fn lane(word: &str) -> Result<Lane, Problem> {
 }
 
 /// How long it may wait, if its sender says so, by a lifetime or a deadline.
-fn lives(ask: &Ask<'_>, now: UnixMs) -> Result<Option<Duration>, Problem> {
+fn life(ask: &Ask<'_>) -> Result<Option<Life>, Problem> {
     let invalid =
         |detail: &str| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "deadline-invalid", detail.to_owned());
-    let Some(text) = &ask.deadline else { return ask.lifetime.as_ref().map(lifetime).transpose() };
+    let Some(text) = &ask.deadline else {
+        return Ok(ask.lifetime.as_ref().map(lifetime).transpose()?.map(Life::For));
+    };
     if ask.lifetime.is_some() {
         return Err(invalid("name either a lifetime or a deadline"));
     }
     let deadline: Timestamp = text
         .parse()
         .map_err(|_| invalid("the deadline must be a time such as \"2026-11-24T15:04:05Z\" (RFC 3339)"))?;
-    let lifetime = admission::until(UnixMs(deadline.as_millisecond()), now);
-    lifetime.map(Some).map_err(|refusal| Problem::from(&refusal))
+    Ok(Some(Life::Until(UnixMs(deadline.as_millisecond()))))
 }
 
 fn lifetime(asked: &Lifetime<'_>) -> Result<Duration, Problem> {
@@ -286,15 +299,18 @@ pub(super) async fn show(
 }
 
 async fn shown(api: &Api, caller: &Caller, id: &str) -> Result<Response, Problem> {
+    let record = found(api, caller, id).await?;
+    let waits = waiting::cause(api, &record).await.map_err(|e| Problem::from(&e))?;
+    Ok(json(StatusCode::OK, JSON, &Message::whole(&record, waits, clock::wall())))
+}
+
+/// The message, if this caller may see it.
+pub(super) async fn found(api: &Api, caller: &Caller, id: &str) -> Result<MessageRecord, Problem> {
     let id = own_id(caller, id)?;
     let found = api.parts.store.message(id).await.map_err(|e| Problem::from(&e))?;
-    match found {
-        Some(record) if caller.may(Role::Admin) || *record.caller == *caller.name => {
-            let waits = waiting::cause(api, &record).await.map_err(|e| Problem::from(&e))?;
-            Ok(json(StatusCode::OK, JSON, &Message::whole(&record, waits)))
-        }
-        _ => Err(problem::NO_MESSAGE),
-    }
+    found
+        .filter(|record| caller.may(Role::Admin) || *record.caller == *caller.name)
+        .ok_or(problem::NO_MESSAGE)
 }
 
 pub(super) async fn withdraw(

@@ -32,6 +32,7 @@ pub mod caller;
 mod envelope;
 mod health;
 mod inbox;
+mod life;
 pub mod listen;
 mod live;
 mod messages;
@@ -161,6 +162,7 @@ fn router(parts: Parts) -> Router {
         .route("/v1/queue/{lane}/pause", post(queue::pause))
         .route("/v1/queue/{lane}/resume", post(queue::resume))
         .route("/v1/queue/{lane}/purge", post(queue::purge))
+        .route("/v1/messages/{id}/events", get(life::events))
         .route("/v1/alarms", get(alarms::list))
         .route("/v1/alarms/{id}", axum::routing::delete(alarms::clear))
         .route("/v1/inbox", get(inbox::list))

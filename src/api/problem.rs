@@ -139,6 +139,7 @@ impl From<&StoreError> for Problem {
             StoreError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-busy"),
             StoreError::Unwritable(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-unwritable"),
             StoreError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+            StoreError::Conflict(_) => (StatusCode::CONFLICT, "idempotency-conflict"),
             StoreError::Exists(_) => (StatusCode::CONFLICT, "exists"),
             // No failure but an answer: it is told in the metrics, not for every message of a flood in the log.
             StoreError::Full(full) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::number::{Number, NumberError};
 use crate::pdu::segment::{self, Plan, Policy, SegmentError};
-use crate::queue::message::{Lane, MessageId, NewMessage};
+use crate::queue::message::{Idempotency, Lane, MessageId, NewMessage};
 use crate::secret::Secret;
 use crate::units::UnixMs;
 
@@ -20,7 +20,7 @@ pub struct Submission<'a> {
     /// The lane.
     pub lane: Lane,
     /// How long it may wait; `None` takes the lane's default.
-    pub lifetime: Option<Duration>,
+    pub lifetime: Option<Life>,
     /// Message class 0.
     pub flash: bool,
     /// Ask for a handset report.
@@ -29,6 +29,25 @@ pub struct Submission<'a> {
     pub caller: &'a str,
     /// The caller's key against double submission.
     pub idempotency: Option<&'a str>,
+}
+
+/// How long a message may wait, as its sender says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// So long from its acceptance.
+    For(Duration),
+    /// Until then.
+    Until(UnixMs),
+}
+
+impl Life {
+    fn from(self, now: UnixMs) -> Result<Duration, Refusal> {
+        match self {
+            Self::For(lifetime) => Ok(lifetime),
+            Self::Until(deadline) if deadline <= now => Err(Refusal::DeadlinePast),
+            Self::Until(deadline) => Ok(deadline.since(now)),
+        }
+    }
 }
 
 /// What the administrator allows.
@@ -117,14 +136,6 @@ const LONGEST_IDEMPOTENCY_KEY: usize = 200;
 /// A shorter life cannot even be told to the network.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
 
-/// The lifetime of what must not leave after `deadline`.
-///
-/// # Errors
-/// [`Refusal::DeadlinePast`].
-pub fn until(deadline: UnixMs, now: UnixMs) -> Result<Duration, Refusal> {
-    if deadline <= now { Err(Refusal::DeadlinePast) } else { Ok(deadline.since(now)) }
-}
-
 /// Admits or refuses.
 ///
 /// # Errors
@@ -143,7 +154,8 @@ pub fn admit(
         return Err(Refusal::EmptyText);
     }
     let plan = planned(submission.text, rules)?;
-    let lifetime = rules.lifetime(submission.lane, submission.lifetime)?;
+    let asked_for = submission.lifetime.map(|life| life.from(now)).transpose()?;
+    let lifetime = rules.lifetime(submission.lane, asked_for)?;
     if let Some(key) = submission.idempotency
         && !(1..=LONGEST_IDEMPOTENCY_KEY).contains(&key.len())
     {
@@ -152,7 +164,6 @@ pub fn admit(
     Ok(NewMessage {
         id,
         lane: submission.lane,
-        to,
         body: plan.rewritten().cloned().unwrap_or_else(|| Secret::from(submission.text)),
         flash: submission.flash,
         report: submission.report,
@@ -161,8 +172,29 @@ pub fn admit(
         created: now,
         deadline: now.plus(lifetime),
         caller: submission.caller.to_owned(),
-        idempotency: submission.idempotency.map(str::to_owned),
+        idempotency: submission
+            .idempotency
+            .map(|key| Idempotency { key: key.to_owned(), asked: asked(submission, &to) }),
+        to,
     })
+}
+
+/// What is asked, to be compared with what is asked again: the number as we read it, all else as it came, since defaults and
+/// substitutes may be other ones by then.
+fn asked(submission: &Submission<'_>, to: &Number) -> Secret {
+    let lifetime = match submission.lifetime {
+        None => u128::MAX,
+        Some(Life::For(lifetime)) => lifetime.as_millis(),
+        // No lifetime is so long that it has the first bit.
+        Some(Life::Until(deadline)) => 1 << 127 | u128::from(deadline.0.unsigned_abs()),
+    };
+    let mut octets = vec![submission.lane as u8, u8::from(submission.flash), u8::from(submission.report)];
+    octets.extend_from_slice(&lifetime.to_be_bytes());
+    octets.extend_from_slice(to.as_str().as_bytes());
+    // No number has it in it.
+    octets.push(0);
+    octets.extend_from_slice(submission.text.as_bytes());
+    Secret::new(octets)
 }
 
 fn planned(text: &str, rules: &Rules) -> Result<Plan, Refusal> {
@@ -206,6 +238,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_is_all_that_was_asked() {
+        let asked = |submission: Submission<'_>| {
+            let submission = Submission { idempotency: Some("key"), ..submission };
+            let later = Rules { lifetimes: [Duration::from_secs(9); 3], ..Rules::default() };
+            let [now, later] = [Rules::default(), later]
+                .map(|rules| admit_it(&submission, &rules).unwrap().idempotency.unwrap().asked);
+            assert_eq!(now, later, "the defaults are not part of it");
+            now
+        };
+        let base = ask("+491701234567", "hello");
+        let spelt = Submission { to: "0049 170 1234567", ..base.clone() };
+        assert_eq!(asked(base.clone()), asked(spelt), "one number");
+        let other = [
+            Submission { to: "+491701234568", ..base.clone() },
+            Submission { text: "hello!", ..base.clone() },
+            Submission { lane: Lane::Alert, ..base.clone() },
+            Submission { lifetime: Some(Life::For(Duration::from_secs(86_400))), ..base.clone() },
+            Submission { lifetime: Some(Life::Until(UnixMs(2_000_000))), ..base.clone() },
+            Submission { flash: true, ..base.clone() },
+            Submission { report: false, ..base.clone() },
+        ];
+        for other in other {
+            assert_ne!(asked(base.clone()), asked(other.clone()), "{other:?}");
+        }
+    }
+
+    #[test]
     fn refusals_name_their_reason() {
         let rules = Rules { allow: vec!["+49".into()], max_segments: 1, ..Rules::default() };
         assert_eq!(admit_it(&ask("+33123456789", "x"), &rules).unwrap_err(), Refusal::NotAllowed);
@@ -219,7 +278,11 @@ mod tests {
             admit_it(&ask("+491701234567", long), &rules).unwrap_err(),
             Refusal::TooManySegments { needed: 2, allowed: 1 }
         );
-        let hasty = Submission { lifetime: Some(Duration::ZERO), ..ask("+491701234567", "x") };
+        let past = Submission { lifetime: Some(Life::Until(NOW)), ..ask("+491701234567", "x") };
+        assert_eq!(admit_it(&past, &rules).unwrap_err(), Refusal::DeadlinePast);
+        let until = Submission { lifetime: Some(Life::Until(UnixMs(NOW.0 + 5_000))), ..past };
+        assert_eq!(admit_it(&until, &rules).unwrap().deadline, UnixMs(NOW.0 + 5_000));
+        let hasty = Submission { lifetime: Some(Life::For(Duration::ZERO)), ..ask("+491701234567", "x") };
         assert_eq!(admit_it(&hasty, &rules).unwrap_err(), Refusal::Lifetime(Duration::ZERO));
     }
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::sqlite::read::Readers;
+use super::sqlite::recovery::TakenBack;
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
 use super::sqlite::{
     self, Tx, accept, again, alarms, inbox, lanes, lease, recovery, report, spent, tokens, turn, upgrade,
@@ -28,6 +29,7 @@ use crate::alarm::Alarm;
 use crate::number::Number;
 use crate::provider::ChannelId;
 use crate::queue::lanes::PerLane;
+use crate::queue::life::Actor;
 use crate::queue::message::{Lane, MessageId, NewMessage};
 use crate::route::budget::Recipient;
 use crate::store::seal::{KeyId, Keyring};
@@ -264,15 +266,10 @@ impl Store {
         answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    async fn take_back(
-        &self,
-        lapsed: UnixMs,
-        cause: &'static str,
-        now: UnixMs,
-    ) -> Result<Recovered, StoreError> {
+    async fn take_back(&self, lapsed: UnixMs, by: TakenBack, now: UnixMs) -> Result<Recovered, StoreError> {
         let mut all = Recovered::default();
         loop {
-            let (some, more) = self.write(PIECE, move |tx| recovery::recover(tx, lapsed, cause, now)).await?;
+            let (some, more) = self.write(PIECE, move |tx| recovery::recover(tx, lapsed, by, now)).await?;
             all.requeued += some.requeued;
             all.uncertain += some.uncertain;
             all.repeated += some.repeated;
@@ -354,9 +351,11 @@ impl Operations for Store {
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
         let messages = Arc::new(messages);
         let mut accepted = Vec::with_capacity(messages.len());
+        let keyed = messages.iter().any(|message| message.idempotency.is_some());
+        let most = if keyed { messages.len() } else { CHUNK };
         // What has begun goes on: only the first chunk may be told to come again, and keeps places for the others.
         let mut promise = None;
-        for from in (0..messages.len()).step_by(CHUNK) {
+        for from in (0..messages.len()).step_by(most.max(1)) {
             let first = promise.is_none();
             let permit = if first {
                 self.may_accept()?
@@ -364,7 +363,7 @@ impl Operations for Store {
                 Arc::clone(&self.shared.accepts).acquire_owned().await.map_err(|_| StoreError::Closed)?
             };
             let (batch, gate) = (Arc::clone(&messages), Arc::clone(&self.shared.gate));
-            let rows = CHUNK.min(messages.len() - from);
+            let rows = most.min(messages.len() - from);
             let work = move |tx: &mut Tx<'_>| {
                 let promise = first.then(|| accept::enter(tx, &gate, &batch, rows)).transpose()?;
                 let chunk = batch.get(from..from + rows).unwrap_or_default();
@@ -446,7 +445,8 @@ impl Operations for Store {
         caller: Option<String>,
         now: UnixMs,
     ) -> Result<Withdrawn, StoreError> {
-        self.write(1, move |tx| tokens::withdraw(tx, id, caller.as_deref(), now)).await
+        let actor = if caller.is_some() { Actor::Caller } else { Actor::Operator };
+        self.write(1, move |tx| tokens::withdraw(tx, id, caller.as_deref(), actor, now)).await
     }
 
     async fn withdraw_lane(&self, lane: Lane, now: UnixMs) -> Result<u64, StoreError> {
@@ -539,14 +539,16 @@ impl Operations for Store {
     }
 
     async fn recover(&self, now: UnixMs) -> Result<Recovered, StoreError> {
-        self.take_back(UnixMs(i64::MAX), "the daemon stopped while it was leaving", now).await
+        let cause = "the daemon stopped while it was leaving";
+        self.take_back(UnixMs(i64::MAX), TakenBack { actor: Actor::Recovery, cause }, now).await
     }
 
     async fn sweep(&self, now: UnixMs, keep: Duration) -> Result<(), StoreError> {
         let (old, dead) = (now.minus(keep), now.minus(DEAD_CHALLENGE));
         let over = now.minus(ALARM_KEPT);
         self.expire(now).await?;
-        self.take_back(now, "its lease lapsed while it was leaving", now).await?;
+        let cause = "its lease lapsed while it was leaving";
+        self.take_back(now, TakenBack { actor: Actor::Janitor, cause }, now).await?;
         self.purge(old).await?;
         while self.write(PIECE, move |tx| recovery::purge_challenges(tx, dead)).await? {}
         while self.write(PIECE, move |tx| inbox::purge(tx, old, now)).await? {}

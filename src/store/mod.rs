@@ -51,6 +51,12 @@ pub enum StoreError {
     /// A sealed value cannot be opened.
     #[error("a sealed value cannot be opened: {0}")]
     Sealed(String),
+    /// The idempotency keys of the messages at these places were given for other messages before.
+    #[error(
+        "the idempotency key of {} was given for another one before; a key belongs to one message, make a new one",
+        if .0.len() == 1 { "the message".to_owned() } else { format!("{} messages", .0.len()) }
+    )]
+    Conflict(Vec<usize>),
     /// The daemon is stopping.
     #[error("the store is closed")]
     Closed,
@@ -70,8 +76,9 @@ pub trait Operations {
     /// Sets how many unsent messages each lane may hold from now on; `None`, as it is at first: any number.
     fn bound(&self, most: PerLane<Option<u64>>);
 
-    /// Accepts messages, all or none for each chunk; duplicates by idempotency key name the first. Where a lane has no room for all
-    /// that are new, nothing is accepted: [`StoreError::Full`].
+    /// Accepts messages, all or none for each chunk; duplicates by idempotency key name the first. With keys among them they are one
+    /// chunk: a key that was given for something else before is a `Conflict`, for all of them. Where a lane has no room for all that
+    /// are new, nothing is accepted: [`StoreError::Full`].
     fn accept(
         &self,
         messages: Vec<NewMessage>,

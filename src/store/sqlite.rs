@@ -9,6 +9,7 @@ pub(super) mod alarms;
 pub(super) mod inbox;
 pub(super) mod lanes;
 pub(super) mod lease;
+pub(super) mod life;
 pub(super) mod read;
 pub(super) mod recovery;
 pub(super) mod report;
@@ -36,12 +37,13 @@ use crate::queue::message::{Lane, MessageId, State};
 use crate::units::UnixMs;
 
 /// Migrations in order; `user_version` counts those applied.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
     include_str!("schema/0005.sql"),
+    include_str!("schema/0006.sql"),
     include_str!("schema/0008.sql"),
 ];
 

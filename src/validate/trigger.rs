@@ -7,7 +7,7 @@ use crate::clock;
 use crate::otp::hotp::{self, Hash};
 use crate::otp::template::Fields;
 use crate::otp::token;
-use crate::queue::admission::{self, Refusal, Submission};
+use crate::queue::admission::{self, Life, Refusal, Submission};
 use crate::queue::message::{Lane, MessageId};
 use crate::store::{ChallengeRecord, Operations, StoreError, TokenRecord, Trigger, Triggered};
 use crate::units::UnixMs;
@@ -76,7 +76,7 @@ impl Validate {
             to: token.phone.as_str(),
             text: text.expose_str().unwrap_or_default(),
             lane: Lane::Login,
-            lifetime: Some(self.settings.lifetime),
+            lifetime: Some(Life::For(self.settings.lifetime)),
             flash: false,
             report: true,
             caller: &check.caller,

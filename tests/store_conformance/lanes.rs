@@ -6,8 +6,9 @@ use smsotpd::clock;
 use smsotpd::provider::Verdict;
 use smsotpd::queue::again::NotAgain;
 use smsotpd::queue::lanes::{Full, PerLane};
-use smsotpd::queue::message::{Lane, MessageId, NewMessage, State};
+use smsotpd::queue::message::{Idempotency, Lane, MessageId, NewMessage, State};
 use smsotpd::queue::rules::Next;
+use smsotpd::secret::Secret;
 use smsotpd::store::*;
 use smsotpd::units::UnixMs;
 
@@ -23,7 +24,8 @@ fn bulk_bound(most: u64) -> PerLane<Option<u64>> {
 }
 
 fn keyed(random: u8) -> NewMessage {
-    NewMessage { idempotency: Some(format!("key {random}")), ..message(Lane::Bulk, random) }
+    let idempotency = Some(Idempotency { key: format!("key {random}"), asked: Secret::from("hello") });
+    NewMessage { idempotency, ..message(Lane::Bulk, random) }
 }
 
 fn is_full(answer: Result<Vec<Accepted>, StoreError>, lane: Lane) -> Full {

@@ -5,12 +5,14 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::life::{and_life, change};
 use super::turn::Segments;
 use super::{Tx, lane_of, lanes, state_of, time_of};
 use crate::provider::Verdict;
 use crate::queue::again::{self, NotAgain, Rest};
 use crate::queue::lanes::PerLane;
-use crate::queue::message::Lane;
+use crate::queue::life::{Actor, Move};
+use crate::queue::message::{Lane, State};
 use crate::store::{Retried, Retry, StoreError};
 use crate::units::UnixMs;
 
@@ -25,10 +27,15 @@ const OVERRULE: &str = "UPDATE attempt SET overruled = state
     WHERE message = ?1 AND ((state = 1 AND verdict = ?2) OR (state = 3 AND ?3))";
 
 /// Where every segment goes again, none ties it to a SIM.
-const AGAIN: &str =
-    "UPDATE message SET state = 0, due = ?2, changed = ?2, deadline = ?3, refusals = 0, refused_by = NULL,
-    uncertain = CASE WHEN ?4 THEN 0 ELSE uncertain END, channel = CASE WHEN ?5 THEN NULL ELSE channel END,
-    cause = NULL WHERE id = ?1";
+const AGAIN: &str = concat!(
+    "UPDATE message SET state = ?2, due = ?3, changed = ?3, ",
+    and_life!(),
+    ", deadline = ?6, refusals = 0, refused_by = NULL, cause = NULL, uncertain = CASE WHEN ?7 THEN 0 ELSE uncertain END,
+    channel = CASE WHEN ?8 THEN NULL ELSE channel END WHERE id = ?1 RETURNING id"
+);
+
+/// Why a message that may have left goes again.
+const FORCED: &str = "retried by force";
 
 /// What the row tells.
 struct Row {
@@ -62,7 +69,9 @@ pub(in crate::store) fn retry(
         return Ok(Retried::Refused(NotAgain::Nothing));
     }
     let whole = open.len() == usize::from(row.segments);
-    tx.conn.prepare_cached(AGAIN)?.execute(params![id, retry.now.0, deadline.0, repeat, whole])?;
+    let actor = if retry.caller.is_some() { Actor::Caller } else { Actor::Operator };
+    let queued = Move { state: State::Queued, actor, at: retry.now, cause: retry.force.then_some(FORCED) };
+    change(tx, AGAIN, retry.id, &queued, params![deadline.0, repeat, whole], |_| ())?;
     lanes::came(tx, gate, &PerLane::count([lane]), retry.now)?;
     tx.hints.due(lane, retry.now);
     Ok(Retried::Queued { deadline })

@@ -7,6 +7,7 @@ use rusqlite::params;
 use super::recovery::PIECE;
 use super::{Tx, id_of, lane_of, tokens};
 use crate::queue::lanes::{Gate, PerLane};
+use crate::queue::life::Actor;
 use crate::queue::message::{Lane, MessageId};
 use crate::store::{Paused, StoreError, Withdrawn};
 use crate::units::UnixMs;
@@ -158,7 +159,7 @@ pub(in crate::store) fn withdraw(
     let leased = if more { Vec::new() } else { ids(tx, LEASED_IN, lane, last)? };
     let mut withdrawn = 0;
     for id in queued.into_iter().chain(leased) {
-        withdrawn += u64::from(tokens::withdraw(tx, id, None, now)? == Withdrawn::Done);
+        withdrawn += u64::from(tokens::withdraw(tx, id, None, Actor::Operator, now)? == Withdrawn::Done);
     }
     Ok((withdrawn, more && withdrawn > 0))
 }
