@@ -99,6 +99,8 @@ impl From<&StoreError> for Failure {
             StoreError::Busy(_) | StoreError::Unwritable(_) | StoreError::Closed | StoreError::Full(_) => {
                 Self::unavailable()
             }
+            // What validation asks for is answered there; nothing else here is counted.
+            StoreError::OverBudget(_) => Self::unavailable(),
             StoreError::Exists(what) => Self::parameter(format!("{what} exists already.")),
             // A challenge's message has no key.
             StoreError::Engine(_)

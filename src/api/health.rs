@@ -17,6 +17,7 @@ use super::listen::Peer;
 use super::records::utc;
 use super::{Api, alarms, modems, problem, queue, waiting};
 use crate::clock;
+use crate::queue::conversion;
 use crate::route::budget::{Windows, standings};
 use crate::store::{AlarmRecord, Alarms, Count, LaneRecord, Operations, StoreError};
 use crate::telemetry::metrics;
@@ -142,6 +143,9 @@ async fn exposed(api: &Api) -> Result<String, StoreError> {
     }));
     metrics.waited(standing.waited());
     metrics.lanes(standing.lanes.iter().map(|lane| (lane, standing.age(lane))));
+    metrics.over_budget(api.parts.store.over_budget().totals());
+    let now = clock::wall();
+    metrics.conversions(&api.parts.store.conversions(now.minus(conversion::WINDOW), now).await?);
     let (ready, all) = channels(api);
     metrics.channels(ready, all);
     let stats = api.parts.store.stats();

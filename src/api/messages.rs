@@ -23,6 +23,7 @@ use crate::number::Number;
 use crate::pdu::{self, Forecast};
 use crate::queue::admission::{self, Life, Refusal, Rules, Submission};
 use crate::queue::again::NotAgain;
+use crate::queue::budget::Behind;
 use crate::queue::message::{Lane, MessageId, NewMessage, State};
 use crate::store::{Accepted, Filter, MessageRecord, Operations, Retried, Retry, StoreError, Withdrawn};
 use crate::units::UnixMs;
@@ -237,6 +238,7 @@ fn admit(
         report: ask.report,
         caller: &caller.name,
         idempotency: ask.idempotency_key.as_deref(),
+        behind: Behind::default(),
     };
     admission::admit(&submission, rules, now, MessageId::new(now, place, random))
         .map_err(|refusal: Refusal| Problem::from(&refusal))

@@ -9,8 +9,10 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::BodyFault;
+use crate::clock;
 use crate::number::NumberError;
 use crate::queue::admission::Refusal;
+use crate::queue::budget::Over;
 use crate::store::StoreError;
 
 /// One error.
@@ -21,8 +23,8 @@ pub(super) struct Problem {
     pub(super) detail: Cow<'static, str>,
     /// What is wrong at which place of a batch.
     errors: Vec<Refused>,
-    /// When it is worth asking again.
-    retry_after: Option<Duration>,
+    /// Whole seconds after which it is worth asking again.
+    retry_after: Option<u64>,
 }
 
 /// No such path.
@@ -83,9 +85,16 @@ impl Problem {
         Self { errors, ..self }
     }
 
-    /// The same, with the time after which it is worth asking again.
-    pub(super) fn after(self, wait: Duration) -> Self {
-        Self { retry_after: Some(wait), ..self }
+    /// The same, with the time after which it is worth asking again; whole seconds, rounded up, lest somebody comes too early.
+    fn after(self, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// Too many messages were asked for.
+    fn over_budget(over: &Over) -> Self {
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, OVER_BUDGET, over.to_string());
+        Self { retry_after: over.seconds(clock::wall()), ..problem }
     }
 
     pub(super) fn response(&self) -> Response {
@@ -98,9 +107,7 @@ impl Problem {
             errors: &self.errors,
         };
         let mut response = json(self.status, "application/problem+json", &wire);
-        if let Some(after) = self.retry_after {
-            // RFC 9110 10.2.3: whole seconds; rounded up, lest somebody comes too early.
-            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
@@ -147,6 +154,7 @@ impl From<&StoreError> for Problem {
                 return problem.after(full.again);
             }
             StoreError::Damaged(_) => (StatusCode::INTERNAL_SERVER_ERROR, "store-damaged"),
+            StoreError::OverBudget(over) => return Self::over_budget(over),
             StoreError::Engine(_) | StoreError::Sealed(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "store-failed")
             }
@@ -160,9 +168,15 @@ impl From<&StoreError> for Problem {
 
 impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, refusal_code(refusal), refusal.to_string())
+        match refusal {
+            Refusal::OverBudget(over) => Self::over_budget(over),
+            _ => Self::new(StatusCode::UNPROCESSABLE_ENTITY, refusal_code(refusal), refusal.to_string()),
+        }
     }
 }
+
+/// The code of what a budget refuses.
+const OVER_BUDGET: &str = "over-budget";
 
 /// The stable code of a refusal.
 fn refusal_code(refusal: &Refusal) -> &'static str {
@@ -176,5 +190,6 @@ fn refusal_code(refusal: &Refusal) -> &'static str {
         Refusal::Lifetime(_) => "lifetime-invalid",
         Refusal::DeadlinePast => "deadline-past",
         Refusal::IdempotencyKey(_) => "idempotency-key-invalid",
+        Refusal::OverBudget(_) => OVER_BUDGET,
     }
 }

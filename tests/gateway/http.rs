@@ -18,10 +18,10 @@ pub struct Client {
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// `Retry-After` in seconds, if it was told.
-    pub retry_after: Option<u64>,
     /// The body as it came.
     pub body: String,
+    /// Seconds, if it says when to come again.
+    pub retry_after: Option<u64>,
 }
 
 impl Answer {
@@ -79,18 +79,16 @@ impl Client {
                 break;
             }
             let Some((name, value)) = header.split_once(':') else { continue };
+            let number = || value.trim().parse().map_err(|_| bad(header));
             if name.eq_ignore_ascii_case("content-length") {
-                length = value.trim().parse().map_err(|_| bad(header))?;
+                length = number()?;
             } else if name.eq_ignore_ascii_case("retry-after") {
-                retry_after = Some(value.trim().parse().map_err(|_| bad(header))?);
+                retry_after = Some(number()?);
             }
         }
-        let mut body = vec![0; length];
+        let mut body = vec![0; usize::try_from(length).map_err(|_| bad("the body is too long"))?];
         self.stream.read_exact(&mut body)?;
-        Ok(Answer {
-            status,
-            retry_after,
-            body: String::from_utf8(body).map_err(|_| bad("body is not UTF-8"))?,
-        })
+        let body = String::from_utf8(body).map_err(|_| bad("body is not UTF-8"))?;
+        Ok(Answer { status, body, retry_after })
     }
 }

@@ -1,11 +1,14 @@
 //! Messages and challenges coming in: rows are checked and written within one savepoint, all or none.
 
+use std::collections::HashSet;
+
 use rusqlite::params;
 
 use super::lanes::{self, Promise};
 use super::life::change;
-use super::{Tx, corrupt, id_of, is_duplicate};
+use super::{Tx, allowance, corrupt, id_of, is_duplicate, room};
 use crate::clock;
+use crate::queue::budget::Tally;
 use crate::queue::lanes::PerLane;
 use crate::queue::life::{Actor, Move};
 use crate::queue::message::{Idempotency, Lane, MessageId, NewMessage, State};
@@ -24,8 +27,9 @@ const STANDS: &str = "SELECT 1 FROM token WHERE serial = ?1 AND counter = ?2 - 1
 
 const ADVANCE: &str = "UPDATE token SET counter = ?2 WHERE serial = ?1 AND counter = ?2 - 1";
 
-const CHALLENGE: &str = "INSERT INTO challenge (txn, serial, counter, created, expires, message, answered)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const CHALLENGE: &str =
+    "INSERT INTO challenge (txn, serial, counter, created, expires, message, answered, proven)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 /// What idempotency keys are compared for, and what came with them.
 const PURPOSE: &str = "idempotency";
@@ -68,6 +72,8 @@ pub(in crate::store) fn accept(
     gate: &lanes::Shared,
     messages: &[NewMessage],
 ) -> Result<Vec<Accepted>, StoreError> {
+    room::check(tx.conn)?;
+    charge_new(tx, messages)?;
     let (mut accepted, mut conflicts) = (Vec::with_capacity(messages.len()), Vec::new());
     let mut new = PerLane::default();
     for (place, message) in messages.iter().enumerate() {
@@ -88,21 +94,52 @@ pub(in crate::store) fn accept(
     Ok(accepted)
 }
 
-/// Advances the counters and opens the challenges with their messages. A conflict must leave nothing, so it is looked for first.
+/// Counts what is new of a batch, as at the moment of its first message. A key that is known, or comes twice in the batch, names a
+/// message that is counted already.
+fn charge_new(tx: &Tx<'_>, messages: &[NewMessage]) -> Result<(), StoreError> {
+    if messages.iter().all(|message| message.bill.charges.is_empty()) {
+        return Ok(());
+    }
+    let mut keys = HashSet::new();
+    let mut new = Vec::with_capacity(messages.len());
+    for message in messages {
+        let first =
+            message.idempotency.as_ref().is_none_or(|given| keys.insert((&message.caller, &given.key)));
+        if first && matches!(known(tx, message)?, Known::New) {
+            new.push(message);
+        }
+    }
+    let now = new.first().map_or(UnixMs(0), |message| message.created);
+    let tally = Tally::new(now, new.iter().map(|message| &message.bill));
+    match allowance::charge(tx, &tally, now)? {
+        Some((_, over)) => Err(StoreError::OverBudget(over)),
+        None => Ok(()),
+    }
+}
+
+/// Advances the counters and opens the challenges with their messages. Conflicts, spent budgets and a
+/// full lane must leave nothing, so they are looked for first.
 pub(in crate::store) fn trigger(
     tx: &mut Tx<'_>,
     gate: &lanes::Shared,
     triggers: &[Trigger],
 ) -> Result<Triggered, StoreError> {
+    room::check(tx.conn)?;
     for Trigger { challenge, .. } in triggers {
         let counter = i64::try_from(challenge.counter).unwrap_or(i64::MAX);
         if !tx.conn.prepare_cached(STANDS)?.exists(params![challenge.serial, counter])? {
             return Ok(Triggered::Conflict);
         }
     }
+    let now = triggers.first().map_or(UnixMs(0), |trigger| trigger.challenge.created);
     let new = PerLane::count(triggers.iter().map(|trigger| trigger.message.lane));
-    let now = triggers.first().map_or(UnixMs(0), |trigger| trigger.message.created);
     lanes::room(tx, gate, &new, |_, _| Ok(0), now)?;
+    let tally = Tally::new(now, triggers.iter().map(|trigger| &trigger.message.bill));
+    if let Some((counter, over)) = allowance::charge(tx, &tally, now)? {
+        let charged = |trigger: &Trigger| trigger.message.bill.charges.iter().any(|(one, _)| one == counter);
+        let place = triggers.iter().rposition(charged).unwrap_or_default();
+        return Ok(Triggered::OverBudget { place, over });
+    }
     for Trigger { challenge, message } in triggers {
         let counter = i64::try_from(challenge.counter).unwrap_or(i64::MAX);
         let exists = || StoreError::Exists(format!("challenge {}", challenge.transaction));
@@ -120,6 +157,7 @@ pub(in crate::store) fn trigger(
                 challenge.expires.0,
                 challenge.message.as_bytes(),
                 challenge.answered.map(|at| at.0),
+                message.bill.proven,
             ])
             .map_err(|error| if is_duplicate(&error) { exists() } else { error.into() })?;
     }

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::life::{and_life, change};
 use super::turn::Segments;
-use super::{Tx, lane_of, lanes, state_of, time_of};
+use super::{Tx, lane_of, lanes, room, state_of, time_of};
 use crate::provider::Verdict;
 use crate::queue::again::{self, NotAgain, Rest};
 use crate::queue::lanes::PerLane;
@@ -58,6 +58,7 @@ pub(in crate::store) fn retry(
         Err(why) => return Ok(Retried::Refused(why)),
     };
     let lane = row.rest.lane;
+    room::check(tx.conn)?;
     lanes::room(tx, gate, &PerLane::count([lane]), |_, _| Ok(0), retry.now)?;
     let id = retry.id.as_bytes();
     let repeat = again::repeats_doubt(lane, retry.force);
