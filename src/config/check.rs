@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::finding::{Fault, Finding, Findings};
 use super::login_text;
 use super::raw::{self, Limits, Notes, Section, whole};
-use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Sim, Store, UserName, Validate};
+use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Queue, Sim, Store, UserName, Validate};
 use crate::at::command::{Address, CMGS_SLOW, UssdCode};
 use crate::modem::balance::{Amount, BalanceCheck, Pattern};
 use crate::otp::template::{Template, TemplateError};
@@ -64,6 +64,7 @@ pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
         sims: sims(root.sections("sim"), modem.budget),
         modem,
         admission: admission(root.section("admission")),
+        queue: queue(root.section("queue")),
         budget: budgets(root.section("budget")),
         validate: validate(root.section("validate"), &sms),
         sms,
@@ -310,6 +311,8 @@ fn balance(at: &Section<'_, '_>) -> Option<BalanceCheck> {
 
 /// More than a SIM sends in a month at a message a second.
 const UNLIMITED: u64 = 10_000_000;
+/// A lane of more would be gigabytes of disk, and no modems to send it in the life of a message.
+const MOST_UNSENT: u64 = 10_000_000;
 
 fn budget(at: &Section<'_, '_>, into: &mut budget::Limits) {
     limit(at, "per-minute", &mut into.per_minute);
@@ -447,6 +450,15 @@ fn port_path(at: &Section<'_, '_>, before: &[PathBuf]) -> Option<PathBuf> {
         return None;
     }
     Some(path)
+}
+
+fn queue(at: Section<'_, '_>) -> Queue {
+    let mut queue = Queue::default();
+    at.number("max-login", 1, MOST_UNSENT, &mut queue.max_login);
+    at.number("max-alert", 1, MOST_UNSENT, &mut queue.max_alert);
+    at.number("max-bulk", 1, MOST_UNSENT, &mut queue.max_bulk);
+    at.done();
+    queue
 }
 
 fn admission(at: Section<'_, '_>) -> Admission {

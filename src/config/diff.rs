@@ -82,8 +82,21 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
 /// Every key with its value, always the same keys in the same order.
 #[must_use]
 pub fn entries(config: &Config) -> Vec<Entry> {
-    let Config { store, key, api, callers, log, modem, sims, admission, budget, sms, validate, warnings: _ } =
-        config;
+    let Config {
+        store,
+        key,
+        api,
+        callers,
+        log,
+        modem,
+        sims,
+        admission,
+        budget,
+        queue,
+        sms,
+        validate,
+        warnings: _,
+    } = config;
     let callers = callers.iter().map(|caller| format!("{}={}", caller.user, caller.role.as_str()));
     let targets = log.targets.iter().map(|(target, level)| format!("{target}={}", level.as_str()));
     let balance = modem.balance.as_ref();
@@ -135,6 +148,9 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         live("admission.lifetime-login", span(admission.lifetime_login)),
         live("admission.lifetime-alert", span(admission.lifetime_alert)),
         live("admission.lifetime-bulk", span(admission.lifetime_bulk)),
+        live("queue.max-login", number(queue.max_login)),
+        live("queue.max-alert", number(queue.max_alert)),
+        live("queue.max-bulk", number(queue.max_bulk)),
         live("budget.mode", text(word_of(budget.mode))),
         live("budget.block-digits", number(budget.block_digits)),
         live("budget.brake-below", budget.brake.map_or(Shown::Unset, |brake| number(brake.below))),

@@ -60,6 +60,8 @@ pub struct Config {
     pub sims: Vec<Sim>,
     /// `[admission]`
     pub admission: Admission,
+    /// `[queue]`
+    pub queue: Queue,
     /// `[budget]`
     pub budget: Budgets,
     /// `[sms]`
@@ -234,6 +236,17 @@ pub struct Admission {
     pub lifetime_bulk: Duration,
 }
 
+/// Unsent messages that each lane may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// Of the login lane.
+    pub max_login: u64,
+    /// Of the alert lane.
+    pub max_alert: u64,
+    /// Of the bulk lane.
+    pub max_bulk: u64,
+}
+
 /// Codes and challenges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Validate {
@@ -317,6 +330,12 @@ impl Default for Admission {
             lifetime_alert: Duration::from_secs(3_600),
             lifetime_bulk: DAY,
         }
+    }
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { max_login: 1_000, max_alert: 10_000, max_bulk: 100_000 }
     }
 }
 

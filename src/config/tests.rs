@@ -95,6 +95,10 @@ max-segments = 2
 lifetime-login = "2m"
 lifetime-alert = "2h"
 lifetime-bulk = "2d"
+[queue]
+max-login = 10
+max-alert = 20
+max-bulk = 30
 [budget]
 mode = "shadow"
 block-digits = 2
@@ -178,6 +182,7 @@ hash-permits = 1
             lifetime_alert: seconds(7_200),
             lifetime_bulk: DAY * 2,
         },
+        queue: Queue { max_login: 10, max_alert: 20, max_bulk: 30 },
         budget: {
             let (some, per_day) = (Some, Some(4));
             let mut general = ByDimension::default();

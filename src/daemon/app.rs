@@ -16,7 +16,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::daemon::vitals::Vitals;
 use crate::daemon::watchdog::Proof;
-use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, notify, settings};
+use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_DATAERR, EX_UNAVAILABLE, key, notify, settings};
 use crate::dispatch::ledger::Ledger;
 use crate::dispatch::{Dispatcher, Pulse, Tally, inbox};
 use crate::modem::profile::Library;
@@ -83,6 +83,7 @@ impl StartError {
             Self::Key(_) | Self::Template(_) | Self::PinFile { .. } | Self::Caller(_) => EX_CONFIG,
             // Another release or another key is wanted: trying again would change nothing.
             Self::Open(OpenError::Newer { .. } | OpenError::UnknownKey { .. }) => EX_CONFIG,
+            Self::Open(OpenError::Damaged { .. }) | Self::Store(StoreError::Damaged(_)) => EX_DATAERR,
             Self::Open(_) => EX_CANTCREAT,
             Self::Store(_) | Self::Listen(_) => EX_UNAVAILABLE,
         }
@@ -144,7 +145,14 @@ impl App {
         let mut open = engine::Settings::new(&config.store.path, key);
         open.commit_pause = bench_commit_pause();
         let store = Store::open(open)?;
-        let recovered = store.recover(clock::wall()).await?;
+        store.bound(settings::bounds(config));
+        let recovered = match store.recover(clock::wall()).await {
+            Err(StoreError::Damaged(reason)) => {
+                let path = config.store.path.clone();
+                return Err(OpenError::Damaged { path, reason }.into());
+            }
+            recovered => recovered?,
+        };
         if recovered != Recovered::default() {
             tracing::warn!(?recovered, "recovered after an unclean end");
         }
@@ -217,6 +225,11 @@ impl App {
         })
     }
 
+    /// Its store.
+    pub(super) fn store(&self) -> Store {
+        self.store.clone()
+    }
+
     /// Runs every part as a task.
     #[must_use]
     pub fn spawn(self) -> Running {
@@ -280,6 +293,7 @@ impl Running {
     /// What is wrong.
     pub fn reconfigure(&self, config: &Config) -> Result<(), StartError> {
         self.live.replace(in_force(config, &self.store)?);
+        self.store.bound(settings::bounds(config));
         self.keep.send_replace(config.store.keep);
         self.notes.send_replace(Arc::clone(&config.modem.library));
         Ok(())

@@ -14,6 +14,7 @@ use crate::modem::profile::Library;
 use crate::modem::supervisor::{FleetSettings, Hold, PinMemory, PortSettings};
 use crate::provider::ChannelId;
 use crate::queue::admission::Rules;
+use crate::queue::lanes::PerLane;
 use crate::queue::prefix::AllowList;
 use crate::route::budget::Budgets;
 use crate::secret::Secret;
@@ -55,6 +56,12 @@ pub(super) fn rules(config: &Config) -> Rules {
         budgets: config.budget.clone(),
         ..Rules::default()
     }
+}
+
+/// How many unsent messages each lane may hold.
+pub(super) fn bounds(config: &Config) -> PerLane<Option<u64>> {
+    let queue = &config.queue;
+    PerLane { login: Some(queue.max_login), alert: Some(queue.max_alert), bulk: Some(queue.max_bulk) }
 }
 
 /// What validation needs; the texts were checked when the configuration was read.

@@ -8,15 +8,18 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::queue::conversion::Conversions;
-use crate::store::{AlarmRecord, Count};
+use crate::queue::lanes::PerLane;
+use crate::queue::message::Lane;
+use crate::store::{AlarmRecord, Count, LaneRecord};
 
 /// Labels of an answered request. Endpoints are the router's own names, never paths as sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -67,6 +70,33 @@ struct OfModem {
     modem: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfLane {
+    lane: &'static str,
+}
+
+/// The age of the queue: one figure for all of it, as there was before there were those of the lanes, and one for each lane. Under
+/// one name, so no family: that would put braces after the figure without a label, which not all who read it know.
+#[derive(Debug, Clone, Default)]
+struct Ages {
+    all: Gauge,
+    lanes: PerLane<Gauge>,
+}
+
+impl EncodeMetric for Ages {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        for lane in Lane::ALL {
+            let label = OfLane { lane: lane.as_str() };
+            self.lanes.of(lane).encode(encoder.encode_family(&label)?)?;
+        }
+        self.all.encode(encoder)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Gauge
+    }
+}
+
 /// Every metric of the daemon.
 pub struct Metrics {
     /// Answered requests.
@@ -101,7 +131,9 @@ pub struct Metrics {
     channels_ready: Gauge,
     channels: Gauge,
     started: Gauge,
-    waited: Gauge,
+    waited: Ages,
+    depth: Family<OfLane, Gauge>,
+    paused: Family<OfLane, Gauge>,
     registry: Registry,
 }
 
@@ -129,7 +161,9 @@ impl Default for Metrics {
             channels_ready: Gauge::default(),
             channels: Gauge::default(),
             started: Gauge::default(),
-            waited: Gauge::default(),
+            waited: Ages::default(),
+            depth: Family::default(),
+            paused: Family::default(),
             registry: Registry::with_prefix("smsotp"),
         };
         metrics.register();
@@ -169,8 +203,10 @@ impl Metrics {
         r.register("code_conversion_ratio", used, self.conversion.clone());
         r.register("channels", "Channels there are", self.channels.clone());
         r.register("channels_ready", "Channels that take messages", self.channels_ready.clone());
-        let waited = "How long the message that has waited longest could have left";
+        let waited = "How long the message that has waited longest could have left: of all that are not paused, and of each lane";
         r.register("queue_oldest_seconds", waited, self.waited.clone());
+        r.register("queue_depth", "Unsent messages of a lane", self.depth.clone());
+        r.register("queue_paused", "Whether an operator paused the lane", self.paused.clone());
         r.register("start_time_seconds", "When the daemon started, since the epoch", self.started.clone());
     }
 
@@ -187,7 +223,19 @@ impl Metrics {
 
     /// For how long the message that has waited longest could have left.
     pub fn waited(&self, waited: Duration) {
-        self.waited.set(i64::try_from(waited.as_secs()).unwrap_or(i64::MAX));
+        let seconds = i64::try_from(waited.as_secs()).unwrap_or(i64::MAX);
+        self.waited.all.set(seconds);
+    }
+
+    /// The lanes now, each with the time for which its head could have left.
+    pub fn lanes<'a>(&self, lanes: impl Iterator<Item = (&'a LaneRecord, Duration)>) {
+        for (record, waited) in lanes {
+            let lane = OfLane { lane: record.lane.as_str() };
+            let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+            self.waited.lanes.of(record.lane).set(whole(waited.as_secs()));
+            self.depth.get_or_create(&lane).set(whole(record.queued.saturating_add(record.leased)));
+            self.paused.get_or_create(&lane).set(i64::from(record.paused.is_some()));
+        }
     }
 
     /// Messages now, by lane and state; what is not named is none.
@@ -274,7 +322,7 @@ pub fn put(counter: &Counter, total: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::message::{Lane, State};
+    use crate::queue::message::State;
 
     #[test]
     fn the_exposition_is_openmetrics() {
@@ -283,6 +331,9 @@ mod tests {
         metrics.messages(&[Count { lane: Lane::Bulk, state: State::Queued, messages: 3 }]);
         metrics.channels(1, 2);
         metrics.waited(Duration::from_secs(8));
+        let (lane, queued, leased) = (Lane::Bulk, 3, 1);
+        let bulk = LaneRecord { lane, queued, leased, most: None, oldest: None, paused: None };
+        metrics.lanes([(&bulk, Duration::from_secs(9))].into_iter());
         put(&metrics.commits, 7);
         let text = metrics.encode().unwrap();
         for line in [
@@ -290,6 +341,9 @@ mod tests {
             "smsotp_messages{lane=\"bulk\",state=\"queued\"} 3",
             "smsotp_channels_ready 1",
             "smsotp_queue_oldest_seconds 8",
+            "smsotp_queue_oldest_seconds{lane=\"bulk\"} 9",
+            "smsotp_queue_depth{lane=\"bulk\"} 4",
+            "smsotp_queue_paused{lane=\"bulk\"} 0",
             "smsotp_store_commits_total 7",
             "smsotp_incoming_total 0",
             "# EOF",

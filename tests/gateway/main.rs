@@ -12,6 +12,7 @@ mod alarms;
 mod budget;
 mod channels;
 mod check;
+mod disk;
 mod faults;
 mod hotplug;
 mod http;
@@ -19,6 +20,8 @@ mod inbox;
 mod kill;
 mod login;
 mod operator;
+mod queue;
+mod refusals;
 mod replay;
 #[allow(dead_code, reason = "shared with the bench, which uses the rest of it")]
 mod rig;

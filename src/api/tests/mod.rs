@@ -196,7 +196,7 @@ impl House {
 
     pub(super) async fn login_messages(&self) -> Vec<MessageRecord> {
         let filter = Filter { most: 100, ..Filter::default() };
-        let all = self.store.messages(filter).await.unwrap();
+        let all = self.store.messages(filter).await.unwrap().records;
         all.into_iter().filter(|message| message.lane == Lane::Login).collect()
     }
 

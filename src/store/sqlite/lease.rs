@@ -4,9 +4,10 @@ use rusqlite::{Row, params};
 
 use super::life::{and_life, change};
 use super::turn::{self, Segments};
-use super::{Tx, coding_of, id_of, lane_of, number_of, recovery, time_of};
+use super::{Tx, coding_of, id_of, lane_of, lanes, number_of, recovery, time_of};
 use crate::clock;
 use crate::provider::ChannelId;
+use crate::queue::lanes::PerLane;
 use crate::queue::life::{self, Actor, Move};
 use crate::queue::message::{Lane, MessageId, State};
 use crate::route::budget::Recipient;
@@ -51,12 +52,40 @@ pub(in crate::store) struct Hints {
     next: [UnixMs; Lane::ALL.len()],
     /// Rows were passed over for want of their SIM: another demand may want them.
     passed: [bool; Lane::ALL.len()],
+    /// Lanes that an operator paused; `None` until it is asked.
+    paused: Option<PerLane<bool>>,
+    /// Unsent messages at the beginning of this transaction and those accepted since; `None` until it is asked.
+    unsent: Option<PerLane<u64>>,
 }
 
 impl Hints {
     /// Nothing is known, so everything is asked.
     pub(in crate::store) fn unknown() -> Self {
-        Self { next: [UnixMs(i64::MIN); 3], passed: [false; 3] }
+        Self { next: [UnixMs(i64::MIN); 3], passed: [false; 3], paused: None, unsent: None }
+    }
+
+    /// What is known of paused lanes.
+    pub(super) fn paused(&self) -> Option<PerLane<bool>> {
+        self.paused
+    }
+
+    /// These lanes are paused now.
+    pub(super) fn note_paused(&mut self, paused: PerLane<bool>) {
+        self.paused = Some(paused);
+    }
+
+    /// What is known of unsent messages.
+    pub(super) fn unsent(&self) -> Option<PerLane<u64>> {
+        self.unsent
+    }
+
+    /// So many are unsent now; `None` where a transaction begins.
+    pub(super) fn note_unsent(&mut self, unsent: Option<PerLane<u64>>) {
+        self.unsent = unsent;
+    }
+
+    fn is_paused(&self, lane: Lane) -> bool {
+        self.paused.is_some_and(|paused| *paused.of(lane))
     }
 
     /// A row of this lane is due then.
@@ -68,7 +97,9 @@ impl Hints {
 
     /// When a demand for lanes up to this one may first be met.
     pub(super) fn next(&self, lanes: Lane) -> UnixMs {
-        self.next.iter().take(lanes as usize + 1).copied().min().unwrap_or(UnixMs(i64::MAX))
+        let mut known = Lane::ALL.into_iter().zip(self.next);
+        let first = known.by_ref().take(lanes as usize + 1).filter(|(lane, _)| !self.is_paused(*lane));
+        first.map(|(_, next)| next).min().unwrap_or(UnixMs(i64::MAX))
     }
 
     /// Whether a demand for lanes up to this one is worth asking the index.
@@ -78,8 +109,9 @@ impl Hints {
 
     fn worth(&self, lane: Lane, now: UnixMs, fresh: bool) -> bool {
         let at = lane as usize;
-        self.next.get(at).is_none_or(|next| *next <= now)
-            || (fresh && self.passed.get(at).copied().unwrap_or(true))
+        let may = self.next.get(at).is_none_or(|next| *next <= now)
+            || (fresh && self.passed.get(at).copied().unwrap_or(true));
+        may && !self.is_paused(lane)
     }
 
     fn set(&mut self, lane: Lane, next: UnixMs, passed: bool) {
@@ -100,7 +132,8 @@ pub(super) fn lease(
 ) -> Result<Vec<Leased>, StoreError> {
     let most = want.most.max(1);
     let mut leased = Vec::new();
-    for lane in Lane::ALL.into_iter().filter(|lane| *lane <= want.lanes) {
+    let paused = lanes::paused(tx)?;
+    for lane in Lane::ALL.into_iter().filter(|lane| *lane <= want.lanes && !*paused.of(*lane)) {
         if leased.len() >= most {
             break;
         }

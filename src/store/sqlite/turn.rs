@@ -54,7 +54,9 @@ const REQUEUE: &str = concat!(
 
 const STATE: &str = "SELECT state, segments, deadline FROM message WHERE id = ?1";
 
-const SEGMENTS: &str = "SELECT seq, state, verdict FROM attempt WHERE message = ?1 ORDER BY seq, n";
+/// Without what a retry overruled.
+const SEGMENTS: &str =
+    "SELECT seq, state, verdict FROM attempt WHERE message = ?1 AND overruled IS NOT state ORDER BY seq, n";
 
 const CERTAIN: &str = "UPDATE message SET uncertain = max(uncertain - 1, 0) WHERE id = ?1";
 
