@@ -68,10 +68,10 @@ pub enum StoreError {
 
 /// The operations. `now` is always the caller's; every future returns after the commit.
 pub trait Operations {
-    /// Accepts messages, all or none for each chunk, and for the whole if any has a key or is counted on a budget; duplicates by
-    /// idempotency key name the first, and a key that was given for something else before is a `Conflict`. What is new is counted on
-    /// its [`bill`](NewMessage::bill) in the same transaction, each counter once; a budget that is spent refuses the whole
-    /// ([`StoreError::OverBudget`]) and nothing of it is counted.
+    /// Accepts messages, all or none for each chunk; duplicates by idempotency key name the first. With keys or bills among them they
+    /// are one chunk: a key that was given for something else before is a `Conflict`, for all of them. What is new is counted on its
+    /// [`bill`](NewMessage::bill) in the same transaction, each counter once; a budget that is spent refuses the whole
+    /// ([`StoreError::OverBudget`]), and nothing of it is counted.
     fn accept(
         &self,
         messages: Vec<NewMessage>,

@@ -1,13 +1,11 @@
 //! Messages and challenges coming in: rows are checked and written within one savepoint, all or none.
 
-use std::collections::HashSet;
-
 use rusqlite::params;
 
 use super::life::change;
 use super::{Tx, allowance, corrupt, id_of, is_duplicate, room};
 use crate::clock;
-use crate::queue::budget::Tally;
+use crate::queue::budget::{Bill, Tally};
 use crate::queue::life::{Actor, Move};
 use crate::queue::message::{Idempotency, MessageId, NewMessage, State};
 use crate::store::seal::Place;
@@ -43,45 +41,39 @@ enum Known {
     Other,
 }
 
-/// Writes the messages; one whose idempotency key is known names the first. Should a key name something else, the error undoes all.
+/// Writes the messages; one whose idempotency key is known names the first. Should a key name something else, or a budget be
+/// spent, the error undoes all.
 pub(in crate::store) fn accept(
     tx: &mut Tx<'_>,
     messages: &[NewMessage],
 ) -> Result<Vec<Accepted>, StoreError> {
     room::check(tx.conn)?;
-    charge_new(tx, messages)?;
     let (mut accepted, mut conflicts) = (Vec::with_capacity(messages.len()), Vec::new());
+    let mut bills = Vec::new();
     for (place, message) in messages.iter().enumerate() {
         match known(tx, message)? {
             Known::Same(id) => accepted.push(Accepted::Before(id)),
             Known::Other => conflicts.push(place),
             Known::New => {
                 insert(tx, message)?;
+                bills.extend(Some(&message.bill).filter(|bill| !bill.charges.is_empty()));
                 accepted.push(Accepted::New(message.id));
             }
         }
     }
-    if conflicts.is_empty() { Ok(accepted) } else { Err(StoreError::Conflict(conflicts)) }
+    if !conflicts.is_empty() {
+        return Err(StoreError::Conflict(conflicts));
+    }
+    charge(tx, &bills, messages.first().map_or(UnixMs(0), |message| message.created))?;
+    Ok(accepted)
 }
 
-/// Counts what is new of a batch, as at the moment of its first message. A key that is known, or comes twice in the batch, names a
-/// message that is counted already.
-fn charge_new(tx: &Tx<'_>, messages: &[NewMessage]) -> Result<(), StoreError> {
-    if messages.iter().all(|message| message.bill.charges.is_empty()) {
+/// Counts what is new of a batch. A budget that is spent is an error, which undoes all.
+fn charge(tx: &Tx<'_>, bills: &[&Bill], now: UnixMs) -> Result<(), StoreError> {
+    if bills.is_empty() {
         return Ok(());
     }
-    let mut keys = HashSet::new();
-    let mut new = Vec::with_capacity(messages.len());
-    for message in messages {
-        let first =
-            message.idempotency.as_ref().is_none_or(|given| keys.insert((&message.caller, &given.key)));
-        if first && matches!(known(tx, message)?, Known::New) {
-            new.push(message);
-        }
-    }
-    let now = new.first().map_or(UnixMs(0), |message| message.created);
-    let tally = Tally::new(now, new.iter().map(|message| &message.bill));
-    match allowance::charge(tx, &tally, now)? {
+    match allowance::charge(tx, &Tally::new(now, bills.iter().copied()), now)? {
         Some((_, over)) => Err(StoreError::OverBudget(over)),
         None => Ok(()),
     }
