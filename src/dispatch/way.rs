@@ -1,10 +1,9 @@
-//! Where a held message can go now, and what is worth leasing: readiness, slots and budgets of the channels, put before
+//! Where a held message can go now: readiness, slots and budgets of the channels, put before
 //! [`route`] in its own terms.
 
-use super::{Appetite, Dispatcher};
+use super::Dispatcher;
 use crate::clock;
 use crate::provider::ChannelId;
-use crate::queue::message::Lane;
 use crate::route::budget::{Full, Windows};
 use crate::route::{self, Candidate, Memory};
 use crate::store::Leased;
@@ -84,27 +83,5 @@ impl Dispatcher {
         let segments: usize =
             held.chain(flying.map(|flight| flight.message.open.len().saturating_sub(1))).sum();
         u32::try_from(segments).unwrap_or(u32::MAX)
-    }
-
-    /// What the budgets let begin now, and the next look at those that hold something back.
-    pub(super) fn appetite(&mut self) -> Appetite {
-        let taking = || self.ready.iter().filter(|channel| !channel.draining);
-        if !self.ledger.limits_any() {
-            return taking().next().map(|_| Lane::Bulk);
-        }
-        let now = clock::wall();
-        let windows = Windows::at(now);
-        let mut appetite = None;
-        for channel in taking() {
-            appetite = match self.ledger.full(&channel.id, windows) {
-                None => Some(Lane::Bulk),
-                Some(Full::Minute) => appetite.or(Some(Lane::Login)),
-                Some(_) => appetite,
-            };
-        }
-        if (appetite != Some(Lane::Bulk) || !self.held.is_empty()) && self.next_minute.is_none() {
-            self.next_minute = Some(clock::monotonic() + windows.minute_end().since(now));
-        }
-        appetite
     }
 }
