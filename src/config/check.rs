@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::finding::{Fault, Finding, Findings};
 use super::raw::{self, Limits, Notes, Section, whole};
-use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Sim, Store, UserName, Validate};
+use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Queue, Sim, Store, UserName, Validate};
 use crate::at::command::{Address, CMGS_SLOW, UssdCode};
 use crate::modem::balance::{Amount, BalanceCheck, Pattern};
 use crate::otp::template::{Template, TemplateError};
@@ -59,6 +59,7 @@ pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
         sims: sims(root.sections("sim"), modem.budget),
         modem,
         admission: admission(root.section("admission")),
+        queue: queue(root.section("queue")),
         sms: sms(root.section("sms")),
         validate: validate(root.section("validate")),
         warnings: Findings::default(),
@@ -458,6 +459,13 @@ fn admission(at: Section<'_, '_>) -> Admission {
     at.duration("lifetime-bulk", &WAIT, &mut admission.lifetime_bulk);
     at.done();
     admission
+}
+
+fn queue(at: Section<'_, '_>) -> Queue {
+    let mut queue = Queue::default();
+    at.number("login-reserve", 0, 64, &mut queue.login_reserve);
+    at.done();
+    queue
 }
 
 fn sms(at: Section<'_, '_>) -> Policy {

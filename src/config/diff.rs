@@ -81,7 +81,8 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
 /// Every key with its value, always the same keys in the same order.
 #[must_use]
 pub fn entries(config: &Config) -> Vec<Entry> {
-    let Config { store, key, api, callers, log, modem, sims, admission, sms, validate, warnings: _ } = config;
+    let Config { store, key, api, callers, log, modem, sims, admission, queue, sms, validate, warnings: _ } =
+        config;
     let callers = callers.iter().map(|caller| format!("{}={}", caller.user, caller.role.as_str()));
     let targets = log.targets.iter().map(|(target, level)| format!("{target}={}", level.as_str()));
     let balance = modem.balance.as_ref();
@@ -133,6 +134,7 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         live("admission.lifetime-login", span(admission.lifetime_login)),
         live("admission.lifetime-alert", span(admission.lifetime_alert)),
         live("admission.lifetime-bulk", span(admission.lifetime_bulk)),
+        live("queue.login-reserve", number(queue.login_reserve)),
         live("sms.national-languages", list(sms.national.iter().map(|language| language.word().to_owned()))),
         live("sms.transliterate", text(word_of(sms.transliteration))),
         live("sms.alphabet", text(word_of(sms.allowed))),

@@ -58,6 +58,8 @@ pub struct Config {
     pub sims: Vec<Sim>,
     /// `[admission]`
     pub admission: Admission,
+    /// `[queue]`
+    pub queue: Queue,
     /// `[sms]`
     pub sms: Policy,
     /// `[validate]`
@@ -230,6 +232,13 @@ pub struct Admission {
     pub lifetime_bulk: Duration,
 }
 
+/// How the lanes share the channels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// Slots that only logins take, where there are more.
+    pub login_reserve: u32,
+}
+
 /// Codes and challenges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Validate {
@@ -313,6 +322,12 @@ impl Default for Admission {
             lifetime_alert: Duration::from_secs(3_600),
             lifetime_bulk: DAY,
         }
+    }
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { login_reserve: 1 }
     }
 }
 

@@ -93,6 +93,8 @@ max-segments = 2
 lifetime-login = "2m"
 lifetime-alert = "2h"
 lifetime-bulk = "2d"
+[queue]
+login-reserve = 2
 [sms]
 national-languages = ["urdu", "turkish"]
 transliterate = "save"
@@ -167,6 +169,7 @@ hash-permits = 1
             lifetime_alert: seconds(7_200),
             lifetime_bulk: DAY * 2,
         },
+        queue: Queue { login_reserve: 2 },
         sms: Policy {
             national: vec![Language::Turkish, Language::Urdu],
             transliteration: Transliteration::Save,
@@ -272,6 +275,7 @@ fn each_key_refuses_what_it_cannot_take() {
         ("[admission]\nallow = [\n\"+0\"]", "admission.allow"),
         ("[admission]\nmax-segments = 256", "admission.max-segments"),
         ("[admission]\nlifetime-bulk = \"8d\"", "admission.lifetime-bulk"),
+        ("[queue]\nlogin-reserve = 65", "queue.login-reserve"),
         ("[validate]\nlifetime = \"0s\"", "validate.lifetime"),
         ("[validate]\nlifetime = \"61m\"", "validate.lifetime"),
         ("[validate]\nprompt = \"{otp}?\"", "validate.prompt"),

@@ -18,7 +18,7 @@ use crate::daemon::vitals::Vitals;
 use crate::daemon::watchdog::Proof;
 use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, notify, settings};
 use crate::dispatch::ledger::Ledger;
-use crate::dispatch::{Dispatcher, Pulse, Tally, inbox};
+use crate::dispatch::{self, Dispatcher, Pulse, Tally, inbox};
 use crate::modem::profile::Library;
 use crate::modem::supervisor::{Fleet, PinMemory, Supervisor};
 use crate::otp::template::TemplateError;
@@ -105,6 +105,7 @@ pub struct App {
     weak_signal: Dbm,
     vitals: Vitals,
     notes: watch::Sender<Arc<Library>>,
+    dispatch: watch::Sender<dispatch::Settings>,
 }
 
 /// One token a stage, in the order of the end.
@@ -122,6 +123,7 @@ pub struct Running {
     live: Arc<Live>,
     keep: watch::Sender<Duration>,
     notes: watch::Sender<Arc<Library>>,
+    dispatch: watch::Sender<dispatch::Settings>,
     pulse: Pulse,
     server: JoinHandle<()>,
     dispatcher: JoinHandle<()>,
@@ -159,7 +161,8 @@ impl App {
         let taking = channels.clone();
         let budgets = settings::budgets(config);
         let ledger = Ledger::load(&store, budgets.clone(), clock::wall()).await?;
-        let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)], ledger);
+        let (dispatch, dispatched) = watch::channel(settings::dispatch(config));
+        let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)], ledger, dispatched);
 
         let metrics = Arc::new(Metrics::default());
         let (traces, asked, holder, sims) = (fleet.clone(), fleet.clone(), fleet.clone(), fleet.clone());
@@ -214,6 +217,7 @@ impl App {
             vitals,
             weak_signal: config.modem.weak_signal,
             notes,
+            dispatch,
         })
     }
 
@@ -235,6 +239,7 @@ impl App {
             weak_signal,
             vitals,
             notes,
+            dispatch,
         } = self;
         let (keep, kept) = watch::channel(keep);
         let tally = dispatcher.tally();
@@ -262,6 +267,7 @@ impl App {
             live,
             keep,
             notes,
+            dispatch,
             pulse,
         }
     }
@@ -282,6 +288,7 @@ impl Running {
         self.live.replace(in_force(config, &self.store)?);
         self.keep.send_replace(config.store.keep);
         self.notes.send_replace(Arc::clone(&config.modem.library));
+        self.dispatch.send_replace(settings::dispatch(config));
         Ok(())
     }
 

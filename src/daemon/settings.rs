@@ -10,6 +10,7 @@ use crate::api::caller::{CallerError, Callers, Role, Rule, User, gid_of};
 use crate::api::listen;
 use crate::config::{self, Config};
 use crate::daemon::app::StartError;
+use crate::dispatch;
 use crate::modem::profile::Library;
 use crate::modem::supervisor::{FleetSettings, Hold, PinMemory, PortSettings};
 use crate::provider::ChannelId;
@@ -108,6 +109,11 @@ fn hold_of(finishing: bool) -> Hold {
 pub(super) fn budgets(config: &Config) -> Budgets {
     let own = config.sims.iter().map(|sim| (ChannelId::of_sim(&sim.iccid).0.to_string(), sim.budget));
     Budgets { general: config.modem.budget, own: own.collect() }
+}
+
+/// How messages find their way.
+pub(super) fn dispatch(config: &Config) -> dispatch::Settings {
+    dispatch::Settings { login_reserve: config.queue.login_reserve }
 }
 
 /// What people call SIMs.

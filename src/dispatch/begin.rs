@@ -23,6 +23,7 @@ impl Dispatcher {
         if self.paused_until.is_some() || self.held.is_empty() {
             return;
         }
+        let reserve = self.settings.borrow().login_reserve;
         let mut free = self.free_channels();
         let mut put_back = Vec::new();
         let mut next = self.held.keys().next().copied();
@@ -31,7 +32,14 @@ impl Dispatcher {
             let Some(message) = self.held.get(&key) else { continue };
             let now = clock::wall();
             let overdue = message.deadline <= now || message.until.since(now) < LEASE_MARGIN;
-            match if overdue { Way::Nowhere } else { self.way(&free, message, now) } {
+            let way = if overdue {
+                Way::Nowhere
+            } else if self.gives_way(message, reserve, now) {
+                Way::Wait
+            } else {
+                self.way(&free, message, now)
+            };
+            match way {
                 Way::Over(at) => {
                     let Ready { source, id, .. } = free.swap_remove(at);
                     if let Some(message) = self.held.remove(&key) {

@@ -67,6 +67,13 @@ pub struct Tally {
     pub turns: u64,
 }
 
+/// What an administrator decides for the dispatcher; may change while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Slots that only logins take, where there are more.
+    pub login_reserve: u32,
+}
+
 /// A demand standing in the store.
 type Demand = BoxFuture<Result<Vec<Leased>, StoreError>>;
 
@@ -90,6 +97,7 @@ pub struct Dispatcher {
     /// Channels that are ready, in the order of their providers.
     ready: Vec<Ready>,
     ledger: Ledger,
+    settings: watch::Receiver<Settings>,
     /// Some message waits for a window of its budget to move; they all move with a minute.
     next_minute: Option<Instant>,
     drain_look: Option<Instant>,
@@ -147,7 +155,12 @@ struct Turned {
 impl Dispatcher {
     /// A dispatcher over these providers within these budgets; nothing runs before [`Dispatcher::run`].
     #[must_use]
-    pub fn new(store: Store, providers: Vec<Arc<dyn Provider>>, ledger: Ledger) -> Self {
+    pub fn new(
+        store: Store,
+        providers: Vec<Arc<dyn Provider>>,
+        ledger: Ledger,
+        settings: watch::Receiver<Settings>,
+    ) -> Self {
         let providers = providers
             .into_iter()
             .map(|provider| Source { channels: provider.channels(), provider })
@@ -170,6 +183,7 @@ impl Dispatcher {
             lines: HashMap::new(),
             ready: Vec::new(),
             ledger,
+            settings,
             next_minute: None,
             drain_look: None,
             drains: JoinSet::new(),
@@ -221,13 +235,15 @@ impl Dispatcher {
                 let _ = asker.send(self.gets_on());
             }
             Some(Ok(turned)) = self.turns.join_next() => self.turned(turned),
+            // Before a channel gets free: what is more urgent shall find it.
+            leased = ready(self.urgent.as_mut().map(|(_, demand)| demand)) => { self.urgent = None; self.take_in(leased); }
             Some(Ok((flight, outcome))) = self.sends.join_next() => self.ended(flight, outcome),
             leased = ready(self.any.as_mut().map(|(_, demand)| demand)) => { self.any = None; self.take_in(leased); }
-            leased = ready(self.urgent.as_mut().map(|(_, demand)| demand)) => { self.urgent = None; self.take_in(leased); }
             Some(Ok(Some(channels))) = self.announcements.join_next() => {
                 self.announcements.spawn(announced(channels));
                 self.channels_changed();
             }
+            Ok(()) = self.settings.changed() => {}
             () = until(paused) => self.paused_until = None,
             () = until(minute) => self.next_minute = None,
             () = until(look) => self.look_at_drains(),
@@ -302,3 +318,6 @@ async fn until(at: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,9 @@
 use super::Dispatcher;
 use crate::clock;
 use crate::provider::ChannelId;
+use crate::queue::message::Lane;
 use crate::route::budget::{Full, Windows};
+use crate::route::reserve::Slots;
 use crate::route::{self, Candidate, Memory};
 use crate::store::Leased;
 use crate::units::UnixMs;
@@ -65,6 +67,31 @@ impl Dispatcher {
         }
         let hope = |channel| matches!(takes(channel), Some(Ok(()) | Err(Full::Minute)));
         if message.bound.is_some() || self.ready.iter().any(hope) { Way::Wait } else { Way::Nowhere }
+    }
+
+    /// Whether a message leaves the free slots to logins that may come. What began on a draining channel takes no slot that a login
+    /// could have.
+    pub(super) fn gives_way(&self, message: &Leased, reserve: u32, now: UnixMs) -> bool {
+        let drains = |bound: &ChannelId| self.ready.iter().any(|ready| ready.draining && ready.id == *bound);
+        message.lane != Lane::Login
+            && reserve > 0
+            && !self.slots(Windows::at(now)).may_lend(reserve)
+            && !message.bound.as_ref().is_some_and(drains)
+    }
+
+    /// The slots that a login could have.
+    fn slots(&self, now: Windows) -> Slots {
+        let mut slots = Slots::default();
+        let limited = self.ledger.limits_any();
+        for channel in self.ready.iter().filter(|channel| !channel.draining) {
+            let full = limited.then(|| self.ledger.full(&channel.id, now)).flatten();
+            if matches!(full, None | Some(Full::Minute)) {
+                slots.all = slots.all.saturating_add(channel.slots);
+                let free = channel.slots.saturating_sub(self.in_flight(&channel.id));
+                slots.free = slots.free.saturating_add(free);
+            }
+        }
+        slots
     }
 
     /// Whether a channel's budget lets this message leave there; `None` if it drains, and the message did not begin there.

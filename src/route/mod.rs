@@ -6,6 +6,7 @@
 //! together, and whoever rests long enough comes first: none starves.
 
 pub mod budget;
+pub mod reserve;
 
 use std::cmp::Reverse;
 use std::time::Duration;
