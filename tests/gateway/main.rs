@@ -16,6 +16,7 @@ mod hotplug;
 mod http;
 mod inbox;
 mod kill;
+mod lanes;
 mod login;
 mod operator;
 mod replay;
