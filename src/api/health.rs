@@ -126,6 +126,8 @@ async fn exposed(api: &Api) -> Result<String, StoreError> {
         standings.map(move |one| (channel.to_string(), modems::word(one.window), one.left()))
     }));
     metrics.waited(waited);
+    let outlook = (api.parts.outlook)(None).await;
+    metrics.breakers(outlook.channels.into_iter().map(|seen| (seen.channel, seen.breaker)));
     let (ready, all) = channels(api);
     metrics.channels(ready, all);
     let stats = api.parts.store.stats();

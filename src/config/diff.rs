@@ -81,14 +81,19 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
 /// Every key with its value, always the same keys in the same order.
 #[must_use]
 pub fn entries(config: &Config) -> Vec<Entry> {
-    let Config { store, key, api, callers, log, modem, sims, admission, queue, sms, validate, warnings: _ } =
-        config;
+    let Config {
+        store, key, api, callers, log, modem, sims, admission, queue, routes, sms, validate, ..
+    } = config;
     let callers = callers.iter().map(|caller| format!("{}={}", caller.user, caller.role.as_str()));
     let targets = log.targets.iter().map(|(target, level)| format!("{target}={}", level.as_str()));
     let balance = modem.balance.as_ref();
     let sims = sims
         .iter()
         .map(|sim| format!("{}={}", sim.name.as_deref().unwrap_or(sim.iccid.as_str()), limits(&sim.budget)));
+    let routes = routes.iter().map(|route| {
+        let lanes: Vec<_> = route.lanes.iter().map(|lane| lane.as_str()).collect();
+        format!("{} {}: {}", route.prefixes.join(","), lanes.join(","), route.channels.join(", "))
+    });
     let ports = modem.ports.iter().map(|port| port.display().to_string());
     vec![
         restart("store.path", text(store.path.display())),
@@ -135,6 +140,7 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         live("admission.lifetime-alert", span(admission.lifetime_alert)),
         live("admission.lifetime-bulk", span(admission.lifetime_bulk)),
         live("queue.login-reserve", number(queue.login_reserve)),
+        live("route", list(routes)),
         live("sms.national-languages", list(sms.national.iter().map(|language| language.word().to_owned()))),
         live("sms.transliterate", text(word_of(sms.transliteration))),
         live("sms.alphabet", text(word_of(sms.allowed))),

@@ -20,6 +20,7 @@ use crate::modem::exchange::Roaming;
 use crate::modem::profile::Library;
 use crate::pdu::Language;
 use crate::pdu::segment::{Allowed, Policy, Transliteration};
+use crate::queue::message::Lane;
 use crate::route::budget::Limits;
 use crate::secret::Secret;
 use crate::units::{Dbm, Iccid};
@@ -60,6 +61,8 @@ pub struct Config {
     pub admission: Admission,
     /// `[queue]`
     pub queue: Queue,
+    /// `[[route]]`, in the order of the file.
+    pub routes: Vec<Route>,
     /// `[sms]`
     pub sms: Policy,
     /// `[validate]`
@@ -239,6 +242,17 @@ pub struct Queue {
     pub login_reserve: u32,
 }
 
+/// Which channels carry some messages, and in which order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Beginnings of numbers; none: every number.
+    pub prefixes: Vec<String>,
+    /// Lanes; none: every lane.
+    pub lanes: Vec<Lane>,
+    /// Channels, best first: a provider, the ICCID or the name of a SIM, or `*` for the rest.
+    pub channels: Vec<String>,
+}
+
 /// Codes and challenges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Validate {
@@ -416,6 +430,11 @@ impl Word for Role {
 
 impl Word for Language {
     const WORDS: &'static [(&'static str, Self)] = Self::WORDS;
+}
+
+impl Word for Lane {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("login", Self::Login), ("alert", Self::Alert), ("bulk", Self::Bulk)];
 }
 
 impl Word for Transliteration {

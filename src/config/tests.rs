@@ -95,6 +95,12 @@ lifetime-alert = "2h"
 lifetime-bulk = "2d"
 [queue]
 login-reserve = 2
+[[route]]
+prefix = ["+43", "72267"]
+lane = ["login", "alert"]
+channels = ["shelf 2", "89490200001005155451", "gsm", "*"]
+[[route]]
+channels = ["*"]
 [sms]
 national-languages = ["urdu", "turkish"]
 transliterate = "save"
@@ -170,6 +176,14 @@ hash-permits = 1
             lifetime_bulk: DAY * 2,
         },
         queue: Queue { login_reserve: 2 },
+        routes: vec![
+            Route {
+                prefixes: vec!["+43".to_owned(), "72267".to_owned()],
+                lanes: vec![Lane::Login, Lane::Alert],
+                channels: ["shelf 2", "89490200001005155451", "gsm", "*"].map(str::to_owned).to_vec(),
+            },
+            Route { prefixes: vec![], lanes: vec![], channels: vec!["*".to_owned()] },
+        ],
         sms: Policy {
             national: vec![Language::Turkish, Language::Urdu],
             transliteration: Transliteration::Save,
@@ -276,6 +290,11 @@ fn each_key_refuses_what_it_cannot_take() {
         ("[admission]\nmax-segments = 256", "admission.max-segments"),
         ("[admission]\nlifetime-bulk = \"8d\"", "admission.lifetime-bulk"),
         ("[queue]\nlogin-reserve = 65", "queue.login-reserve"),
+        ("[[route]]\nchannels = [\"*\"]\nprefix = [\"43\"]", "route.prefix"),
+        ("[[route]]\nchannels = [\"*\"]\nlane = [\"slow\"]", "route.lane"),
+        ("[[route]]\nchannels = [\"shelf 3\"]", "route.channels"),
+        ("[[route]]\nchannels = [\"*\", \"*\"]", "route.channels"),
+        ("[[route]]\nchannels = \"*\"", "route.channels"),
         ("[validate]\nlifetime = \"0s\"", "validate.lifetime"),
         ("[validate]\nlifetime = \"61m\"", "validate.lifetime"),
         ("[validate]\nprompt = \"{otp}?\"", "validate.prompt"),

@@ -165,6 +165,7 @@ impl App {
         let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)], ledger, dispatched);
 
         let metrics = Arc::new(Metrics::default());
+        let seen = dispatcher.pulse();
         let (traces, asked, holder, sims) = (fleet.clone(), fleet.clone(), fleet.clone(), fleet.clone());
         let live = Arc::new(Live::new(in_force(config, &store)?));
         let parts = api::Parts {
@@ -186,6 +187,10 @@ impl App {
             hold: Box::new(move |modem, hold| {
                 let fleet = holder.clone();
                 Box::pin(async move { fleet.hold(&modem, hold).await })
+            }),
+            outlook: Box::new(move |asked| {
+                let seen = seen.clone();
+                Box::pin(async move { seen.outlook(asked).await })
             }),
             budgets,
             sim_names: settings::sim_names(config),

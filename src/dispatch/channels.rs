@@ -28,6 +28,7 @@ impl Dispatcher {
                 draining: channel.draining,
             }));
         }
+        self.forget_breakers_of_absent();
         if self.ready.is_empty() {
             let leases =
                 std::mem::take(&mut self.held).into_values().map(|held| (held.id, held.epoch)).collect();

@@ -48,7 +48,7 @@ impl Dispatcher {
 
     /// An attempt ended: the rules say what becomes of its message.
     pub(super) fn ended(&mut self, flight: u64, outcome: Outcome) {
-        let Some(Flight { mut message, seq, channel, stage, at, whom, .. }) = self.flights.remove(&flight)
+        let Some(Flight { mut message, seq, channel, stage, begun, at, whom }) = self.flights.remove(&flight)
         else {
             return;
         };
@@ -56,6 +56,7 @@ impl Dispatcher {
             line.in_flight = line.in_flight.saturating_sub(1);
         }
         self.count(&outcome);
+        self.learn(&channel, &outcome, message.recipient, begun);
         if matches!(outcome, Outcome::Refused { .. } | Outcome::Abandoned) {
             self.ledger.take_back(&channel, message.recipient, at);
         }
@@ -71,7 +72,7 @@ impl Dispatcher {
             Outcome::Submitted { reference } => {
                 (AttemptState::Submitted, reference, None, judge(Ended::Submitted, &message, now))
             }
-            Outcome::Refused { disposition, cause } => {
+            Outcome::Refused { disposition, cause, .. } => {
                 message.refusals += 1;
                 let next = judge(Ended::Refused(disposition), &message, now);
                 (AttemptState::Refused, None, Some(cause), next)

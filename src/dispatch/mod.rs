@@ -13,10 +13,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock;
 use crate::provider::{BoxFuture, Channel, ChannelId, Outcome, Provider};
 use crate::queue::message::{Lane, MessageId};
+use crate::route::breaker::Breaker;
 use crate::route::budget::Recipient;
+use crate::route::rule::Rules;
+use crate::route::score::Score;
 use crate::store::engine::Store;
 use crate::store::{Begun, Leased, Operations, StoreError, Turn};
 use crate::units::UnixMs;
@@ -26,12 +28,16 @@ mod channels;
 mod demand;
 mod end;
 pub mod inbox;
+mod learn;
 pub mod ledger;
+mod pulse;
 mod way;
 
 use channels::announced;
 use demand::Appetite;
 use ledger::Ledger;
+use pulse::Question;
+pub use pulse::{Asked, Pulse};
 use way::Ready;
 
 /// After a commit failed, nothing is begun for this long: a full disk does not get better by asking at once.
@@ -39,18 +45,6 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// A send that is older is stuck: its lease has lapsed, and no network is waited for so long (`submit-limit` ends at ten minutes).
 const OVERDUE: Duration = Duration::from_secs(15 * 60);
-
-/// Asks a running dispatcher whether it gets on.
-#[derive(Debug, Clone)]
-pub struct Pulse(mpsc::Sender<oneshot::Sender<bool>>);
-
-impl Pulse {
-    /// Waits for the dispatcher's answer: whether every send in flight is younger than any may become. `false` when it has ended.
-    pub async fn beats(&self) -> bool {
-        let (answer, answered) = oneshot::channel();
-        self.0.send(answer).await.is_ok() && answered.await.unwrap_or(false)
-    }
-}
 
 /// Counts that the telemetry reads; written by the dispatcher alone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,6 +66,8 @@ pub struct Tally {
 pub struct Settings {
     /// Slots that only logins take, where there are more.
     pub login_reserve: u32,
+    /// Which channels carry what.
+    pub routes: Rules<Lane>,
 }
 
 /// A demand standing in the store.
@@ -100,12 +96,14 @@ pub struct Dispatcher {
     settings: watch::Receiver<Settings>,
     /// Some message waits for a window of its budget to move; they all move with a minute.
     next_minute: Option<Instant>,
+    /// When the first of the open breakers half opens.
+    breaker_look: Option<Instant>,
     drain_look: Option<Instant>,
     drains: JoinSet<()>,
     paused_until: Option<Instant>,
     tally: watch::Sender<Tally>,
     pulse: Pulse,
-    questions: mpsc::Receiver<oneshot::Sender<bool>>,
+    questions: mpsc::Receiver<Question>,
 }
 
 /// A provider and the latest word on its channels.
@@ -121,6 +119,8 @@ struct Line {
     /// Attempts that ended, of which the store does not know yet.
     unwritten: u32,
     last_begun: Option<Instant>,
+    score: Score,
+    breaker: Breaker,
 }
 
 /// One attempt under way.
@@ -185,6 +185,7 @@ impl Dispatcher {
             ledger,
             settings,
             next_minute: None,
+            breaker_look: None,
             drain_look: None,
             drains: JoinSet::new(),
             paused_until: None,
@@ -228,12 +229,10 @@ impl Dispatcher {
     /// Waits for the next thing to happen and takes it in.
     async fn step(&mut self, stop: &CancellationToken) {
         let (paused, minute, look) = (self.paused_until, self.next_minute, self.drain_look);
+        let breaker = self.breaker_look;
         tokio::select! {
             biased;
-            Some(asker) = self.questions.recv() => {
-                // Whoever no longer waits was told too late, and counts it so.
-                let _ = asker.send(self.gets_on());
-            }
+            Some(question) = self.questions.recv() => self.answer(question),
             Some(Ok(turned)) = self.turns.join_next() => self.turned(turned),
             // Before a channel gets free: what is more urgent shall find it.
             leased = ready(self.urgent.as_mut().map(|(_, demand)| demand)) => { self.urgent = None; self.take_in(leased); }
@@ -247,14 +246,10 @@ impl Dispatcher {
             () = until(paused) => self.paused_until = None,
             () = until(minute) => self.next_minute = None,
             () = until(look) => self.look_at_drains(),
+            () = until(breaker) => self.look_at_breakers(),
             Some(_) = self.drains.join_next() => {}
             () = stop.cancelled() => {}
         }
-    }
-
-    fn gets_on(&self) -> bool {
-        let now = clock::monotonic();
-        self.flights.values().all(|flight| now.saturating_duration_since(flight.begun) < OVERDUE)
     }
 
     /// Sends the pending turn to the store, if there is anything in it and the store is well; says whether it did.

@@ -8,17 +8,20 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::clock;
 use crate::number::Number;
 use crate::pdu::Coding;
 use crate::provider::Attempt;
 use crate::queue::message::{NewMessage, State};
 use crate::queue::rules::Disposition;
+use crate::route::breaker::Blame;
 use crate::route::budget::Budgets;
 use crate::secret::Secret;
 use crate::store::engine;
 use crate::store::seal::Keyring;
 
 mod lanes;
+mod ways;
 
 /// What has not happened by now will not; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -46,8 +49,9 @@ impl Sent {
 
     /// The channel takes it not, and says what that means.
     async fn refused(self, disposition: Disposition) {
+        let blame = if disposition == Disposition::Permanent { Blame::Message } else { Blame::Channel };
         assert!(self.attempt.durable.wait().await);
-        self.end.send(Outcome::Refused { disposition, cause: "as told".to_owned() }).unwrap();
+        self.end.send(Outcome::Refused { disposition, blame, cause: "as told".to_owned() }).unwrap();
     }
 }
 
@@ -88,7 +92,7 @@ fn channel(n: usize) -> ChannelId {
 
 impl House {
     async fn open(channels: usize) -> Self {
-        Self::with(channels, Settings { login_reserve: 1 }).await
+        Self::with(channels, Settings { login_reserve: 1, routes: Rules::default() }).await
     }
 
     async fn with(channels: usize, settings: Settings) -> Self {

@@ -5,8 +5,10 @@ use super::Dispatcher;
 use crate::clock;
 use crate::provider::ChannelId;
 use crate::queue::message::Lane;
+use crate::route::breaker::Standing;
 use crate::route::budget::{Full, Windows};
 use crate::route::reserve::Slots;
+use crate::route::rule::Rule;
 use crate::route::{self, Candidate, Memory};
 use crate::store::Leased;
 use crate::units::UnixMs;
@@ -44,18 +46,29 @@ impl Dispatcher {
     pub(super) fn way(&self, free: &[Ready], message: &Leased, now: UnixMs) -> Way {
         let windows = Windows::at(now);
         let monotonic = clock::monotonic();
-        let takes = |channel: &Ready| self.takes(channel, message, windows);
+        let settings = self.settings.borrow();
+        let rule = settings.routes.find(message.to.as_str(), &message.lane).map(|(_, rule)| rule);
+        let takes = |channel: &Ready| self.takes(channel, message, rule, windows);
+        // A login is what nothing is lost with: it tries a channel that is left alone rather than none.
+        let sound = |channel: &&Ready| self.breaker(&channel.id, monotonic) == Standing::Closed;
+        let desperate = message.lane == Lane::Login
+            && !self.ready.iter().filter(sound).any(|channel| takes(channel) == Some(Ok(())));
         let mut places = Vec::with_capacity(free.len());
         let mut candidates = Vec::with_capacity(free.len());
-        for (at, channel) in free.iter().enumerate().filter(|(_, channel)| takes(channel) == Some(Ok(()))) {
+        for (at, channel) in free.iter().enumerate() {
+            if !(desperate || self.is_let(&channel.id, monotonic)) || takes(channel) != Some(Ok(())) {
+                continue;
+            }
             let line = self.lines.get(&channel.id);
             let last = line.and_then(|line| line.last_begun);
             places.push(at);
             candidates.push(Candidate {
                 id: &channel.id.0,
+                rank: rule.and_then(|rule| rule.rank(&channel.id.0)).unwrap_or(0),
                 in_flight: self.in_flight(&channel.id),
                 rested: last.map(|last| monotonic.saturating_duration_since(last)),
                 share: self.ledger.share(&channel.id, windows),
+                score: line.map_or(1000, |line| line.score.points()),
             });
         }
         let memory = Memory {
@@ -83,7 +96,9 @@ impl Dispatcher {
     fn slots(&self, now: Windows) -> Slots {
         let mut slots = Slots::default();
         let limited = self.ledger.limits_any();
-        for channel in self.ready.iter().filter(|channel| !channel.draining) {
+        let monotonic = clock::monotonic();
+        let lets = |id| !matches!(self.breaker(id, monotonic), Standing::Open(_));
+        for channel in self.ready.iter().filter(|channel| !channel.draining && lets(&channel.id)) {
             let full = limited.then(|| self.ledger.full(&channel.id, now)).flatten();
             if matches!(full, None | Some(Full::Minute)) {
                 slots.all = slots.all.saturating_add(channel.slots);
@@ -94,9 +109,17 @@ impl Dispatcher {
         slots
     }
 
-    /// Whether a channel's budget lets this message leave there; `None` if it drains, and the message did not begin there.
-    fn takes(&self, channel: &Ready, message: &Leased, now: Windows) -> Option<Result<(), Full>> {
-        if channel.draining && message.bound.as_ref() != Some(&channel.id) {
+    /// Whether a channel's budget lets this message leave there; `None` if the rule does not name it, it drains and the message did
+    /// not begin there, or the message began elsewhere.
+    fn takes(
+        &self,
+        channel: &Ready,
+        message: &Leased,
+        rule: Option<&Rule<Lane>>,
+        now: Windows,
+    ) -> Option<Result<(), Full>> {
+        let may_begin = || !channel.draining && rule.is_none_or(|rule| rule.rank(&channel.id.0).is_some());
+        if !message.bound.as_ref().map_or_else(may_begin, |bound| *bound == channel.id) {
             return None;
         }
         Some(self.ledger.may(&channel.id, message, || self.promised(&channel.id), now))

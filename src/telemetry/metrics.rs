@@ -45,6 +45,11 @@ struct Limit {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfChannel {
+    channel: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StandingAlarm {
     kind: String,
     severity: &'static str,
@@ -83,6 +88,7 @@ pub struct Metrics {
     alarms: Family<StandingAlarm, Gauge>,
     balances: Family<OfModem, Gauge<f64, AtomicU64>>,
     budget_left: Family<Limit, Gauge>,
+    breakers: Family<OfChannel, Gauge>,
     channels_ready: Gauge,
     channels: Gauge,
     started: Gauge,
@@ -108,6 +114,7 @@ impl Default for Metrics {
             alarms: Family::default(),
             balances: Family::default(),
             budget_left: Family::default(),
+            breakers: Family::default(),
             channels_ready: Gauge::default(),
             channels: Gauge::default(),
             started: Gauge::default(),
@@ -142,6 +149,9 @@ impl Metrics {
         let balance = "Money on the SIM, in its own currency, by the IMEI of its modem";
         r.register("modem_balance", balance, self.balances.clone());
         r.register("budget_left", "What a SIM may still send in a window", self.budget_left.clone());
+        let breaker =
+            "Whether a channel is left alone for its failures: 0 no, 1 tried with one message, 2 yes";
+        r.register("channel_breaker", breaker, self.breakers.clone());
         r.register("channels", "Channels there are", self.channels.clone());
         r.register("channels_ready", "Channels that take messages", self.channels_ready.clone());
         let waited = "How long the message that has waited longest could have left";
@@ -180,6 +190,16 @@ impl Metrics {
         self.budget_left.clear();
         for (channel, window, left) in left {
             self.budget_left.get_or_create(&Limit { channel, window }).set(i64::from(left));
+        }
+    }
+
+    /// Breakers now, by channel: closed, half-open or open.
+    pub fn breakers(&self, standing: impl Iterator<Item = (String, &'static str)>) {
+        self.breakers.clear();
+        for (channel, breaker) in standing {
+            let code = ["closed", "half-open", "open"].iter().position(|word| *word == breaker);
+            let code = code.and_then(|code| i64::try_from(code).ok()).unwrap_or(0);
+            self.breakers.get_or_create(&OfChannel { channel }).set(code);
         }
     }
 
@@ -233,6 +253,7 @@ mod tests {
         metrics.requests.get_or_create(&Request { endpoint: "/v1/messages", status: 202 }).inc();
         metrics.messages(&[Count { lane: Lane::Bulk, state: State::Queued, messages: 3 }]);
         metrics.channels(1, 2);
+        metrics.breakers([("gsm:1".to_owned(), "open")].into_iter());
         metrics.waited(Duration::from_secs(8));
         put(&metrics.commits, 7);
         let text = metrics.encode().unwrap();
@@ -240,6 +261,7 @@ mod tests {
             "smsotp_requests_total{endpoint=\"/v1/messages\",status=\"202\"} 1",
             "smsotp_messages{lane=\"bulk\",state=\"queued\"} 3",
             "smsotp_channels_ready 1",
+            "smsotp_channel_breaker{channel=\"gsm:1\"} 2",
             "smsotp_queue_oldest_seconds 8",
             "smsotp_store_commits_total 7",
             "smsotp_incoming_total 0",

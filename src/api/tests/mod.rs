@@ -23,6 +23,7 @@ use crate::modem::ussd::UssdFault;
 use crate::provider::ChannelId;
 use crate::queue::admission::Rules;
 use crate::queue::message::Lane;
+use crate::route::Outlook;
 use crate::route::budget::Limits;
 use crate::store::seal::Keyring;
 use crate::store::{self, Filter, Held, MessageRecord, Operations};
@@ -103,6 +104,7 @@ impl House {
                     if name == "modem0" { Ok(IMEI.to_owned()) } else { Err(CommandError::NoSuchModem(name)) }
                 })
             }),
+            outlook: Box::new(|_| Box::pin(std::future::ready(Outlook::default()))),
             budgets: Budgets {
                 general: Limits { per_day: Some(PER_DAY), ..Limits::default() },
                 ..Budgets::default()

@@ -28,7 +28,7 @@ async fn one_of_two_channels_stays_free_for_logins() {
 
 #[tokio::test]
 async fn without_a_reserve_bulk_has_all_channels() {
-    let mut house = House::with(2, Settings { login_reserve: 0 }).await;
+    let mut house = House::with(2, Settings { login_reserve: 0, routes: Rules::default() }).await;
     for n in 0..2 {
         house.queue(Lane::Bulk, &format!("bulk {n}"), 1).await;
     }
@@ -67,7 +67,7 @@ async fn bulk_gives_way_after_the_segment_in_the_air_and_follows_on_its_channel(
 
 #[tokio::test]
 async fn the_rest_of_a_message_keeps_its_channel_while_a_login_has_it() {
-    let mut house = House::with(2, Settings { login_reserve: 0 }).await;
+    let mut house = House::with(2, Settings { login_reserve: 0, routes: Rules::default() }).await;
     house.queue(Lane::Bulk, "long", 2).await;
     let first = house.next().await;
     let own = first.channel.clone();
