@@ -7,6 +7,7 @@
 
 pub mod breaker;
 pub mod budget;
+pub mod fallback;
 pub mod reserve;
 pub mod rule;
 pub mod score;
