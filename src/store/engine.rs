@@ -19,8 +19,8 @@ use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
 use super::sqlite::{self, Tx, accept, alarms, inbox, lease, recovery, report, spent, tokens, turn, upgrade};
 use super::{
     ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
-    InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, SpentRecord,
-    StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
+    InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, SecondRound,
+    SpentRecord, StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
 };
 use crate::alarm::Alarm;
 use crate::number::Number;
@@ -352,6 +352,10 @@ impl Operations for Store {
         self.send(Job::Lease(Demand { want, answer, fresh: true, permit }))?;
         let mut waiting = Waiting { store: self, answer: answered };
         (&mut waiting.answer).await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn second_round(&self, round: SecondRound) -> Result<Option<Leased>, StoreError> {
+        self.write(1, move |tx| lease::second_round(tx, &round)).await
     }
 
     async fn turn(&self, turn: Turn) -> Result<Vec<Begun>, StoreError> {

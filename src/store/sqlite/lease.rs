@@ -7,7 +7,7 @@ use super::{Tx, coding_of, id_of, lane_of, number_of, time_of};
 use crate::queue::message::{Lane, MessageId, State};
 use crate::route::budget::Recipient;
 use crate::store::seal::Place;
-use crate::store::{Leased, StoreError, Want};
+use crate::store::{Leased, SecondRound, StoreError, Want};
 use crate::units::UnixMs;
 
 /// Index entries looked at for one lane in one batch; overdue rows beyond them are met in the next.
@@ -27,6 +27,15 @@ const TAKE: &str = "UPDATE message SET state = 1, epoch = epoch + 1, lease_until
     RETURNING epoch, lane, recipient, body, flash, report, deadline, segments, channel, refused_by, concat_ref,
     refusals, uncertain, coding";
 
+/// Challenges are found by their end: few live at a time, and hardly ever is one asked for by its message.
+const SECOND_ROUND: &str = "UPDATE message SET state = 1, epoch = epoch + 1, lease_until = ?2, channel = NULL
+    WHERE id = ?1 AND state = 2 AND lane = 0 AND deadline > ?4
+    AND NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND channel <> ?3 AND state IN (0, 1, 3))
+    AND NOT EXISTS (SELECT 1 FROM challenge INDEXED BY challenge_expires
+        WHERE expires > ?4 AND message = ?1 AND answered IS NOT NULL)
+    RETURNING epoch, lane, recipient, body, flash, report, deadline, segments, channel, refused_by, concat_ref,
+    refusals, uncertain, coding";
+
 const EXPIRE: &str =
     "UPDATE message SET state = 5, changed = ?2, cause = coalesce(cause, 'its deadline passed')
     WHERE id = ?1 AND state = 0 AND deadline <= ?2";
@@ -34,7 +43,7 @@ const EXPIRE: &str =
 const RELEASE: &str =
     "UPDATE message SET state = 0, due = coalesce(?3, due) WHERE id = ?1 AND state = 1 AND epoch = ?2
     AND NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND state = 0)
-    RETURNING lane, due";
+    RETURNING lane, due, changed";
 
 /// When each lane may next have something to lease. Early is harmless (a question more), late would lose a wake-up.
 #[derive(Debug, Clone, Copy)]
@@ -164,11 +173,55 @@ fn next_due(tx: &Tx<'_>, lane: Lane, now: UnixMs) -> Result<UnixMs, StoreError> 
     rows.next()?.map_or(Ok(UnixMs(i64::MAX)), |row| time_of(row, 0))
 }
 
+/// Leases a submitted login for a round over another channel.
+pub(in crate::store) fn second_round(
+    tx: &mut Tx<'_>,
+    round: &SecondRound,
+) -> Result<Option<Leased>, StoreError> {
+    let until = round.at.plus(round.lease);
+    let values = params![round.id.as_bytes(), until.0, &*round.first.0, round.at.0];
+    let Some(mut leased) = leased(tx, SECOND_ROUND, values, round.id, until, round.at)? else {
+        return Ok(None);
+    };
+    leased.open = (1..=leased.segments).collect();
+    leased.first_round = Some(round.first.clone());
+    Ok(Some(leased))
+}
+
 /// Moves one row into the dispatcher's hands; `None` if nothing of it is left to send.
 fn take(tx: &mut Tx<'_>, id: MessageId, want: &Want, now: UnixMs) -> Result<Option<Leased>, StoreError> {
     let until = now.plus(want.lease);
-    let mut take = tx.conn.prepare_cached(TAKE)?;
-    let mut rows = take.query(params![id.as_bytes(), until.0])?;
+    let Some(mut leased) = leased(tx, TAKE, params![id.as_bytes(), until.0], id, until, now)? else {
+        return Ok(None);
+    };
+    leased.open = if leased.epoch == 1 {
+        (1..=leased.segments).collect()
+    } else {
+        Segments::read(tx, id)?.open(leased.lane, leased.segments, leased.uncertain)
+    };
+    if leased.open.is_empty() {
+        let state = if Segments::read(tx, id)?.all_submitted(leased.segments) {
+            State::Submitted
+        } else {
+            State::Uncertain
+        };
+        turn::rest(tx, id, state, None, now)?;
+        return Ok(None);
+    }
+    Ok(Some(leased))
+}
+
+/// What `sql` leased, its text opened and its segments not looked at; `None` if it leased nothing or the text cannot be opened.
+fn leased(
+    tx: &mut Tx<'_>,
+    sql: &str,
+    values: &[&dyn rusqlite::ToSql],
+    id: MessageId,
+    until: UnixMs,
+    now: UnixMs,
+) -> Result<Option<Leased>, StoreError> {
+    let mut take = tx.conn.prepare_cached(sql)?;
+    let mut rows = take.query(values)?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let sealed = row.get_ref(3)?.as_blob().map_err(|_| super::corrupt("body"))?;
     let opened = tx.keys.open(Place { table: "message", column: "body", row: id.as_bytes() }, sealed);
@@ -191,6 +244,7 @@ fn take(tx: &mut Tx<'_>, id: MessageId, want: &Want, now: UnixMs) -> Result<Opti
         open: Vec::new(),
         refusals: row.get(11)?,
         uncertain: row.get(12)?,
+        first_round: None,
     };
     drop(rows);
     drop(take);
@@ -201,20 +255,6 @@ fn take(tx: &mut Tx<'_>, id: MessageId, want: &Want, now: UnixMs) -> Result<Opti
             turn::rest(tx, id, State::Failed, Some(&format!("its text cannot be opened: {error}")), now)?;
             return Ok(None);
         }
-    }
-    leased.open = if leased.epoch == 1 {
-        (1..=leased.segments).collect()
-    } else {
-        Segments::read(tx, id)?.open(leased.lane, leased.segments, leased.uncertain)
-    };
-    if leased.open.is_empty() {
-        let state = if Segments::read(tx, id)?.all_submitted(leased.segments) {
-            State::Submitted
-        } else {
-            State::Uncertain
-        };
-        turn::rest(tx, id, state, None, now)?;
-        return Ok(None);
     }
     Ok(Some(leased))
 }
@@ -234,8 +274,12 @@ pub(in crate::store) fn release(
     let mut release = tx.conn.prepare_cached(RELEASE)?;
     for (id, epoch) in leases {
         let mut rows = release.query(params![id.as_bytes(), epoch, due.map(|due| due.0)])?;
-        if let Some(row) = rows.next()? {
-            tx.hints.due(lane_of(row, 0)?, time_of(row, 1)?);
+        let Some(row) = rows.next()? else { continue };
+        tx.hints.due(lane_of(row, 0)?, time_of(row, 1)?);
+        let changed = time_of(row, 2)?;
+        drop(rows);
+        if *epoch > 1 {
+            turn::rest_if_submitted(tx, *id, changed)?;
         }
     }
     Ok(())

@@ -129,8 +129,9 @@ fn move_leased(tx: &mut Tx<'_>, end: &End, channel: Option<&str>) -> Result<bool
     if let Some(due) = due {
         tx.hints.due(lane?, due);
     }
-    // Reports for the first segments may have come while the last were leaving.
-    if segments > 1 && matches!(state, State::Submitted | State::Uncertain) {
+    // Reports for the first segments, or for an earlier round, may have come while the last were leaving.
+    let earlier = segments > 1 || end.epoch > 1;
+    if earlier && matches!(state, State::Submitted | State::Uncertain) {
         follow(tx, end.id, end.at)?;
     }
     Ok(true)
@@ -212,6 +213,19 @@ pub(super) fn follow(tx: &mut Tx<'_>, id: MessageId, now: UnixMs) -> Result<(), 
     };
     let to = segments.reported();
     if movable && to != state { rest(tx, id, to, None, now) } else { Ok(()) }
+}
+
+/// A message whose segments were all taken in an earlier round rests as its reports have it, whatever became of its second round;
+/// `true` if it does.
+pub(super) fn rest_if_submitted(tx: &Tx<'_>, id: MessageId, now: UnixMs) -> Result<bool, StoreError> {
+    let total: u8 =
+        tx.conn.prepare_cached(STATE)?.query_row([id.as_bytes()], |row| row.get(1)).optional()?.unwrap_or(0);
+    let segments = Segments::read(tx, id)?;
+    let submitted = total > 0 && segments.all_submitted(total);
+    if submitted {
+        rest(tx, id, segments.reported(), None, now)?;
+    }
+    Ok(submitted)
 }
 
 /// The attempts of one message, as far as its state depends on them.
