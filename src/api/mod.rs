@@ -35,6 +35,7 @@ pub mod caller;
 mod envelope;
 mod health;
 mod inbox;
+mod life;
 pub mod listen;
 mod live;
 mod messages;
@@ -164,6 +165,7 @@ fn router(parts: Parts) -> Router {
         .route("/token/{serial}", axum::routing::delete(tokens::remove))
         .route("/v1/messages", get(messages::list).post(messages::submit))
         .route("/v1/messages/{id}", get(messages::show).delete(messages::withdraw))
+        .route("/v1/messages/{id}/events", get(life::events))
         .route("/v1/alarms", get(alarms::list))
         .route("/v1/alarms/{id}", axum::routing::delete(alarms::clear))
         .route("/v1/inbox", get(inbox::list))

@@ -1,12 +1,17 @@
 //! Leasing: the most urgent due rows, read in index order, and the memory that saves the question when the answer is known.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
+use super::life::{and_life, change};
 use super::turn::{self, Segments};
-use super::{Tx, coding_of, id_of, lane_of, number_of, time_of};
+use super::{Tx, coding_of, id_of, lane_of, number_of, recovery, time_of};
+use crate::clock;
+use crate::provider::ChannelId;
+use crate::queue::life::{self, Actor, Move};
 use crate::queue::message::{Lane, MessageId, State};
 use crate::route::budget::Recipient;
-use crate::store::seal::Place;
+use crate::secret::Secret;
+use crate::store::seal::{Place, SealError};
 use crate::store::{Leased, SecondRound, StoreError, Want};
 use crate::units::UnixMs;
 
@@ -23,27 +28,33 @@ const DUE_BEGUN: &str = "SELECT id, due, deadline, channel FROM message INDEXED 
 const NEXT_DUE: &str = "SELECT due FROM message INDEXED BY message_queue
     WHERE state = 0 AND lane = ?1 AND due > ?2 ORDER BY lane, due LIMIT 1";
 
-const TAKE: &str = "UPDATE message SET state = 1, epoch = epoch + 1, lease_until = ?2 WHERE id = ?1 AND state = 0
+const TAKE: &str = concat!(
+    "UPDATE message SET state = ?2, ",
+    and_life!(),
+    ", epoch = epoch + 1, lease_until = ?6 WHERE id = ?1 AND state = 0
     RETURNING epoch, lane, recipient, body, flash, report, deadline, segments, channel, refused_by, concat_ref,
-    refusals, uncertain, coding";
+    refusals, uncertain, coding"
+);
 
 /// Challenges are found by their end: few live at a time, and hardly ever is one asked for by its message.
-const SECOND_ROUND: &str = "UPDATE message SET state = 1, epoch = epoch + 1, lease_until = ?2, channel = NULL
-    WHERE id = ?1 AND state = 2 AND lane = 0 AND deadline > ?4
-    AND NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND channel <> ?3 AND state IN (0, 1, 3))
+const AGAIN: &str = concat!(
+    "UPDATE message SET state = ?2, ",
+    and_life!(),
+    ", due = ?3, channel = NULL WHERE id = ?1 AND state = 2 AND lane = 0 AND deadline > ?3
+    AND NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND channel <> ?6 AND state IN (0, 1, 3))
     AND NOT EXISTS (SELECT 1 FROM challenge INDEXED BY challenge_expires
-        WHERE expires > ?4 AND message = ?1 AND answered IS NOT NULL)
-    RETURNING epoch, lane, recipient, body, flash, report, deadline, segments, channel, refused_by, concat_ref,
-    refusals, uncertain, coding";
+        WHERE expires > ?3 AND message = ?1 AND answered IS NOT NULL)
+    RETURNING id"
+);
 
-const EXPIRE: &str =
-    "UPDATE message SET state = 5, changed = ?2, cause = coalesce(cause, 'its deadline passed')
-    WHERE id = ?1 AND state = 0 AND deadline <= ?2";
-
-const RELEASE: &str =
-    "UPDATE message SET state = 0, due = coalesce(?3, due) WHERE id = ?1 AND state = 1 AND epoch = ?2
+/// A lease of which nothing began is taken out of the life again: what waits for a budget is leased and given back for hours.
+const RELEASE: &str = "UPDATE message SET state = ?2, due = coalesce(?7, due),
+    life = CASE WHEN substr(life, -1) = x'01' AND NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND epoch = ?6)
+        THEN substr(life, 1, length(life) - ?8)
+        WHEN length(life) < ?5 THEN CAST(life || ?4 AS BLOB) ELSE life END
+    WHERE id = ?1 AND state = 1 AND epoch = ?6
     AND NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND state = 0)
-    RETURNING lane, due, changed";
+    RETURNING lane, due";
 
 /// When each lane may next have something to lease. Early is harmless (a question more), late would lose a wake-up.
 #[derive(Debug, Clone, Copy)]
@@ -129,9 +140,7 @@ fn lease_lane(
     leased: &mut Vec<Leased>,
 ) -> Result<(), StoreError> {
     let found = scan(tx, want, lane, now, want.most.max(1).saturating_sub(leased.len()))?;
-    for id in &found.overdue {
-        tx.conn.prepare_cached(EXPIRE)?.execute(params![id.as_bytes(), now.0])?;
-    }
+    recovery::expire(tx, &found.overdue, now)?;
     for id in &found.ready {
         leased.extend(take(tx, *id, want, now)?);
     }
@@ -174,71 +183,81 @@ fn next_due(tx: &Tx<'_>, lane: Lane, now: UnixMs) -> Result<UnixMs, StoreError> 
 }
 
 /// Leases a submitted login for a round over another channel.
-pub(in crate::store) fn second_round(
-    tx: &mut Tx<'_>,
-    round: &SecondRound,
-) -> Result<Option<Leased>, StoreError> {
-    let until = round.at.plus(round.lease);
-    let values = params![round.id.as_bytes(), until.0, &*round.first.0, round.at.0];
-    let Some(mut leased) = leased(tx, SECOND_ROUND, values, round.id, until, round.at)? else {
+pub(in crate::store) fn second_round(tx: &Tx<'_>, round: &SecondRound) -> Result<Option<Leased>, StoreError> {
+    let (id, until) = (round.id, round.at.plus(round.lease));
+    let cause = format!("no report came over {}", round.first);
+    let by_us = |state, cause| Move { state, actor: Actor::Dispatcher, at: round.at, cause };
+    let again = by_us(State::Queued, Some(&*cause));
+    if change(tx, AGAIN, id, &again, params![&*round.first.0], |_| ())?.is_none() {
+        return Ok(None);
+    }
+    let leased = by_us(State::Leased, None);
+    let taken = change(tx, TAKE, id, &leased, params![until.0], |row| taken(tx, id, until, row))?;
+    let Some((mut leased, Ok(body))) = taken.transpose()? else {
+        turn::rest_if_submitted(tx, id, Actor::Dispatcher, round.at)?;
         return Ok(None);
     };
+    leased.body = body;
     leased.open = (1..=leased.segments).collect();
     leased.first_round = Some(round.first.clone());
     Ok(Some(leased))
 }
 
 /// Moves one row into the dispatcher's hands; `None` if nothing of it is left to send.
-fn take(tx: &mut Tx<'_>, id: MessageId, want: &Want, now: UnixMs) -> Result<Option<Leased>, StoreError> {
+fn take(tx: &Tx<'_>, id: MessageId, want: &Want, now: UnixMs) -> Result<Option<Leased>, StoreError> {
     let until = now.plus(want.lease);
-    let Some(mut leased) = leased(tx, TAKE, params![id.as_bytes(), until.0], id, until, now)? else {
-        return Ok(None);
-    };
+    let by_us = |state, cause| Move { state, actor: Actor::Dispatcher, at: now, cause };
+    let taken =
+        change(tx, TAKE, id, &by_us(State::Leased, None), params![until.0], |row| taken(tx, id, until, row))?;
+    let Some((mut leased, opened)) = taken.transpose()? else { return Ok(None) };
+    match opened {
+        Ok(body) => leased.body = body,
+        // One row that was tampered with must not hold up all behind it.
+        Err(error) => {
+            let cause = format!("its text cannot be opened: {error}");
+            turn::rest(tx, id, &by_us(State::Failed, Some(&cause)))?;
+            return Ok(None);
+        }
+    }
     leased.open = if leased.epoch == 1 {
         (1..=leased.segments).collect()
     } else {
         Segments::read(tx, id)?.open(leased.lane, leased.segments, leased.uncertain)
     };
     if leased.open.is_empty() {
-        let state = if Segments::read(tx, id)?.all_submitted(leased.segments) {
-            State::Submitted
-        } else {
-            State::Uncertain
-        };
-        turn::rest(tx, id, state, None, now)?;
+        let submitted = Segments::read(tx, id)?.all_submitted(leased.segments);
+        let state = if submitted { State::Submitted } else { State::Uncertain };
+        turn::rest(tx, id, &by_us(state, None))?;
+        // Their reports may all be there.
+        turn::follow(tx, id, Actor::Network, now)?;
         return Ok(None);
     }
     Ok(Some(leased))
 }
 
-/// What `sql` leased, its text opened and its segments not looked at; `None` if it leased nothing or the text cannot be opened.
-fn leased(
-    tx: &mut Tx<'_>,
-    sql: &str,
-    values: &[&dyn rusqlite::ToSql],
+/// The row as it was taken, without its open segments; its text apart, which may not open.
+fn taken(
+    tx: &Tx<'_>,
     id: MessageId,
     until: UnixMs,
-    now: UnixMs,
-) -> Result<Option<Leased>, StoreError> {
-    let mut take = tx.conn.prepare_cached(sql)?;
-    let mut rows = take.query(values)?;
-    let Some(row) = rows.next()? else { return Ok(None) };
+    row: &Row<'_>,
+) -> Result<(Leased, Result<Secret, SealError>), StoreError> {
     let sealed = row.get_ref(3)?.as_blob().map_err(|_| super::corrupt("body"))?;
     let opened = tx.keys.open(Place { table: "message", column: "body", row: id.as_bytes() }, sealed);
-    let mut leased = Leased {
+    let leased = Leased {
         id,
         epoch: row.get(0)?,
         until,
         lane: lane_of(row, 1)?,
         to: number_of(row, 2)?,
         recipient: recipient(tx, row.get_ref(2)?.as_bytes().map_err(|_| super::corrupt("phone number"))?),
-        body: crate::secret::Secret::new(Vec::new()),
+        body: Secret::new(Vec::new()),
         flash: row.get(4)?,
         report: row.get(5)?,
         deadline: time_of(row, 6)?,
         segments: row.get(7)?,
-        bound: row.get::<_, Option<_>>(8)?.map(crate::provider::ChannelId),
-        refused_by: row.get::<_, Option<_>>(9)?.map(crate::provider::ChannelId),
+        bound: row.get::<_, Option<_>>(8)?.map(ChannelId),
+        refused_by: row.get::<_, Option<_>>(9)?.map(ChannelId),
         concat_ref: row.get(10)?,
         coding: coding_of(row, 13)?,
         open: Vec::new(),
@@ -246,17 +265,7 @@ fn leased(
         uncertain: row.get(12)?,
         first_round: None,
     };
-    drop(rows);
-    drop(take);
-    match opened {
-        Ok(body) => leased.body = body,
-        // One row that was tampered with must not hold up all behind it.
-        Err(error) => {
-            turn::rest(tx, id, State::Failed, Some(&format!("its text cannot be opened: {error}")), now)?;
-            return Ok(None);
-        }
-    }
-    Ok(Some(leased))
+    Ok((leased, opened))
 }
 
 /// A number as budgets know it.
@@ -271,15 +280,18 @@ pub(in crate::store) fn release(
     leases: &[(MessageId, i64)],
     due: Option<UnixMs>,
 ) -> Result<(), StoreError> {
-    let mut release = tx.conn.prepare_cached(RELEASE)?;
+    let to = Move { state: State::Queued, actor: Actor::Dispatcher, at: clock::wall(), cause: None };
+    let bare = i64::try_from(life::BARE).unwrap_or(0);
     for (id, epoch) in leases {
-        let mut rows = release.query(params![id.as_bytes(), epoch, due.map(|due| due.0)])?;
-        let Some(row) = rows.next()? else { continue };
-        tx.hints.due(lane_of(row, 0)?, time_of(row, 1)?);
-        let changed = time_of(row, 2)?;
-        drop(rows);
-        if *epoch > 1 {
-            turn::rest_if_submitted(tx, *id, changed)?;
+        let values = params![epoch, due.map(|due| due.0), bare];
+        let released = change(tx, RELEASE, *id, &to, values, |row| {
+            Ok::<_, StoreError>((lane_of(row, 0)?, time_of(row, 1)?))
+        })?;
+        if let Some((lane, due)) = released.transpose()? {
+            tx.hints.due(lane, due);
+            if *epoch > 1 {
+                turn::rest_if_submitted(tx, *id, to.actor, to.at)?;
+            }
         }
     }
     Ok(())
