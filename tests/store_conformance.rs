@@ -28,11 +28,14 @@ mod budgets;
 mod from_phones;
 #[path = "store_conformance/life.rs"]
 mod life;
+#[path = "store_conformance/second_round.rs"]
+mod second_round;
 
 use alarms::*;
 use budgets::*;
 use from_phones::*;
 use life::*;
+use second_round::*;
 
 /// Long enough for any commit of a busy machine; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -680,6 +683,10 @@ mod sqlite {
         acceptance_is_all_or_none
         listings_page_and_filter
         a_trigger_is_whole_or_a_conflict
+        a_login_without_a_report_goes_once_more
+        there_is_no_second_round_without_a_reason
+        a_report_ends_the_second_round
+        what_was_submitted_stays_so_whatever_the_second_round_comes_to
         an_answer_counts_exactly_once
         finished_rows_are_purged_and_others_kept
         what_a_channel_shows_again_is_stored_once

@@ -248,7 +248,7 @@ impl App {
         } = self;
         let (keep, kept) = watch::channel(keep);
         let tally = dispatcher.tally();
-        let pulse = dispatcher.pulse();
+        let (pulse, reports) = (dispatcher.pulse(), dispatcher.reports());
         let (found, own) = watch::channel(Vec::new());
         let looking = vitals.watch(found, stops.dispatch.clone());
         let findings = move |fleet: &Fleet| fleet.findings(weak_signal);
@@ -262,7 +262,7 @@ impl App {
                 }
             }),
             intake: tokio::spawn(intake.run()),
-            inbox: tokio::spawn(inbox::run(store.clone(), inbound, tally, metrics)),
+            inbox: tokio::spawn(inbox::run(store.clone(), inbound, tally, reports, metrics)),
             alarms: tokio::spawn(async move {
                 tokio::join!(looking, keeping);
             }),
@@ -375,6 +375,7 @@ fn refresh(
         put(&metrics.submitted, tally.submitted);
         put(&metrics.failed, tally.refused);
         put(&metrics.uncertain, tally.uncertain);
+        put(&metrics.fallbacks, tally.fallbacks);
         metrics.balances(fleet.borrow().balances());
         put(&metrics.at_noise, fleet.borrow().modems.iter().map(|modem| modem.counters.noise_lines).sum());
     })

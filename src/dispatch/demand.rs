@@ -14,7 +14,7 @@ const HELD_LOW: usize = 8;
 /// Hold at most so many, or two for each channel: the rest of a backlog stays in the store, not in memory.
 const HELD_HIGH: usize = 32;
 /// Long against any send (180 s is the hardest limit of `+CMGS`), short against an operator's patience.
-const LEASE: Duration = Duration::from_secs(300);
+pub(super) const LEASE: Duration = Duration::from_secs(300);
 
 /// New messages that channels take now: of lanes up to this one, or `None` but what began on them.
 pub(super) type Appetite = Option<Lane>;

@@ -3,6 +3,7 @@
 use super::{Dispatcher, Flight, STORE_PAUSE, Stage, Turned};
 use crate::clock;
 use crate::provider::Outcome;
+use crate::queue::message::{Lane, State};
 use crate::queue::rules::{self, Ended, Next, Standing};
 use crate::store::{AttemptState, Begun, End, Leased};
 use crate::units::UnixMs;
@@ -68,6 +69,9 @@ impl Dispatcher {
                 return;
             }
             Outcome::Abandoned if stage == Stage::Refused => return,
+            Outcome::Abandoned if message.first_round.is_some() => {
+                (AttemptState::Abandoned, None, None, Next::Rest(State::Submitted))
+            }
             Outcome::Abandoned => (AttemptState::Abandoned, None, None, Next::Retry(now)),
             Outcome::Submitted { reference } => {
                 (AttemptState::Submitted, reference, None, judge(Ended::Submitted, &message, now))
@@ -96,6 +100,10 @@ impl Dispatcher {
             at: now,
             next,
         });
+        let left = next == Next::Rest(State::Submitted) && result == AttemptState::Submitted;
+        if left && message.lane == Lane::Login && message.report {
+            self.wait_for_report(&message, &channel, now);
+        }
         self.lines.entry(channel.clone()).or_default().unwritten += 1;
         self.pending_ended_on.push(channel.clone());
         if next == Next::Continue {
@@ -124,5 +132,10 @@ fn judge(ended: Ended, message: &Leased, now: UnixMs) -> Next {
         uncertain: message.uncertain,
         remaining: u8::try_from(message.open.len().saturating_sub(1)).unwrap_or(u8::MAX),
     };
-    rules::after_attempt(ended, standing, now, fastrand::u8(..))
+    let next = rules::after_attempt(ended, standing, now, fastrand::u8(..));
+    match next {
+        // Its first round was submitted, and one more try is all that the second is.
+        Next::Rest(_) | Next::Retry(_) if message.first_round.is_some() => Next::Rest(State::Submitted),
+        next => next,
+    }
 }

@@ -17,6 +17,7 @@ use crate::provider::{BoxFuture, Channel, ChannelId, Outcome, Provider};
 use crate::queue::message::{Lane, MessageId};
 use crate::route::breaker::Breaker;
 use crate::route::budget::Recipient;
+use crate::route::fallback::Watch;
 use crate::route::rule::Rules;
 use crate::route::score::Score;
 use crate::store::engine::Store;
@@ -27,6 +28,7 @@ mod begin;
 mod channels;
 mod demand;
 mod end;
+mod fallback;
 pub mod inbox;
 mod learn;
 pub mod ledger;
@@ -35,6 +37,8 @@ mod way;
 
 use channels::announced;
 use demand::Appetite;
+pub use fallback::Reports;
+use fallback::SecondCopy;
 use ledger::Ledger;
 use pulse::Question;
 pub use pulse::{Asked, Pulse};
@@ -57,6 +61,8 @@ pub struct Tally {
     pub uncertain: u64,
     /// Attempts given up before anything left.
     pub abandoned: u64,
+    /// Logins that went once more for want of a report.
+    pub fallbacks: u64,
     /// Turns that were committed.
     pub turns: u64,
 }
@@ -104,6 +110,11 @@ pub struct Dispatcher {
     tally: watch::Sender<Tally>,
     pulse: Pulse,
     questions: mpsc::Receiver<Question>,
+    /// Submitted logins whose report has not come.
+    watch: Watch<MessageId>,
+    reports: Reports,
+    reported: mpsc::Receiver<(MessageId, ChannelId)>,
+    second_copies: JoinSet<SecondCopy>,
 }
 
 /// A provider and the latest word on its channels.
@@ -166,6 +177,7 @@ impl Dispatcher {
             .map(|provider| Source { channels: provider.channels(), provider })
             .collect();
         let (pulse, questions) = mpsc::channel(1);
+        let (reports, reported) = Reports::channel();
         Self {
             store,
             providers,
@@ -192,6 +204,10 @@ impl Dispatcher {
             tally: watch::Sender::new(Tally::default()),
             pulse: Pulse(pulse),
             questions,
+            watch: Watch::default(),
+            reports,
+            reported,
+            second_copies: JoinSet::new(),
         }
     }
 
@@ -229,7 +245,7 @@ impl Dispatcher {
     /// Waits for the next thing to happen and takes it in.
     async fn step(&mut self, stop: &CancellationToken) {
         let (paused, minute, look) = (self.paused_until, self.next_minute, self.drain_look);
-        let breaker = self.breaker_look;
+        let (breaker, late) = (self.breaker_look, self.watch.next());
         tokio::select! {
             biased;
             Some(question) = self.questions.recv() => self.answer(question),
@@ -247,6 +263,9 @@ impl Dispatcher {
             () = until(minute) => self.next_minute = None,
             () = until(look) => self.look_at_drains(),
             () = until(breaker) => self.look_at_breakers(),
+            Some((message, channel)) = self.reported.recv() => self.report_came(message, &channel),
+            () = until(late) => self.look_for_late(),
+            Some(Ok(copy)) = self.second_copies.join_next() => self.take_second_copy(copy),
             Some(_) = self.drains.join_next() => {}
             () = stop.cancelled() => {}
         }
@@ -285,6 +304,8 @@ impl Dispatcher {
         (self.any, self.urgent) = (None, None);
         let leases = std::mem::take(&mut self.held).into_values().map(|held| (held.id, held.epoch)).collect();
         self.give_back(leases, None);
+        // What the store gives now is not begun any more, and recovered at the next start.
+        self.second_copies.abort_all();
         while !(self.flights.is_empty() && self.turns.is_empty() && self.pending.ended.is_empty()) {
             self.flush();
             let paused = self.paused_until;

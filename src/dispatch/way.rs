@@ -110,7 +110,7 @@ impl Dispatcher {
     }
 
     /// Whether a channel's budget lets this message leave there; `None` if the rule does not name it, it drains and the message did
-    /// not begin there, or the message began elsewhere.
+    /// not begin there, or the message began elsewhere or is to leave it.
     fn takes(
         &self,
         channel: &Ready,
@@ -118,7 +118,11 @@ impl Dispatcher {
         rule: Option<&Rule<Lane>>,
         now: Windows,
     ) -> Option<Result<(), Full>> {
-        let may_begin = || !channel.draining && rule.is_none_or(|rule| rule.rank(&channel.id.0).is_some());
+        let may_begin = || {
+            !channel.draining
+                && message.first_round.as_ref() != Some(&channel.id)
+                && rule.is_none_or(|rule| rule.rank(&channel.id.0).is_some())
+        };
         if !message.bound.as_ref().map_or_else(may_begin, |bound| *bound == channel.id) {
             return None;
         }

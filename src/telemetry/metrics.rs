@@ -72,6 +72,8 @@ pub struct Metrics {
     pub failed: Counter,
     /// Attempts in doubt.
     pub uncertain: Counter,
+    /// Logins that went once more, over another channel, because no report came.
+    pub fallbacks: Counter,
     /// Messages received from phones.
     pub incoming: Counter,
     /// Received messages that are no text for anybody: WAP pushes, silent messages.
@@ -104,6 +106,7 @@ impl Default for Metrics {
             submitted: Counter::default(),
             failed: Counter::default(),
             uncertain: Counter::default(),
+            fallbacks: Counter::default(),
             incoming: Counter::default(),
             dropped: Counter::default(),
             reports: Counter::default(),
@@ -134,6 +137,8 @@ impl Metrics {
         r.register("submitted", "Attempts that the network took", self.submitted.clone());
         r.register("failed", "Attempts that were refused", self.failed.clone());
         r.register("uncertain", "Attempts that may have left", self.uncertain.clone());
+        let fallbacks = "Logins that went once more because no report came";
+        r.register("fallbacks", fallbacks, self.fallbacks.clone());
         r.register("incoming", "Messages received from phones", self.incoming.clone());
         r.register(
             "incoming_dropped",
