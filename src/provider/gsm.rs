@@ -436,7 +436,11 @@ fn refused(disposition: Disposition, blame: Blame, cause: impl Into<String>) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::pdu::Validity;
+    use crate::provider::{Durable, Part};
 
     /// Part 1 of 2 from one number with this coding scheme and first octet, its user data an octet string of eight.
     fn received(first: u8, dcs: u8) -> Segment {
@@ -446,6 +450,33 @@ mod tests {
         let received = read(IncomingKind::Deliver, &octets).unwrap();
         let Received::Message(segment) = received else { panic!("{received:?}") };
         segment
+    }
+
+    /// TP-VP of a message with so much of its life left.
+    fn validity(left: Duration) -> Option<Validity> {
+        let attempt = Attempt {
+            to: Number::parse("+491701234567", None).unwrap(),
+            body: Secret::from("your code is 123456"),
+            part: Part { seq: 1, total: 1, concat_ref: 0, coding: None },
+            flash: false,
+            report: true,
+            deadline: clock::wall().plus(left),
+            more: false,
+            durable: Durable::channel().1,
+        };
+        let octets = tpdu(&attempt).unwrap();
+        let decoded = pdu::decode(&octets, false, Some(pdu::Kind::Submit)).unwrap().pdu;
+        let Pdu::Submit(submit) = decoded else { panic!("{decoded:?}") };
+        submit.validity
+    }
+
+    #[test]
+    fn the_network_gives_up_when_the_life_of_a_message_ends() {
+        // Steps of five minutes (TS 23.040 9.2.3.12.1), down to the last one within the life; five minutes are the least there is.
+        let minutes = |n: u64| Duration::from_secs(n * 60 + 30);
+        for (left, value) in [(1, 0), (5, 0), (9, 0), (10, 1), (14, 1), (60, 11), (719, 142)] {
+            assert_eq!(validity(minutes(left)), Some(Validity::Relative(value)), "{left} min");
+        }
     }
 
     #[test]

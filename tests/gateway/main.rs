@@ -11,6 +11,7 @@ mod activation;
 mod alarms;
 mod channels;
 mod check;
+mod fallback;
 mod faults;
 mod hotplug;
 mod http;
