@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::at::command::Address;
 use crate::config::{Config, word_of};
+use crate::queue::budget::{ByDimension, Dimension};
 use crate::route::budget::Limits;
 use crate::secret::Secret;
 
@@ -82,7 +83,20 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
 #[must_use]
 pub fn entries(config: &Config) -> Vec<Entry> {
     let Config {
-        store, key, api, callers, log, modem, sims, admission, queue, routes, sms, validate, ..
+        store,
+        key,
+        api,
+        callers,
+        log,
+        modem,
+        sims,
+        admission,
+        queue,
+        routes,
+        budget,
+        sms,
+        validate,
+        ..
     } = config;
     let callers = callers.iter().map(|caller| format!("{}={}", caller.user, caller.role.as_str()));
     let targets = log.targets.iter().map(|(target, level)| format!("{target}={}", level.as_str()));
@@ -141,6 +155,24 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         live("admission.lifetime-bulk", span(admission.lifetime_bulk)),
         live("queue.login-reserve", number(queue.login_reserve)),
         live("route", list(routes)),
+        live("budget.mode", text(word_of(budget.mode))),
+        live("budget.block-digits", number(budget.block_digits)),
+        live("budget.brake-below", budget.brake.map_or(Shown::Unset, |brake| number(brake.below))),
+        live("budget.brake-least", budget.brake.map_or(Shown::Unset, |brake| number(brake.least))),
+        live("budget.user", asked(&budget.general, Dimension::User)),
+        live("budget.number", asked(&budget.general, Dimension::Number)),
+        live("budget.block", asked(&budget.general, Dimension::Block)),
+        live("budget.country", asked(&budget.general, Dimension::Country)),
+        live("budget.client", asked(&budget.general, Dimension::Client)),
+        live("budget.caller", asked(&budget.general, Dimension::Caller)),
+        live("budget.box", asked(&budget.general, Dimension::Box)),
+        live("budget.proven.user", asked(&budget.proven, Dimension::User)),
+        live("budget.proven.number", asked(&budget.proven, Dimension::Number)),
+        live("budget.proven.block", asked(&budget.proven, Dimension::Block)),
+        live("budget.proven.country", asked(&budget.proven, Dimension::Country)),
+        live("budget.proven.client", asked(&budget.proven, Dimension::Client)),
+        live("budget.proven.caller", asked(&budget.proven, Dimension::Caller)),
+        live("budget.proven.box", asked(&budget.proven, Dimension::Box)),
         live("sms.national-languages", list(sms.national.iter().map(|language| language.word().to_owned()))),
         live("sms.transliterate", text(word_of(sms.transliteration))),
         live("sms.alphabet", text(word_of(sms.allowed))),
@@ -171,6 +203,17 @@ fn optional(value: Option<impl fmt::Display>) -> Shown {
 
 fn limit(value: Option<u32>) -> Shown {
     value.map_or(Shown::Unset, number)
+}
+
+/// Minute/hour/day.
+fn asked(all: &ByDimension, dimension: Dimension) -> Shown {
+    let own = Dimension::ALL.into_iter().zip(all).find(|(other, _)| *other == dimension);
+    let limits = own.map_or_else(Default::default, |(_, limits)| *limits);
+    let all = [limits.per_minute, limits.per_hour, limits.per_day];
+    if all.iter().all(Option::is_none) {
+        return Shown::Unset;
+    }
+    text(all.map(|limit| limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string())).join("/"))
 }
 
 /// Minute/day/month/recipients.

@@ -20,6 +20,7 @@ use crate::modem::exchange::Roaming;
 use crate::modem::profile::Library;
 use crate::pdu::Language;
 use crate::pdu::segment::{Allowed, Policy, Transliteration};
+use crate::queue::budget::{Budgets, Mode};
 use crate::queue::message::Lane;
 use crate::route::budget::Limits;
 use crate::secret::Secret;
@@ -64,6 +65,8 @@ pub struct Config {
     pub queue: Queue,
     /// `[[route]]`, in the order of the file.
     pub routes: Vec<Route>,
+    /// `[budget]`
+    pub budget: Budgets,
     /// `[sms]`
     pub sms: Policy,
     /// `[validate]`
@@ -224,7 +227,7 @@ pub struct Sim {
 pub struct Admission {
     /// Calling code without plus that completes national numbers.
     pub default_country: Option<String>,
-    /// Number prefixes (`+49`) that may be sent to; empty allows all.
+    /// Number prefixes (`+49`), whole short codes or `*`; empty: the default country, or all without one.
     pub allow: Vec<String>,
     /// Segments one message may take, 1..=255.
     pub max_segments: u8,
@@ -445,6 +448,11 @@ impl Word for Transliteration {
 
 impl Word for Allowed {
     const WORDS: &'static [(&'static str, Self)] = &[("any", Self::Any), ("gsm7", Self::Gsm7)];
+}
+
+impl Word for Mode {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("off", Self::Off), ("shadow", Self::Shadow), ("enforce", Self::Enforce)];
 }
 
 impl Word for Roaming {

@@ -4,6 +4,8 @@ use super::diff::{Shown, entries};
 use super::*;
 use crate::at::command::UssdCode;
 use crate::modem::balance::{Amount, Pattern};
+use crate::queue::budget::{ByDimension, Dimension, Limits as Asked};
+use crate::queue::conversion::Brake;
 
 const SHIPPED: &str = include_str!("../../conf/smsotpd.toml");
 
@@ -101,6 +103,15 @@ lane = ["login", "alert"]
 channels = ["shelf 2", "89490200001005155451", "gsm", "*"]
 [[route]]
 channels = ["*"]
+[budget]
+mode = "shadow"
+block-digits = 2
+brake-below = 20
+brake-least = 30
+user = { per-minute = 1, per-hour = 2, per-day = 3 }
+box = { per-day = 4 }
+[budget.proven]
+number = { per-hour = 5 }
 [sms]
 national-languages = ["urdu", "turkish"]
 transliterate = "save"
@@ -184,6 +195,17 @@ hash-permits = 1
             },
             Route { prefixes: vec![], lanes: vec![], channels: vec!["*".to_owned()] },
         ],
+        budget: {
+            let (some, per_day) = (Some, Some(4));
+            let mut general = ByDimension::default();
+            general[Dimension::User as usize] =
+                Asked { per_minute: some(1), per_hour: some(2), per_day: some(3) };
+            general[Dimension::Box as usize] = Asked { per_day, ..Asked::default() };
+            let mut proven = ByDimension::default();
+            proven[Dimension::Number as usize] = Asked { per_hour: some(5), ..Asked::default() };
+            let brake = Some(Brake { below: 20, least: 30 });
+            Budgets { mode: Mode::Shadow, block_digits: 2, general, proven, brake }
+        },
         sms: Policy {
             national: vec![Language::Turkish, Language::Urdu],
             transliteration: Transliteration::Save,
@@ -288,6 +310,12 @@ fn each_key_refuses_what_it_cannot_take() {
         ("[admission]\nallow = \"+49\"", "admission.allow"),
         ("[admission]\nallow = [\n\"+0\"]", "admission.allow"),
         ("[admission]\nmax-segments = 256", "admission.max-segments"),
+        ("[budget]\nmode = \"on\"", "budget.mode"),
+        ("[budget]\nblock-digits = 7", "budget.block-digits"),
+        ("[budget]\nbrake-below = 0", "budget.brake-below"),
+        ("[budget]\nuser = 5", "budget.user"),
+        ("[budget.proven]\nbox = { per-hour = 0 }", "budget.proven.box.per-hour"),
+        ("[budget]\nnumber = { per-week = 5 }", "budget.number.per-week"),
         ("[admission]\nlifetime-bulk = \"8d\"", "admission.lifetime-bulk"),
         ("[queue]\nlogin-reserve = 65", "queue.login-reserve"),
         ("[[route]]\nchannels = [\"*\"]\nprefix = [\"43\"]", "route.prefix"),

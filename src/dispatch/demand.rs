@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Demand, Dispatcher, STORE_PAUSE};
 use crate::clock;
+use crate::fault::{self, Point};
 use crate::queue::message::Lane;
 use crate::route::budget::{Full, Windows};
 use crate::store::{Leased, Operations, StoreError, Want};
@@ -64,6 +65,7 @@ impl Dispatcher {
     pub(super) fn take_in(&mut self, leased: Result<Vec<Leased>, StoreError>) {
         match leased {
             Ok(rows) => {
+                fault::point(Point::Leased);
                 self.held.extend(rows.into_iter().map(|message| ((message.lane, message.id), message)));
             }
             Err(error) => {

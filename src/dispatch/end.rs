@@ -2,6 +2,7 @@
 
 use super::{Dispatcher, Flight, STORE_PAUSE, Stage, Turned};
 use crate::clock;
+use crate::fault::{self, Point};
 use crate::provider::Outcome;
 use crate::queue::message::{Lane, State};
 use crate::queue::rules::{self, Ended, Next, Standing};
@@ -49,6 +50,7 @@ impl Dispatcher {
 
     /// An attempt ended: the rules say what becomes of its message.
     pub(super) fn ended(&mut self, flight: u64, outcome: Outcome) {
+        fault::point(Point::Answered);
         let Some(Flight { mut message, seq, channel, stage, begun, at, whom }) = self.flights.remove(&flight)
         else {
             return;

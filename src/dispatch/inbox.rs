@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::clock;
 use crate::dispatch::{Reports, Tally};
+use crate::fault::{self, Point};
 use crate::provider::{Inbound, Received, Verdict};
 use crate::queue::message::MessageId;
 use crate::store::engine::Store;
@@ -51,6 +52,7 @@ async fn keep(
     metrics: &Metrics,
 ) {
     let Inbound { channel, what, stored } = inbound;
+    fault::point(Point::Received);
     let at = clock::wall();
     let result = match what {
         Received::Report { reference, recipient, status, verdict } => {
@@ -77,8 +79,11 @@ async fn keep(
         }
     };
     match result {
-        // A channel that hung up meanwhile needs no acknowledgement; it will show the message again.
-        Ok(()) => drop(stored.send(())),
+        Ok(()) => {
+            fault::point(Point::Stored);
+            // A channel that hung up meanwhile needs no acknowledgement; it will show the message again.
+            let _ = stored.send(());
+        }
         Err(error) => tracing::error!(%error, %channel, "received but not stored; it stays in the modem"),
     }
 }

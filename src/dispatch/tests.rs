@@ -12,6 +12,7 @@ use crate::clock;
 use crate::number::Number;
 use crate::pdu::Coding;
 use crate::provider::Attempt;
+use crate::queue::budget::Bill;
 use crate::queue::message::{NewMessage, State};
 use crate::queue::rules::Disposition;
 use crate::route::breaker::Blame;
@@ -25,6 +26,9 @@ mod ways;
 
 /// What has not happened by now will not; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Attempts that no test has looked at yet; each test has a handful.
+const WAITING: usize = 64;
 
 /// An attempt in the hands of the test.
 struct Sent {
@@ -57,7 +61,7 @@ impl Sent {
 
 struct Script {
     channels: watch::Receiver<Arc<[Channel]>>,
-    sent: mpsc::UnboundedSender<Sent>,
+    sent: mpsc::Sender<Sent>,
 }
 
 impl Provider for Script {
@@ -67,7 +71,7 @@ impl Provider for Script {
 
     fn send(&self, channel: &ChannelId, attempt: Attempt) -> BoxFuture<Outcome> {
         let (end, ended) = oneshot::channel();
-        let _ = self.sent.send(Sent { channel: channel.clone(), attempt, end });
+        let _ = self.sent.try_send(Sent { channel: channel.clone(), attempt, end });
         Box::pin(async move { ended.await.unwrap_or(Outcome::Abandoned) })
     }
 
@@ -77,7 +81,7 @@ impl Provider for Script {
 /// A running dispatcher with so many channels of one slot.
 struct House {
     store: Store,
-    sent: mpsc::UnboundedReceiver<Sent>,
+    sent: mpsc::Receiver<Sent>,
     pulse: Pulse,
     stop: CancellationToken,
     running: JoinHandle<()>,
@@ -103,7 +107,7 @@ impl House {
             .map(|n| Channel { id: channel(n), ready: true, draining: false, slots: 1 })
             .collect();
         let (channels, told) = watch::channel(list);
-        let (sent_in, sent) = mpsc::unbounded_channel();
+        let (sent_in, sent) = mpsc::channel(WAITING);
         let provider = Arc::new(Script { channels: told, sent: sent_in });
         let budgets = Budgets::default();
         let ledger = Ledger::load(&store, budgets, clock::wall()).await.unwrap();
@@ -130,6 +134,7 @@ impl House {
             deadline: now.plus(Duration::from_secs(600)),
             caller: "test".to_owned(),
             idempotency: None,
+            bill: Bill::default(),
         }
     }
 

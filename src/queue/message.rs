@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 use crate::number::Number;
 use crate::pdu::Coding;
+use crate::queue::budget::Bill;
 use crate::secret::Secret;
 use crate::units::UnixMs;
 
@@ -58,6 +59,8 @@ pub struct NewMessage {
     pub caller: String,
     /// The caller's key against double submission, if it gave one.
     pub idempotency: Option<Idempotency>,
+    /// What it is counted on.
+    pub bill: Bill,
 }
 
 /// A caller's key against double submission, with what it was given for.

@@ -3,6 +3,7 @@
 //! Events are counted where they happen, by cheap clones of these counters. What another part counts already (commits, the
 //! dispatcher's tally) is copied in by [`put`] when somebody looks.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::queue::conversion::Conversions;
 use crate::store::{AlarmRecord, Count};
 
 /// Labels of an answered request. Endpoints are the router's own names, never paths as sent.
@@ -56,6 +58,16 @@ struct StandingAlarm {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfDimension {
+    dimension: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfCountry {
+    country: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfModem {
     modem: String,
 }
@@ -91,6 +103,9 @@ pub struct Metrics {
     balances: Family<OfModem, Gauge<f64, AtomicU64>>,
     budget_left: Family<Limit, Gauge>,
     breakers: Family<OfChannel, Gauge>,
+    budget_exceeded: Family<OfDimension, Counter>,
+    codes: Family<OfCountry, Gauge>,
+    conversion: Family<OfCountry, Gauge<f64, AtomicU64>>,
     channels_ready: Gauge,
     channels: Gauge,
     started: Gauge,
@@ -118,6 +133,9 @@ impl Default for Metrics {
             balances: Family::default(),
             budget_left: Family::default(),
             breakers: Family::default(),
+            budget_exceeded: Family::default(),
+            codes: Family::default(),
+            conversion: Family::default(),
             channels_ready: Gauge::default(),
             channels: Gauge::default(),
             started: Gauge::default(),
@@ -157,6 +175,13 @@ impl Metrics {
         let breaker =
             "Whether a channel is left alone for its failures: 0 no, 1 tried with one message, 2 yes";
         r.register("channel_breaker", breaker, self.breakers.clone());
+        let exceeded = "Requests over a budget of admission: refused, or in shadow let in all the same";
+        r.register("budget_exceeded", exceeded, self.budget_exceeded.clone());
+        let codes =
+            "Codes of the last hour that the network took and that were used or expired, by calling code";
+        r.register("codes_settled", codes, self.codes.clone());
+        let used = "The share of those codes that was used";
+        r.register("code_conversion_ratio", used, self.conversion.clone());
         r.register("channels", "Channels there are", self.channels.clone());
         r.register("channels_ready", "Channels that take messages", self.channels_ready.clone());
         let waited = "How long the message that has waited longest could have left";
@@ -205,6 +230,30 @@ impl Metrics {
             let code = ["closed", "half-open", "open"].iter().position(|word| *word == breaker);
             let code = code.and_then(|code| i64::try_from(code).ok()).unwrap_or(0);
             self.breakers.get_or_create(&OfChannel { channel }).set(code);
+        }
+    }
+
+    /// Requests over budget so far, by dimension.
+    pub fn over_budget(&self, totals: impl Iterator<Item = (&'static str, u64)>) {
+        for (dimension, total) in totals {
+            put(&self.budget_exceeded.get_or_create(&OfDimension { dimension }), total);
+        }
+    }
+
+    /// Codes of the last hour by country; a country that is not named had none.
+    pub fn conversions(&self, all: &Conversions) {
+        self.codes.clear();
+        self.conversion.clear();
+        let mut countries: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+        for codes in &all.0 {
+            let (used, submitted) = countries.entry(&codes.country).or_default();
+            *used = used.saturating_add(codes.used);
+            *submitted = submitted.saturating_add(codes.submitted);
+        }
+        for (country, (used, submitted)) in countries {
+            let label = OfCountry { country: country.to_owned() };
+            self.codes.get_or_create(&label).set(i64::from(submitted));
+            self.conversion.get_or_create(&label).set(f64::from(used) / f64::from(submitted.max(1)));
         }
     }
 

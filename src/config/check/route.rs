@@ -8,6 +8,7 @@ use super::super::{Route, Sim};
 use super::prefixes;
 use crate::provider::PROVIDERS;
 use crate::queue::message::Lane;
+use crate::queue::prefix::ANYWHERE;
 use crate::units::Iccid;
 
 /// What names the rest.
@@ -18,6 +19,9 @@ pub(super) fn routes(tables: Vec<Section<'_, '_>>, sims: &[Sim]) -> Vec<Route> {
     for at in tables {
         let mut route = Route { prefixes: Vec::new(), lanes: Vec::new(), channels: Vec::new() };
         prefixes(&at, "prefix", &mut route.prefixes);
+        if route.prefixes.iter().any(|prefix| prefix == ANYWHERE) {
+            route.prefixes.clear();
+        }
         for value in array(&at, "lane", "an array of lanes such as [\"login\"]") {
             route.lanes.extend(at.word_of::<Lane>("lane", value));
         }

@@ -18,9 +18,11 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::lease::{self, Hints};
 use super::{Tx, checkpoint};
 use crate::clock;
+use crate::fault::{self, Point};
 use crate::queue::message::MessageId;
 use crate::store::seal::Keyring;
 use crate::store::{Leased, StoreError, Want};
+use crate::telemetry::over_budget::OverBudget;
 use crate::units::UnixMs;
 
 /// Rows written by one commit, roughly: a longer one would keep every modem waiting for its attempt.
@@ -100,6 +102,8 @@ pub(in crate::store) struct Counters {
     pub(in crate::store) jobs: AtomicU64,
     /// Why the last write was refused by the disk.
     pub(in crate::store) unwritable: Mutex<Option<String>>,
+    /// Requests over budget.
+    pub(in crate::store) over: OverBudget,
 }
 
 /// The thread's state.
@@ -223,6 +227,9 @@ impl Writer {
             if let Some(pause) = self.pause {
                 spin(pause);
             }
+            if self.conn.total_changes() != changes {
+                fault::point(Point::BeforeCommit);
+            }
             lost = statement(&self.conn, "COMMIT").err();
         }
         if lost.is_some() {
@@ -232,6 +239,7 @@ impl Writer {
                 let _ = statement(&self.conn, "ROLLBACK");
             }
         } else if self.conn.total_changes() != changes {
+            fault::point(Point::AfterCommit);
             self.counters.commits.fetch_add(1, Ordering::Relaxed);
         }
         let refused = ran.iter_mut().find_map(|one| one.unwritable.take());
@@ -255,7 +263,8 @@ impl Writer {
             ran.push((work.run)(Err(copy(&error))));
             return Err(error);
         }
-        let mut tx = Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints };
+        let mut tx =
+            Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints, over: &self.counters.over };
         let one = (work.run)(Ok(&mut tx));
         let failed = one.failed;
         ran.push(one);
@@ -282,7 +291,8 @@ impl Writer {
         if unclaimed.is_empty() {
             return Ok(());
         }
-        let mut tx = Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints };
+        let mut tx =
+            Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints, over: &self.counters.over };
         lease::release(&mut tx, &unclaimed, None)
     }
 
@@ -300,7 +310,8 @@ impl Writer {
                 continue;
             }
             statement(&self.conn, "SAVEPOINT lease")?;
-            let mut tx = Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints };
+            let mut tx =
+                Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints, over: &self.counters.over };
             let leased = lease::lease(&mut tx, &demand.want, now, &before, demand.fresh);
             if leased.is_err() {
                 self.hints = Hints::unknown();
