@@ -34,6 +34,8 @@ mod from_phones;
 mod lanes;
 #[path = "store_conformance/life.rs"]
 mod life;
+#[path = "store_conformance/second_round.rs"]
+mod second_round;
 #[path = "store_conformance/segments.rs"]
 mod segments;
 
@@ -43,6 +45,7 @@ use budgets::*;
 use from_phones::*;
 use lanes::*;
 use life::*;
+use second_round::*;
 use segments::*;
 
 /// Long enough for any commit of a busy machine; only a failing test waits for it.
@@ -592,6 +595,10 @@ mod sqlite {
         acceptance_is_all_or_none
         listings_page_and_filter
         a_trigger_is_whole_or_a_conflict
+        a_login_without_a_report_goes_once_more
+        there_is_no_second_round_without_a_reason
+        a_report_ends_the_second_round
+        what_was_submitted_stays_so_whatever_the_second_round_comes_to
         an_answer_counts_exactly_once
         finished_rows_are_purged_and_others_kept
         what_a_channel_shows_again_is_stored_once

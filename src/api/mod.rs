@@ -21,7 +21,10 @@ use crate::at::command::UssdCode;
 use crate::clock;
 use crate::modem::supervisor::{CommandError, Fleet, Hold, Trace};
 use crate::modem::ussd::UssdAnswer;
+use crate::number::Number;
 use crate::provider::{BoxFuture, Channel};
+use crate::queue::message::Lane;
+use crate::route::Outlook;
 use crate::route::budget::Budgets;
 use crate::store::engine::Store;
 use crate::telemetry::metrics::{self, Metrics};
@@ -41,6 +44,7 @@ mod params;
 mod problem;
 mod queue;
 mod records;
+mod routes;
 mod tokens;
 mod validate;
 mod waiting;
@@ -69,6 +73,9 @@ pub type Ussd = Box<dyn Fn(String, Option<UssdCode>) -> Told + Send + Sync>;
 /// Holds a modem back by port name or IMEI, or lets it go; gives the name by which the hold is remembered.
 pub type SetHold = Box<dyn Fn(String, Option<Hold>) -> BoxFuture<Result<String, CommandError>> + Send + Sync>;
 
+/// How the channels stand, best first for a message to this number in this lane.
+pub type OutlookOf = Box<dyn Fn(Option<(Number, Lane)>) -> BoxFuture<Outlook> + Send + Sync>;
+
 /// Confirms the SIM of a modem by port name or IMEI.
 pub type ConfirmSim = Box<dyn Fn(String) -> BoxFuture<Result<(), CommandError>> + Send + Sync>;
 
@@ -90,6 +97,8 @@ pub struct Parts {
     pub ussd: Ussd,
     /// How an operator holds a modem back.
     pub hold: SetHold,
+    /// How the dispatcher sees the channels.
+    pub outlook: OutlookOf,
     /// What each SIM may send.
     pub budgets: Budgets,
     /// What people call SIMs, by ICCID.
@@ -174,6 +183,7 @@ fn router(parts: Parts) -> Router {
         .route("/v1/modems/{modem}/pause", post(modems::pause))
         .route("/v1/modems/{modem}/drain", post(modems::drain))
         .route("/v1/modems/{modem}/resume", post(modems::resume))
+        .route("/v1/routes", get(routes::explain))
         .route("/v1/status", get(health::status))
         .route("/v1/health/live", get(health::live))
         .route("/v1/health/ready", get(health::ready))

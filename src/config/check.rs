@@ -1,5 +1,7 @@
 //! From the tree to the checked configuration: one function a section, each key with its range.
 
+mod route;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -65,11 +67,13 @@ pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
         modem,
         admission: admission(root.section("admission")),
         queue: queue(root.section("queue")),
+        routes: Vec::new(),
         budget: budgets(root.section("budget")),
         validate: validate(root.section("validate"), &sms),
         sms,
         warnings: Findings::default(),
     };
+    config.routes = route::routes(root.sections("route"), &config.sims);
     root.done();
     let (faults, warnings) = notes.finish();
     config.warnings = warnings;
@@ -454,6 +458,7 @@ fn port_path(at: &Section<'_, '_>, before: &[PathBuf]) -> Option<PathBuf> {
 
 fn queue(at: Section<'_, '_>) -> Queue {
     let mut queue = Queue::default();
+    at.number("login-reserve", 0, 64, &mut queue.login_reserve);
     at.number("max-login", 1, MOST_UNSENT, &mut queue.max_login);
     at.number("max-alert", 1, MOST_UNSENT, &mut queue.max_alert);
     at.number("max-bulk", 1, MOST_UNSENT, &mut queue.max_bulk);
@@ -469,7 +474,7 @@ fn admission(at: Section<'_, '_>) -> Admission {
         let remedy = "write the calling code as 1 to 3 digits without '+', such as \"49\"";
         at.fault("default-country", at.value("default-country"), Fault::Text { value: code.clone(), remedy });
     }
-    allow(&at, &mut admission.allow);
+    prefixes(&at, "allow", &mut admission.allow);
     at.number("max-segments", 1, 255, &mut admission.max_segments);
     at.duration("lifetime-login", &WAIT, &mut admission.lifetime_login);
     at.duration("lifetime-alert", &WAIT, &mut admission.lifetime_alert);
@@ -536,14 +541,15 @@ fn sms(at: Section<'_, '_>) -> Policy {
     policy
 }
 
-fn allow(at: &Section<'_, '_>, into: &mut Vec<String>) {
-    let Some(value) = at.value("allow") else { return };
+/// An array of beginnings of numbers and whole short codes.
+fn prefixes(at: &Section<'_, '_>, key: &'static str, into: &mut Vec<String>) {
+    let Some(value) = at.value(key) else { return };
     let DeValue::Array(prefixes) = value.get_ref() else {
         let wanted = "an array of prefixes such as [\"+49\"]";
-        return at.fault("allow", Some(value), Fault::Type { found: raw::kind(value), wanted });
+        return at.fault(key, Some(value), Fault::Type { found: raw::kind(value), wanted });
     };
     for value in prefixes.iter() {
-        let Some(prefix) = at.text_of("allow", value) else { continue };
+        let Some(prefix) = at.text_of(key, value) else { continue };
         let fits = match prefix.strip_prefix('+') {
             Some(digits) => {
                 (1..=15).contains(&digits.len()) && all_digits(digits) && !digits.starts_with('0')
@@ -552,9 +558,9 @@ fn allow(at: &Section<'_, '_>, into: &mut Vec<String>) {
         };
         if !fits {
             let remedy = "write '+' and the first digits of the number, a short code of 3 to 6 digits, or \"*\" for all countries";
-            at.fault("allow", Some(value), Fault::Text { value: prefix, remedy });
+            at.fault(key, Some(value), Fault::Text { value: prefix, remedy });
         } else if into.contains(&prefix) {
-            at.fault("allow", Some(value), Fault::Twice(prefix));
+            at.fault(key, Some(value), Fault::Twice(prefix));
         } else {
             into.push(prefix);
         }

@@ -21,6 +21,7 @@ use crate::modem::profile::Library;
 use crate::pdu::Language;
 use crate::pdu::segment::{Allowed, Policy, Transliteration};
 use crate::queue::budget::{Budgets, Mode};
+use crate::queue::message::Lane;
 use crate::route::budget::Limits;
 use crate::secret::Secret;
 use crate::units::{Dbm, Iccid};
@@ -62,6 +63,8 @@ pub struct Config {
     pub admission: Admission,
     /// `[queue]`
     pub queue: Queue,
+    /// `[[route]]`, in the order of the file.
+    pub routes: Vec<Route>,
     /// `[budget]`
     pub budget: Budgets,
     /// `[sms]`
@@ -236,15 +239,28 @@ pub struct Admission {
     pub lifetime_bulk: Duration,
 }
 
-/// Unsent messages that each lane may hold.
+/// How the lanes share the channels, and what they may hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queue {
-    /// Of the login lane.
+    /// Slots that only logins take, where there are more.
+    pub login_reserve: u32,
+    /// Unsent messages of the login lane at most.
     pub max_login: u64,
     /// Of the alert lane.
     pub max_alert: u64,
     /// Of the bulk lane.
     pub max_bulk: u64,
+}
+
+/// Which channels carry some messages, and in which order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Beginnings of numbers; none: every number.
+    pub prefixes: Vec<String>,
+    /// Lanes; none: every lane.
+    pub lanes: Vec<Lane>,
+    /// Channels, best first: a provider, the ICCID or the name of a SIM, or `*` for the rest.
+    pub channels: Vec<String>,
 }
 
 /// Codes and challenges.
@@ -335,7 +351,7 @@ impl Default for Admission {
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { max_login: 1_000, max_alert: 10_000, max_bulk: 100_000 }
+        Self { login_reserve: 1, max_login: 10_000, max_alert: 100_000, max_bulk: 1_000_000 }
     }
 }
 
@@ -424,6 +440,11 @@ impl Word for Role {
 
 impl Word for Language {
     const WORDS: &'static [(&'static str, Self)] = Self::WORDS;
+}
+
+impl Word for Lane {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("login", Self::Login), ("alert", Self::Alert), ("bulk", Self::Bulk)];
 }
 
 impl Word for Transliteration {

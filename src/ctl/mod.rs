@@ -33,6 +33,7 @@ mod pdu;
 mod queue;
 mod range;
 mod render;
+mod routes;
 mod secret_input;
 mod sms;
 mod status;
@@ -86,6 +87,9 @@ enum Command {
     /// The modems
     #[command(subcommand)]
     Modem(modems::Modem),
+    /// Ways of messages
+    #[command(subcommand)]
+    Route(routes::Route),
     /// What needs a person: conditions of modems and ports, with their remedies
     Alarms(alarms::Options),
     /// One line for Nagios, Icinga and their kin; exits with 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
@@ -148,6 +152,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Inbox(inbox) => inbox::run(&client()?, output, inbox),
         Command::Token(token) => tokens::run(&client()?, output, token),
         Command::Modem(modem) => modems::run(&client()?, output, modem),
+        Command::Route(route) => routes::run(&client()?, output, route),
         Command::Alarms(options) => alarms::run(&client()?, output, options),
         Command::Check(options) => {
             let client = client().map(|client| client.within(options.limit()));

@@ -18,7 +18,7 @@ use crate::daemon::vitals::Vitals;
 use crate::daemon::watchdog::Proof;
 use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_DATAERR, EX_UNAVAILABLE, key, notify, settings};
 use crate::dispatch::ledger::Ledger;
-use crate::dispatch::{Dispatcher, Pulse, Tally, inbox};
+use crate::dispatch::{self, Dispatcher, Pulse, Tally, inbox};
 use crate::modem::profile::Library;
 use crate::modem::supervisor::{Fleet, PinMemory, Supervisor};
 use crate::otp::template::TemplateError;
@@ -106,6 +106,7 @@ pub struct App {
     weak_signal: Dbm,
     vitals: Vitals,
     notes: watch::Sender<Arc<Library>>,
+    dispatch: watch::Sender<dispatch::Settings>,
 }
 
 /// One token a stage, in the order of the end.
@@ -123,6 +124,7 @@ pub struct Running {
     live: Arc<Live>,
     keep: watch::Sender<Duration>,
     notes: watch::Sender<Arc<Library>>,
+    dispatch: watch::Sender<dispatch::Settings>,
     pulse: Pulse,
     server: JoinHandle<()>,
     dispatcher: JoinHandle<()>,
@@ -167,9 +169,11 @@ impl App {
         let taking = channels.clone();
         let budgets = settings::budgets(config);
         let ledger = Ledger::load(&store, budgets.clone(), clock::wall()).await?;
-        let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)], ledger);
+        let (dispatch, dispatched) = watch::channel(settings::dispatch(config));
+        let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)], ledger, dispatched);
 
         let metrics = Arc::new(Metrics::default());
+        let seen = dispatcher.pulse();
         let (traces, asked, holder, sims) = (fleet.clone(), fleet.clone(), fleet.clone(), fleet.clone());
         let live = Arc::new(Live::new(in_force(config, &store)?));
         let parts = api::Parts {
@@ -191,6 +195,10 @@ impl App {
             hold: Box::new(move |modem, hold| {
                 let fleet = holder.clone();
                 Box::pin(async move { fleet.hold(&modem, hold).await })
+            }),
+            outlook: Box::new(move |asked| {
+                let seen = seen.clone();
+                Box::pin(async move { seen.outlook(asked).await })
             }),
             budgets,
             sim_names: settings::sim_names(config),
@@ -222,6 +230,7 @@ impl App {
             vitals,
             weak_signal: config.modem.weak_signal,
             notes,
+            dispatch,
         })
     }
 
@@ -248,10 +257,11 @@ impl App {
             weak_signal,
             vitals,
             notes,
+            dispatch,
         } = self;
         let (keep, kept) = watch::channel(keep);
         let tally = dispatcher.tally();
-        let pulse = dispatcher.pulse();
+        let (pulse, reports) = (dispatcher.pulse(), dispatcher.reports());
         let (found, own) = watch::channel(Vec::new());
         let looking = vitals.watch(found, stops.dispatch.clone());
         let findings = move |fleet: &Fleet| fleet.findings(weak_signal);
@@ -265,7 +275,7 @@ impl App {
                 }
             }),
             intake: tokio::spawn(intake.run()),
-            inbox: tokio::spawn(inbox::run(store.clone(), inbound, tally, metrics)),
+            inbox: tokio::spawn(inbox::run(store.clone(), inbound, tally, reports, metrics)),
             alarms: tokio::spawn(async move {
                 tokio::join!(looking, keeping);
             }),
@@ -275,6 +285,7 @@ impl App {
             live,
             keep,
             notes,
+            dispatch,
             pulse,
         }
     }
@@ -296,6 +307,7 @@ impl Running {
         self.store.bound(settings::bounds(config));
         self.keep.send_replace(config.store.keep);
         self.notes.send_replace(Arc::clone(&config.modem.library));
+        self.dispatch.send_replace(settings::dispatch(config));
         Ok(())
     }
 
@@ -377,6 +389,7 @@ fn refresh(
         put(&metrics.submitted, tally.submitted);
         put(&metrics.failed, tally.refused);
         put(&metrics.uncertain, tally.uncertain);
+        put(&metrics.fallbacks, tally.fallbacks);
         metrics.balances(fleet.borrow().balances());
         put(&metrics.at_noise, fleet.borrow().modems.iter().map(|modem| modem.counters.noise_lines).sum());
     })

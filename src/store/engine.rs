@@ -24,7 +24,8 @@ use super::sqlite::{
 use super::{
     ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
     InboxRecord, Incoming, LaneRecord, Leased, MessageRecord, Operations, Page, Paused, Raised, Recovered,
-    Report, Retried, Retry, SpentRecord, StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
+    Report, Retried, Retry, SecondRound, SpentRecord, StoreError, TokenRecord, Trigger, Triggered, Turn,
+    Want, Withdrawn,
 };
 use crate::alarm::Alarm;
 use crate::number::Number;
@@ -392,6 +393,10 @@ impl Operations for Store {
         self.send(Job::Lease(Demand { want, answer, fresh: true, permit }))?;
         let mut waiting = Waiting { store: self, answer: answered };
         (&mut waiting.answer).await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn second_round(&self, round: SecondRound) -> Result<Option<Leased>, StoreError> {
+        self.write(1, move |tx| lease::second_round(tx, &round)).await
     }
 
     async fn turn(&self, turn: Turn) -> Result<Vec<Begun>, StoreError> {

@@ -96,6 +96,14 @@ pub trait Operations {
     /// Messages found past their deadline become expired instead.
     fn lease(&self, want: Want) -> impl Future<Output = Result<Vec<Leased>, StoreError>> + Send;
 
+    /// Leases a submitted login once more, with all its segments, for a round over another channel: while it lives, no report has made
+    /// it delivered or failed, its challenge is not answered, and nothing of it left over another channel yet. What it came to stays:
+    /// given back, recovered or withdrawn it is what its first attempts and their reports say. `None`: there is no reason any more.
+    fn second_round(
+        &self,
+        round: SecondRound,
+    ) -> impl Future<Output = Result<Option<Leased>, StoreError>> + Send;
+
     /// Writes what ended and what begins in one commit; one verdict for each `begun`, in order.
     fn turn(&self, turn: Turn) -> impl Future<Output = Result<Vec<Begun>, StoreError>> + Send;
 

@@ -50,6 +50,11 @@ struct Limit {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfChannel {
+    channel: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StandingAlarm {
     kind: String,
     severity: &'static str,
@@ -109,6 +114,8 @@ pub struct Metrics {
     pub failed: Counter,
     /// Attempts in doubt.
     pub uncertain: Counter,
+    /// Logins that went once more, over another channel, because no report came.
+    pub fallbacks: Counter,
     /// Messages received from phones.
     pub incoming: Counter,
     /// Received messages that are no text for anybody: WAP pushes, silent messages.
@@ -125,6 +132,7 @@ pub struct Metrics {
     alarms: Family<StandingAlarm, Gauge>,
     balances: Family<OfModem, Gauge<f64, AtomicU64>>,
     budget_left: Family<Limit, Gauge>,
+    breakers: Family<OfChannel, Gauge>,
     budget_exceeded: Family<OfDimension, Counter>,
     codes: Family<OfCountry, Gauge>,
     conversion: Family<OfCountry, Gauge<f64, AtomicU64>>,
@@ -145,6 +153,7 @@ impl Default for Metrics {
             submitted: Counter::default(),
             failed: Counter::default(),
             uncertain: Counter::default(),
+            fallbacks: Counter::default(),
             incoming: Counter::default(),
             dropped: Counter::default(),
             reports: Counter::default(),
@@ -155,6 +164,7 @@ impl Default for Metrics {
             alarms: Family::default(),
             balances: Family::default(),
             budget_left: Family::default(),
+            breakers: Family::default(),
             budget_exceeded: Family::default(),
             codes: Family::default(),
             conversion: Family::default(),
@@ -179,6 +189,8 @@ impl Metrics {
         r.register("submitted", "Attempts that the network took", self.submitted.clone());
         r.register("failed", "Attempts that were refused", self.failed.clone());
         r.register("uncertain", "Attempts that may have left", self.uncertain.clone());
+        let fallbacks = "Logins that went once more because no report came";
+        r.register("fallbacks", fallbacks, self.fallbacks.clone());
         r.register("incoming", "Messages received from phones", self.incoming.clone());
         r.register(
             "incoming_dropped",
@@ -194,6 +206,9 @@ impl Metrics {
         let balance = "Money on the SIM, in its own currency, by the IMEI of its modem";
         r.register("modem_balance", balance, self.balances.clone());
         r.register("budget_left", "What a SIM may still send in a window", self.budget_left.clone());
+        let breaker =
+            "Whether a channel is left alone for its failures: 0 no, 1 tried with one message, 2 yes";
+        r.register("channel_breaker", breaker, self.breakers.clone());
         let exceeded = "Requests over a budget of admission: refused, or in shadow let in all the same";
         r.register("budget_exceeded", exceeded, self.budget_exceeded.clone());
         let codes =
@@ -253,6 +268,16 @@ impl Metrics {
         self.budget_left.clear();
         for (channel, window, left) in left {
             self.budget_left.get_or_create(&Limit { channel, window }).set(i64::from(left));
+        }
+    }
+
+    /// Breakers now, by channel: closed, half-open or open.
+    pub fn breakers(&self, standing: impl Iterator<Item = (String, &'static str)>) {
+        self.breakers.clear();
+        for (channel, breaker) in standing {
+            let code = ["closed", "half-open", "open"].iter().position(|word| *word == breaker);
+            let code = code.and_then(|code| i64::try_from(code).ok()).unwrap_or(0);
+            self.breakers.get_or_create(&OfChannel { channel }).set(code);
         }
     }
 
@@ -330,6 +355,7 @@ mod tests {
         metrics.requests.get_or_create(&Request { endpoint: "/v1/messages", status: 202 }).inc();
         metrics.messages(&[Count { lane: Lane::Bulk, state: State::Queued, messages: 3 }]);
         metrics.channels(1, 2);
+        metrics.breakers([("gsm:1".to_owned(), "open")].into_iter());
         metrics.waited(Duration::from_secs(8));
         let (lane, queued, leased) = (Lane::Bulk, 3, 1);
         let bulk = LaneRecord { lane, queued, leased, most: None, oldest: None, paused: None };
@@ -340,6 +366,7 @@ mod tests {
             "smsotp_requests_total{endpoint=\"/v1/messages\",status=\"202\"} 1",
             "smsotp_messages{lane=\"bulk\",state=\"queued\"} 3",
             "smsotp_channels_ready 1",
+            "smsotp_channel_breaker{channel=\"gsm:1\"} 2",
             "smsotp_queue_oldest_seconds 8",
             "smsotp_queue_oldest_seconds{lane=\"bulk\"} 9",
             "smsotp_queue_depth{lane=\"bulk\"} 4",
