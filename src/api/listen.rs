@@ -24,6 +24,7 @@ use tracing::warn;
 
 use super::Live;
 use super::caller::{Caller, Role};
+use crate::queue::message::Lane;
 
 /// A connection without a request is closed after this; clients that pool connections reconnect by themselves.
 const IDLE_LIMIT: Duration = Duration::from_secs(75);
@@ -187,7 +188,8 @@ impl Listener for Gate {
 
     fn local_addr(&self) -> io::Result<Peer> {
         // A unix listener has no peer of its own; the path stands for it.
-        Ok(Peer(Caller { name: self.path.display().to_string().into(), role: Role::Validate }))
+        let name = self.path.display().to_string().into();
+        Ok(Peer(Caller { name, role: Role::Validate, lane: Lane::Bulk }))
     }
 }
 

@@ -206,12 +206,6 @@ fn admit(
     now: UnixMs,
     place: usize,
 ) -> Result<NewMessage, Problem> {
-    let place = u16::try_from(place).unwrap_or(u16::MAX);
-    let random = clock::entropy().map_err(|error| {
-        tracing::error!(%error, "no message id could be made");
-        let detail = error.to_string();
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no-entropy", detail)
-    })?;
     let submission = Submission {
         to: &ask.to,
         text: &ask.text,
@@ -222,8 +216,19 @@ fn admit(
         caller: &caller.name,
         idempotency: ask.idempotency_key.as_deref(),
     };
-    admission::admit(&submission, rules, now, MessageId::new(now, place, random))
+    admission::admit(&submission, rules, now, new_id(now, place)?)
         .map_err(|refusal: Refusal| Problem::from(&refusal))
+}
+
+/// The id of a message that is being accepted, at this place of its batch.
+pub(super) fn new_id(now: UnixMs, place: usize) -> Result<MessageId, Problem> {
+    let place = u16::try_from(place).unwrap_or(u16::MAX);
+    let random = clock::entropy().map_err(|error| {
+        tracing::error!(%error, "no message id could be made");
+        let detail = error.to_string();
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no-entropy", detail)
+    })?;
+    Ok(MessageId::new(now, place, random))
 }
 
 fn lifetime(asked: &Lifetime<'_>) -> Result<Duration, Problem> {

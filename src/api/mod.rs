@@ -32,6 +32,7 @@ pub mod caller;
 mod envelope;
 mod health;
 mod inbox;
+mod kannel;
 pub mod listen;
 mod live;
 mod messages;
@@ -153,6 +154,7 @@ fn router(parts: Parts) -> Router {
         .route("/token/init", post(tokens::init))
         .route("/token/", get(tokens::list))
         .route("/token/{serial}", axum::routing::delete(tokens::remove))
+        .route("/cgi-bin/sendsms", get(kannel::send).post(kannel::send))
         .route("/v1/messages", get(messages::list).post(messages::submit))
         .route("/v1/messages/{id}", get(messages::show).delete(messages::withdraw))
         .route("/v1/alarms", get(alarms::list))
@@ -233,5 +235,6 @@ async fn wrong_method(request: Request) -> Response {
 }
 
 fn is_ours(request: &Request) -> bool {
-    request.uri().path().starts_with("/v1/") || request.uri().path() == "/metrics"
+    let path = request.uri().path();
+    path.starts_with("/v1/") || path.starts_with("/cgi-bin/") || path == "/metrics"
 }

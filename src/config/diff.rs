@@ -82,7 +82,12 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
 #[must_use]
 pub fn entries(config: &Config) -> Vec<Entry> {
     let Config { store, key, api, callers, log, modem, sims, admission, sms, validate, warnings: _ } = config;
-    let callers = callers.iter().map(|caller| format!("{}={}", caller.user, caller.role.as_str()));
+    let callers = callers.iter().map(|caller| {
+        let kannel = caller.kannel.as_ref();
+        let kannel = kannel.map(|login| format!(" {}@{}", login.user, login.password_file.display()));
+        let kannel = kannel.unwrap_or_default();
+        format!("{}={}/{}{kannel}", caller.user, caller.role.as_str(), caller.lane)
+    });
     let targets = log.targets.iter().map(|(target, level)| format!("{target}={}", level.as_str()));
     let balance = modem.balance.as_ref();
     let sims = sims

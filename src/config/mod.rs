@@ -20,6 +20,7 @@ use crate::modem::exchange::Roaming;
 use crate::modem::profile::Library;
 use crate::pdu::Language;
 use crate::pdu::segment::{Allowed, Policy, Transliteration};
+use crate::queue::message::Lane;
 use crate::route::budget::Limits;
 use crate::secret::Secret;
 use crate::units::{Dbm, Iccid};
@@ -104,6 +105,19 @@ pub struct Caller {
     pub user: UserName,
     /// What it may do.
     pub role: Role,
+    /// The lane of what it sends through Kannel's interface without a priority.
+    pub lane: Lane,
+    /// What its Kannel clients say who they are.
+    pub kannel: Option<KannelLogin>,
+}
+
+/// Name of a Kannel client and where its password is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KannelLogin {
+    /// Kannel's `username`.
+    pub user: String,
+    /// The file with the password, without the line end.
+    pub password_file: PathBuf,
 }
 
 /// A local user as the file names it; names are resolved by the daemon.
@@ -397,6 +411,11 @@ impl Word for Role {
         ("trigger", Self::Trigger),
         ("admin", Self::Admin),
     ];
+}
+
+impl Word for Lane {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("login", Self::Login), ("alert", Self::Alert), ("bulk", Self::Bulk)];
 }
 
 impl Word for Language {

@@ -49,9 +49,12 @@ max-body = 2048
 [[caller]]
 user = "radius"
 role = "trigger"
+lane = "login"
 [[caller]]
 user = 1007
 role = "send"
+kannel-user = "nagios"
+kannel-password-file = "/n/p"
 [log]
 level = "debug"
 format = "json"
@@ -118,8 +121,18 @@ hash-permits = 1
             max_body: 2_048,
         },
         callers: vec![
-            Caller { user: UserName::Login("radius".to_owned()), role: Role::Trigger },
-            Caller { user: UserName::Uid(1_007), role: Role::Send },
+            Caller {
+                user: UserName::Login("radius".to_owned()),
+                role: Role::Trigger,
+                lane: Lane::Login,
+                kannel: None,
+            },
+            Caller {
+                user: UserName::Uid(1_007),
+                role: Role::Send,
+                lane: Lane::Bulk,
+                kannel: Some(KannelLogin { user: "nagios".to_owned(), password_file: "/n/p".into() }),
+            },
         ],
         log: Log {
             level: Level::Debug,

@@ -59,9 +59,11 @@ pub enum StartError {
     /// A text of the configuration.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// The SIM PIN cannot be read.
-    #[error("modem.pin-file {path}: {source}")]
-    PinFile {
+    /// A file with a secret cannot be read, or is empty.
+    #[error("{key} {path}: {source}")]
+    SecretFile {
+        /// The key that names it.
+        key: &'static str,
         /// Which file.
         path: PathBuf,
         /// What the system said.
@@ -80,7 +82,7 @@ impl StartError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Key(_) | Self::Template(_) | Self::PinFile { .. } | Self::Caller(_) => EX_CONFIG,
+            Self::Key(_) | Self::Template(_) | Self::SecretFile { .. } | Self::Caller(_) => EX_CONFIG,
             // Another release or another key is wanted: trying again would change nothing.
             Self::Open(OpenError::Newer { .. } | OpenError::UnknownKey { .. }) => EX_CONFIG,
             Self::Open(_) => EX_CANTCREAT,
@@ -375,9 +377,7 @@ fn pin_file(config: &Config) -> PathBuf {
 
 fn sim_pin(config: &Config) -> Result<Option<Secret>, StartError> {
     let Some(path) = &config.modem.pin_file else { return Ok(config.modem.pin.clone()) };
-    let text =
-        std::fs::read_to_string(path).map_err(|source| StartError::PinFile { path: path.clone(), source })?;
-    Ok(Some(Secret::from(text.trim())))
+    settings::secret_file("modem.pin-file", path).map(Some)
 }
 
 /// Only for the bench, which compares machines whose disks differ: microseconds to spin before each commit.

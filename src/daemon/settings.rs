@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::api::caller::{CallerError, Callers, Role, Rule, User, gid_of};
+use crate::api::caller::{CallerError, Callers, Login, Role, Rule, User, gid_of};
 use crate::api::listen;
 use crate::config::{self, Config};
 use crate::daemon::app::StartError;
@@ -135,22 +136,39 @@ pub(super) fn listen(config: &Config) -> Result<listen::Settings, StartError> {
 }
 
 /// Who may do what; the daemon's own user is always admin.
-pub(super) fn callers(config: &Config) -> Result<Callers, CallerError> {
-    let rules: Vec<Rule> = config
-        .callers
-        .iter()
-        .map(|caller| Rule {
-            user: match &caller.user {
-                config::UserName::Uid(uid) => User::Uid(*uid),
-                config::UserName::Login(login) => User::Login(login.clone()),
-            },
-            role: match caller.role {
-                config::Role::Validate => Role::Validate,
-                config::Role::Send => Role::Send,
-                config::Role::Trigger => Role::Trigger,
-                config::Role::Admin => Role::Admin,
-            },
-        })
-        .collect();
-    Callers::new(&rules, rustix::process::geteuid().as_raw())
+pub(super) fn callers(config: &Config) -> Result<Callers, StartError> {
+    let rules = config.callers.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
+    Ok(Callers::new(&rules, rustix::process::geteuid().as_raw())?)
+}
+
+fn rule(caller: &config::Caller) -> Result<Rule, StartError> {
+    let kannel = caller.kannel.as_ref().map(|login| {
+        let password = secret_file("caller.kannel-password-file", &login.password_file)?;
+        Ok::<_, StartError>(Login { user: login.user.clone(), password })
+    });
+    Ok(Rule {
+        user: match &caller.user {
+            config::UserName::Uid(uid) => User::Uid(*uid),
+            config::UserName::Login(login) => User::Login(login.clone()),
+        },
+        role: match caller.role {
+            config::Role::Validate => Role::Validate,
+            config::Role::Send => Role::Send,
+            config::Role::Trigger => Role::Trigger,
+            config::Role::Admin => Role::Admin,
+        },
+        lane: caller.lane,
+        kannel: kannel.transpose()?,
+    })
+}
+
+/// A secret that has a file of its own, without the line end; `key` names it in the configuration.
+pub(super) fn secret_file(key: &'static str, path: &Path) -> Result<Secret, StartError> {
+    let unreadable = |source| StartError::SecretFile { key, path: path.to_owned(), source };
+    let text = Secret::from(std::fs::read_to_string(path).map_err(unreadable)?);
+    let secret = Secret::from(text.expose_str().unwrap_or_default().trim());
+    if secret.is_empty() {
+        return Err(unreadable(std::io::Error::other("it is empty")));
+    }
+    Ok(secret)
 }

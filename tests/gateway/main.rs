@@ -15,6 +15,7 @@ mod faults;
 mod hotplug;
 mod http;
 mod inbox;
+mod kannel;
 mod kill;
 mod login;
 mod operator;
