@@ -33,6 +33,7 @@ mod pdu;
 mod range;
 mod render;
 mod secret_input;
+mod sendsms;
 mod sms;
 mod status;
 mod texts;
@@ -70,6 +71,8 @@ enum Command {
     Status,
     /// Send a message
     Send(messages::Send),
+    /// Send an alert, as notification scripts call it; also when this program is called by the name sendsms
+    Sendsms(sendsms::Sendsms),
     /// Messages in the queue and after it
     #[command(subcommand)]
     Message(messages::Message),
@@ -120,7 +123,7 @@ enum Simulate {
 /// Runs the tool with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let arguments = sendsms::by_name(std::env::args_os().collect());
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(told) => return usage(&told, is_check(arguments)),
@@ -139,6 +142,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match command {
         Command::Status => status::run(&client()?, output),
         Command::Send(send) => messages::send(&client()?, output, send),
+        Command::Sendsms(asked) => sendsms::run(&client()?, output, asked),
         Command::Message(message) => messages::run(&client()?, output, message),
         Command::Inbox(inbox) => inbox::run(&client()?, output, inbox),
         Command::Token(token) => tokens::run(&client()?, output, token),

@@ -1,5 +1,8 @@
 //! Kannel's `/cgi-bin/sendsms` on the daemon's socket: its parameters, its answers, and the message on the phone.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
+
 use serde_json::json;
 
 use crate::rig::{Daemon, PATIENCE, Place, Simulator};
@@ -95,5 +98,49 @@ fn refusals_take_nothing_and_a_key_takes_once() {
     }
     let listed = client.get("/v1/messages").expect("an answer").json();
     assert_eq!(listed["messages"].as_array().map(Vec::len), Some(2), "{listed}");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// `sendsms` as a script calls it: exit code, stdout, stderr.
+fn sendsms(place: &Place, arguments: &[&str], stdin: &str) -> (Option<i32>, String, String) {
+    let link = place.path().join("sendsms");
+    if !link.exists() {
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_smsotpctl"), &link).expect("a link");
+    }
+    let mut child = Command::new(&link)
+        .args(arguments)
+        .env("SMSOTPD_SOCKET", place.socket())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("sendsms starts");
+    child.stdin.take().expect("a pipe").write_all(stdin.as_bytes()).expect("it is read");
+    let ran = child.wait_with_output().expect("it ends");
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    (ran.status.code(), text(&ran.stdout), text(&ran.stderr))
+}
+
+#[test]
+fn a_script_calls_sendsms() {
+    let place = Place::new();
+    let config = place.configure("");
+    let (code, out, told) = sendsms(&place, &["491701234567", "x"], "");
+    assert_eq!((code, out.as_str(), told.lines().count()), (Some(69), "", 1), "{told}");
+    let daemon = Daemon::start(&place, &config);
+    let (code, out, told) = sendsms(&place, &["491701234567", "-k", "e1", "PROBLEM:", "db1 is", "-5 C"], "");
+    assert_eq!((code, out.lines().count(), told.as_str()), (Some(0), 1, ""), "{out}");
+    let again = sendsms(&place, &["491701234567", "-k", "e1", "PROBLEM: db1 is -5 C"], "");
+    assert!(again.1.starts_with(out.split(' ').next().expect("an id")), "{} {}", again.1, again.2);
+    let (code, ..) = sendsms(&place, &["--lane", "bulk", "+491701234568", "-"], "from stdin\n");
+    assert_eq!(code, Some(0));
+    let (code, _, told) = sendsms(&place, &["12x", "x"], "");
+    assert_eq!((code, told.lines().count()), (Some(65), 1), "{told}");
+    assert_eq!(sendsms(&place, &[], "").0, Some(64));
+    let listed = daemon.client().get("/v1/messages").expect("an answer").json();
+    let of =
+        |n: usize| ["to", "lane", "text"].map(|key| listed["messages"][n][key].as_str().unwrap_or_default());
+    assert_eq!(of(1), ["+491701234567", "alert", "PROBLEM: db1 is -5 C"], "{listed}");
+    assert_eq!(of(0), ["+491701234568", "bulk", "from stdin"], "{listed}");
     assert_eq!(daemon.stop(), Some(0));
 }
