@@ -13,6 +13,7 @@ use smsotpd::clock;
 use smsotpd::number::Number;
 use smsotpd::pdu::Coding;
 use smsotpd::provider::{ChannelId, Verdict};
+use smsotpd::queue::life::LONGEST_CAUSE;
 use smsotpd::queue::message::{Lane, MessageId, NewMessage, State};
 use smsotpd::queue::rules::Next;
 use smsotpd::secret::Secret;
@@ -25,10 +26,13 @@ mod alarms;
 mod budgets;
 #[path = "store_conformance/from_phones.rs"]
 mod from_phones;
+#[path = "store_conformance/life.rs"]
+mod life;
 
 use alarms::*;
 use budgets::*;
 use from_phones::*;
+use life::*;
 
 /// Long enough for any commit of a busy machine; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -607,5 +611,10 @@ mod sqlite {
         a_draining_sim_gets_only_what_began_on_it
         what_is_put_back_for_later_is_leased_then
         holds_are_remembered
+        a_delivered_message_tells_its_life
+        a_lease_given_back_unused_leaves_no_trace
+        endings_name_who_brought_them_about
+        what_was_left_unfinished_is_told
+        a_life_is_bounded_and_tells_its_end
     }
 }

@@ -22,7 +22,7 @@ use crate::clock;
 use crate::pdu::{self, Forecast};
 use crate::queue::admission::{self, Refusal, Rules, Submission};
 use crate::queue::message::{Lane, MessageId, NewMessage, State};
-use crate::store::{Accepted, Filter, Operations, StoreError, Withdrawn};
+use crate::store::{Accepted, Filter, MessageRecord, Operations, StoreError, Withdrawn};
 use crate::units::UnixMs;
 
 /// Messages in one batch: a commit of a thousand rows takes a few milliseconds, during which nobody else is served.
@@ -32,7 +32,7 @@ const LIST_USUAL: usize = 50;
 const LIST_MAX: usize = 1_000;
 const ENDPOINT: &str = "/v1/messages";
 const ENDPOINT_ONE: &str = "/v1/messages/{id}";
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 /// A message as it is asked for. Unknown keys are refused: a misspelt `lifetime` must not become the default.
 #[derive(Deserialize)]
@@ -263,15 +263,18 @@ pub(super) async fn show(
 }
 
 async fn shown(api: &Api, caller: &Caller, id: &str) -> Result<Response, Problem> {
+    let record = found(api, caller, id).await?;
+    let waits = waiting::cause(api, &record).await.map_err(|e| Problem::from(&e))?;
+    Ok(json(StatusCode::OK, JSON, &Message::whole(&record, waits, clock::wall())))
+}
+
+/// The message, if this caller may see it.
+pub(super) async fn found(api: &Api, caller: &Caller, id: &str) -> Result<MessageRecord, Problem> {
     let id = own_id(caller, id)?;
     let found = api.parts.store.message(id).await.map_err(|e| Problem::from(&e))?;
-    match found {
-        Some(record) if caller.may(Role::Admin) || *record.caller == *caller.name => {
-            let waits = waiting::cause(api, &record).await.map_err(|e| Problem::from(&e))?;
-            Ok(json(StatusCode::OK, JSON, &Message::whole(&record, waits)))
-        }
-        _ => Err(problem::NO_MESSAGE),
-    }
+    found
+        .filter(|record| caller.may(Role::Admin) || *record.caller == *caller.name)
+        .ok_or(problem::NO_MESSAGE)
 }
 
 pub(super) async fn withdraw(

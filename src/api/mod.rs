@@ -33,6 +33,7 @@ mod envelope;
 mod health;
 mod inbox;
 mod kannel;
+mod life;
 pub mod listen;
 mod live;
 mod messages;
@@ -157,6 +158,7 @@ fn router(parts: Parts) -> Router {
         .route("/cgi-bin/sendsms", get(kannel::send).post(kannel::send))
         .route("/v1/messages", get(messages::list).post(messages::submit))
         .route("/v1/messages/{id}", get(messages::show).delete(messages::withdraw))
+        .route("/v1/messages/{id}/events", get(life::events))
         .route("/v1/alarms", get(alarms::list))
         .route("/v1/alarms/{id}", axum::routing::delete(alarms::clear))
         .route("/v1/inbox", get(inbox::list))

@@ -10,6 +10,7 @@ use super::AttemptState;
 use crate::alarm::Severity;
 use crate::number::Number;
 use crate::provider::{ChannelId, Segment};
+use crate::queue::life::Transition;
 use crate::queue::message::{Lane, MessageId, NewMessage, State};
 use crate::route::budget::Spent;
 use crate::secret::Secret;
@@ -135,8 +136,14 @@ pub struct MessageRecord {
     pub caller: String,
     /// Cause of the last refusal or doubt.
     pub cause: Option<String>,
+    /// A handset report is wanted.
+    pub report: bool,
+    /// When its lease lapses; of the last one, if it is not leased.
+    pub lease_until: UnixMs,
     /// Attempts, oldest first; left empty in listings.
     pub attempts: Vec<AttemptRecord>,
+    /// All that happened to it, oldest first; left empty in listings.
+    pub life: Vec<Transition>,
 }
 
 /// An attempt as shown to people.

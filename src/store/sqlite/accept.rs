@@ -3,16 +3,18 @@
 use rusqlite::OptionalExtension;
 use rusqlite::params;
 
+use super::life::change;
 use super::{Tx, id_of, is_duplicate};
 use crate::clock;
+use crate::queue::life::{Actor, Move};
 use crate::queue::message::{MessageId, NewMessage, State};
 use crate::store::seal::Place;
 use crate::store::{Accepted, StoreError, Trigger, Triggered};
 
 const INSERT: &str =
-    "INSERT INTO message (id, state, lane, due, changed, created, deadline, segments, concat_ref,
+    "INSERT INTO message (id, state, due, changed, created, life, lane, deadline, segments, concat_ref,
     flash, report, caller, idempotency, recipient, body, coding)
-    VALUES (?1, ?2, ?3, ?4, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+    VALUES (?1, ?2, ?3, ?3, ?3, ?4, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) RETURNING id";
 
 const BEFORE: &str = "SELECT id FROM message WHERE idempotency = ?1";
 
@@ -90,11 +92,9 @@ fn insert(tx: &mut Tx<'_>, message: &NewMessage) -> Result<(), StoreError> {
         .as_ref()
         .map(|key| tx.keys.mac(PURPOSE, &[message.caller.as_bytes(), key.as_bytes()]));
     let [concat_ref] = clock::entropy::<1>()?;
+    let accepted = Move { state: State::Queued, actor: Actor::Caller, at: message.created, cause: None };
     let row = params![
-        id,
-        State::Queued as i64,
         message.lane as i64,
-        message.created.0,
         message.deadline.0,
         message.segments,
         concat_ref,
@@ -106,7 +106,7 @@ fn insert(tx: &mut Tx<'_>, message: &NewMessage) -> Result<(), StoreError> {
         body,
         message.coding.code(),
     ];
-    match tx.conn.prepare_cached(INSERT)?.execute(row) {
+    match change(tx, INSERT, message.id, &accepted, row, |_| ()) {
         Ok(_) => {}
         Err(error) if is_duplicate(&error) => {
             return Err(StoreError::Exists(format!("message {}", message.id)));

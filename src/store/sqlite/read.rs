@@ -11,6 +11,7 @@ use super::recovery::PIECE;
 use super::{id_of, lane_of, number_of, open_reader, state_of, time_of};
 use crate::alarm::Severity;
 use crate::provider::ChannelId;
+use crate::queue::life::{self, Stands};
 use crate::queue::message::{Lane, MessageId};
 use crate::secret::Secret;
 use crate::store::engine::OpenError;
@@ -26,7 +27,9 @@ const READERS: usize = 2;
 /// Rows of one listing, whatever the caller asks.
 const LISTED: usize = 1000;
 
-const MESSAGE: &str = "SELECT id, lane, state, recipient, body, segments, created, deadline, changed, caller, cause FROM message";
+const MESSAGE: &str =
+    "SELECT id, lane, state, recipient, body, segments, created, deadline, changed, caller, cause,
+    report, lease_until, life FROM message";
 const INCOMING: &str = "SELECT id, channel, sender, body, sent, received, parts, missing FROM incoming";
 const TOKEN: &str =
     "SELECT serial, user, phone, pin, seed, counter, digits, failures, max_failures, active, description,
@@ -85,6 +88,9 @@ impl View<'_> {
         let mut rows = find.query([id.as_bytes()])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let mut record = self.message_of(row)?;
+        let kept = row.get_ref(13)?.as_blob().map_err(|_| super::corrupt("life"))?;
+        let MessageRecord { created, state, changed, .. } = record;
+        record.life = life::told(kept, Stands { created, state, changed, cause: record.cause.as_deref() });
         record.attempts = self.attempts(id)?;
         Ok(Some(record))
     }
@@ -309,7 +315,10 @@ impl View<'_> {
             changed: time_of(row, 8)?,
             caller: row.get(9)?,
             cause: row.get(10)?,
+            report: row.get(11)?,
+            lease_until: time_of(row, 12)?,
             attempts: Vec::new(),
+            life: Vec::new(),
         })
     }
 
