@@ -53,6 +53,7 @@ fn message(lane: Lane, random: u8) -> NewMessage {
         deadline: now.plus(Duration::from_secs(600)),
         caller: "portal".to_owned(),
         idempotency: None,
+        callback: None,
     }
 }
 

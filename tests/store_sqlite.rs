@@ -35,6 +35,7 @@ fn message(n: u16) -> NewMessage {
         deadline: now.plus(Duration::from_secs(600)),
         caller: "portal".to_owned(),
         idempotency: None,
+        callback: None,
     }
 }
 

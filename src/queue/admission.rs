@@ -145,6 +145,7 @@ pub fn admit(
         deadline: now.plus(lifetime),
         caller: submission.caller.to_owned(),
         idempotency: submission.idempotency.map(str::to_owned),
+        callback: None,
     })
 }
 

@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 use crate::number::Number;
 use crate::pdu::Coding;
+use crate::queue::callback::Callback;
 use crate::secret::Secret;
 use crate::units::UnixMs;
 
@@ -58,6 +59,8 @@ pub struct NewMessage {
     pub caller: String,
     /// The caller's key against double submission, if it gave one.
     pub idempotency: Option<String>,
+    /// Who wants to hear what becomes of it, beside the hooks of the configuration.
+    pub callback: Option<Callback>,
 }
 
 /// Identity of a message: a UUID v7, so that ids sort by the time of acceptance in every store.

@@ -17,11 +17,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::sqlite::read::Readers;
 use super::sqlite::recovery::TakenBack;
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
-use super::sqlite::{self, Tx, accept, alarms, inbox, lease, recovery, report, spent, tokens, turn, upgrade};
+use super::sqlite::{
+    self, Tx, accept, alarms, inbox, lease, outbox, recovery, report, spent, tokens, turn, upgrade,
+};
 use super::{
-    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
-    InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, SpentRecord,
-    StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
+    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, Carried, ChallengeRecord, Count,
+    DEAD_PARCELS_KEPT, Filter, Held, InboxId, InboxRecord, Incoming, Leased, MessageRecord, Operations,
+    OutboxCount, ParcelId, Parcels, Raised, Recovered, Report, SpentRecord, StoreError, TokenRecord, Trigger,
+    Triggered, Turn, Want, Withdrawn,
 };
 use crate::alarm::Alarm;
 use crate::number::Number;
@@ -29,6 +32,7 @@ use crate::provider::ChannelId;
 use crate::queue::life::Actor;
 use crate::queue::message::{MessageId, NewMessage};
 use crate::route::budget::Recipient;
+use crate::store::feed::Feed;
 use crate::store::seal::{KeyId, Keyring};
 use crate::units::{MessageRef, UnixMs};
 
@@ -142,6 +146,7 @@ struct Shared {
     demands: Arc<Semaphore>,
     readers: Arc<Readers>,
     counters: Arc<Counters>,
+    feed: Arc<Feed>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -157,7 +162,9 @@ impl Store {
         let readers = Arc::new(Readers::open(&path, Arc::clone(&keys))?);
         let counters = Arc::new(Counters::default());
         let (jobs, received) = sync_channel(ACCEPTS + OTHERS + DEMANDS + SPARE);
-        let writer = Writer::new(conn, keys, received, Arc::clone(&counters), commit_pause);
+        let feed = Arc::new(Feed::default());
+        let news = outbox::News::new(Arc::clone(&feed));
+        let writer = Writer::new(conn, keys, received, Arc::clone(&counters), commit_pause, news);
         let writer = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())
@@ -170,6 +177,7 @@ impl Store {
             demands: Arc::new(Semaphore::new(DEMANDS)),
             readers,
             counters,
+            feed,
             writer: Mutex::new(Some(writer)),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -196,6 +204,12 @@ impl Store {
     /// [`StoreError::Closed`], or what the engine refuses.
     pub async fn pulse(&self) -> Result<(), StoreError> {
         self.write(0, |_| Ok(())).await
+    }
+
+    /// Who hears of what happens.
+    #[must_use]
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.shared.feed
     }
 
     /// What the writer did so far.
@@ -477,7 +491,20 @@ impl Operations for Store {
         self.shared.readers.ask(move |view| view.alarms(which)).await
     }
 
+    async fn parcels(&self, now: UnixMs, until: UnixMs, most: usize) -> Result<Parcels, StoreError> {
+        self.write(most, move |tx| outbox::take(tx, now, until, most)).await
+    }
+
+    async fn carried(&self, ends: Vec<(ParcelId, Carried)>, now: UnixMs) -> Result<(), StoreError> {
+        self.write(ends.len(), move |tx| outbox::carried(tx, &ends, now)).await
+    }
+
+    async fn outbox(&self) -> Result<Vec<OutboxCount>, StoreError> {
+        self.shared.readers.ask(|view: &sqlite::read::View<'_>| view.outbox()).await
+    }
+
     async fn recover(&self, now: UnixMs) -> Result<Recovered, StoreError> {
+        self.write(1, move |tx| outbox::recover(tx, now)).await?;
         let cause = "the daemon stopped while it was leaving";
         self.take_back(UnixMs(i64::MAX), TakenBack { actor: Actor::Recovery, cause }, now).await
     }
@@ -492,6 +519,8 @@ impl Operations for Store {
         while self.write(PIECE, move |tx| recovery::purge_challenges(tx, dead)).await? {}
         while self.write(PIECE, move |tx| inbox::purge(tx, old, now)).await? {}
         while self.write(PIECE, move |tx| alarms::purge(tx, over)).await? {}
+        let given_up = now.minus(DEAD_PARCELS_KEPT);
+        while self.write(PIECE, move |tx| outbox::purge(tx, given_up)).await? {}
         while self.write(PIECE, move |tx| spent::purge(tx, now)).await? {}
         while self.write(PIECE, move |tx| inbox::expire(tx, now)).await? {}
         self.remove_copies(old).await

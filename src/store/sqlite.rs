@@ -8,6 +8,7 @@ pub(super) mod alarms;
 pub(super) mod inbox;
 pub(super) mod lease;
 pub(super) mod life;
+pub(super) mod outbox;
 pub(super) mod read;
 pub(super) mod recovery;
 pub(super) mod report;
@@ -35,13 +36,14 @@ use crate::queue::message::{Lane, MessageId, State};
 use crate::units::UnixMs;
 
 /// Migrations in order; `user_version` counts those applied.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
     include_str!("schema/0005.sql"),
     include_str!("schema/0006.sql"),
+    include_str!("schema/0009.sql"),
 ];
 
 /// Prepared statements kept by a connection: all there are, with room to grow.
@@ -57,6 +59,7 @@ pub(super) struct Tx<'a> {
     pub(super) conn: &'a Connection,
     pub(super) keys: &'a Keyring,
     pub(super) hints: &'a mut lease::Hints,
+    pub(super) news: &'a outbox::News,
 }
 
 /// Opens the file for writing: mode 0600, pragmas, migrations, keys.

@@ -4,7 +4,7 @@ use rusqlite::OptionalExtension;
 use rusqlite::params;
 
 use super::life::change;
-use super::{Tx, id_of, is_duplicate};
+use super::{Tx, id_of, is_duplicate, outbox};
 use crate::clock;
 use crate::queue::life::{Actor, Move};
 use crate::queue::message::{MessageId, NewMessage, State};
@@ -106,12 +106,9 @@ fn insert(tx: &mut Tx<'_>, message: &NewMessage) -> Result<(), StoreError> {
         body,
         message.coding.code(),
     ];
-    match change(tx, INSERT, message.id, &accepted, row, |_| ()) {
-        Ok(_) => {}
-        Err(error) if is_duplicate(&error) => {
-            return Err(StoreError::Exists(format!("message {}", message.id)));
-        }
-        Err(error) => return Err(error.into()),
+    change(tx, INSERT, message.id, &accepted, row, |_| ())?;
+    if let Some(callback) = &message.callback {
+        outbox::listen(tx, message.id, callback)?;
     }
     tx.hints.due(message.lane, message.created);
     Ok(())

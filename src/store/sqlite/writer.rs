@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::lease::{self, Hints};
+use super::outbox::News;
 use super::{Tx, checkpoint};
 use crate::clock;
 use crate::queue::message::MessageId;
@@ -110,6 +111,7 @@ pub(in crate::store) struct Writer {
     counters: Arc<Counters>,
     pause: Option<Duration>,
     hints: Hints,
+    news: News,
     demands: Vec<Demand>,
     /// Leases whose asker went away while they were being committed.
     unclaimed: Vec<(MessageId, i64)>,
@@ -123,9 +125,10 @@ impl Writer {
         jobs: Receiver<Job>,
         counters: Arc<Counters>,
         pause: Option<Duration>,
+        news: News,
     ) -> Self {
         let (hints, demands, unclaimed) = (Hints::unknown(), Vec::new(), Vec::new());
-        Self { conn, keys, jobs, counters, pause, hints, demands, unclaimed, closing: false }
+        Self { conn, keys, jobs, counters, pause, hints, news, demands, unclaimed, closing: false }
     }
 
     /// Until the store is closed or its last handle is gone.
@@ -234,6 +237,11 @@ impl Writer {
         } else if self.conn.total_changes() != changes {
             self.counters.commits.fetch_add(1, Ordering::Relaxed);
         }
+        if lost.is_some() {
+            self.news.forget(0);
+        } else {
+            self.news.publish();
+        }
         let refused = ran.iter_mut().find_map(|one| one.unwritable.take());
         let written = lost.is_none() && self.conn.total_changes() != changes;
         self.note_disk(refused.or_else(|| lost.as_ref().and_then(unwritable)), written);
@@ -255,11 +263,12 @@ impl Writer {
             ran.push((work.run)(Err(copy(&error))));
             return Err(error);
         }
-        let mut tx = Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints };
-        let one = (work.run)(Ok(&mut tx));
+        let mark = self.news.mark();
+        let one = (work.run)(Ok(&mut self.tx()));
         let failed = one.failed;
         ran.push(one);
         if failed {
+            self.news.forget(mark);
             self.hints = Hints::unknown();
         }
         if self.conn.is_autocommit() {
@@ -277,13 +286,16 @@ impl Writer {
         }
     }
 
+    fn tx(&mut self) -> Tx<'_> {
+        Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints, news: &self.news }
+    }
+
     fn release_unclaimed(&mut self) -> Result<(), StoreError> {
         let unclaimed = std::mem::take(&mut self.unclaimed);
         if unclaimed.is_empty() {
             return Ok(());
         }
-        let mut tx = Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints };
-        lease::release(&mut tx, &unclaimed, None)
+        lease::release(&mut self.tx(), &unclaimed, None)
     }
 
     /// Meets the standing demands in their order. Whether a lane is worth asking is judged by what was known before the first
@@ -300,9 +312,10 @@ impl Writer {
                 continue;
             }
             statement(&self.conn, "SAVEPOINT lease")?;
-            let mut tx = Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints };
-            let leased = lease::lease(&mut tx, &demand.want, now, &before, demand.fresh);
+            let mark = self.news.mark();
+            let leased = lease::lease(&mut self.tx(), &demand.want, now, &before, demand.fresh);
             if leased.is_err() {
+                self.news.forget(mark);
                 self.hints = Hints::unknown();
                 statement(&self.conn, "ROLLBACK TO lease")?;
             }
