@@ -14,7 +14,7 @@ use smsotpd::number::Number;
 use smsotpd::pdu::Coding;
 use smsotpd::provider::{ChannelId, Verdict};
 use smsotpd::queue::life::LONGEST_CAUSE;
-use smsotpd::queue::message::{Lane, MessageId, NewMessage, State};
+use smsotpd::queue::message::{Idempotency, Lane, MessageId, NewMessage, State};
 use smsotpd::queue::rules::Next;
 use smsotpd::secret::Secret;
 use smsotpd::store::*;
@@ -297,6 +297,64 @@ async fn a_message_is_delivered_when_all_its_segments_are(store: impl Operations
     counts_agree(&store).await;
 }
 
+async fn a_message_keeps_its_reference_and_its_sim(store: impl Operations) {
+    let l = one(&store, NewMessage { segments: 3, ..message(Lane::Alert, 1) }).await;
+    submit(&store, &l, 1, 1, Next::Continue).await;
+    let mut open = vec![2, 3];
+    for seq in [2, 3] {
+        let before = if seq == 2 { l.clone() } else { leased(&store, want(1)).await.remove(0) };
+        assert_eq!(begin(&store, &before, seq).await, Begun::Durable);
+        end(&store, ended(&before, seq, AttemptState::Refused, None, Next::Retry(clock::wall()))).await;
+        nothing_due(&store, Want { channels: vec![channel(2), channel(3)], ..want(1) }).await;
+        let again = leased(&store, want(1)).await.remove(0);
+        assert_eq!(again.bound, Some(channel(1)), "though it refused");
+        assert_eq!((again.concat_ref, &again.open), (l.concat_ref, &open));
+        submit(
+            &store,
+            &again,
+            seq,
+            seq,
+            if seq == 2 { Next::Retry(clock::wall()) } else { Next::Rest(State::Submitted) },
+        )
+        .await;
+        open.retain(|other| *other != seq);
+    }
+    assert_eq!(state(&store, l.id).await, State::Submitted);
+    for (reference, after) in [(2, State::Submitted), (1, State::Submitted), (3, State::Delivered)] {
+        store.report(report(reference, Verdict::Delivered)).await.unwrap();
+        assert_eq!(state(&store, l.id).await, after);
+    }
+}
+
+async fn no_segment_in_doubt_goes_again_on_bulk(store: impl Operations) {
+    let l = one(&store, NewMessage { segments: 3, ..message(Lane::Bulk, 1) }).await;
+    begin(&store, &l, 1).await;
+    end(&store, ended(&l, 1, AttemptState::Uncertain, None, Next::Continue)).await;
+    begin(&store, &l, 2).await;
+    end(&store, ended(&l, 2, AttemptState::Refused, None, Next::Retry(clock::wall()))).await;
+    let again = leased(&store, want(1)).await.remove(0);
+    assert_eq!((&again.open, again.bound.clone(), again.uncertain), (&vec![2, 3], Some(channel(1)), 1));
+    submit(&store, &again, 2, 2, Next::Continue).await;
+    submit(&store, &again, 3, 3, Next::Rest(State::Uncertain)).await;
+    for reference in [2, 3] {
+        store.report(report(reference, Verdict::Delivered)).await.unwrap();
+        assert_eq!(state(&store, l.id).await, State::Uncertain, "one segment is still in doubt");
+    }
+    // Its report settles it and is the last.
+    store.report(report(1, Verdict::Delivered)).await.unwrap();
+    assert_eq!(state(&store, l.id).await, State::Delivered);
+}
+
+/// Whatever state the rules give it, a message is not delivered while a segment is in doubt.
+async fn a_segment_in_doubt_is_not_delivered_by_the_others(store: impl Operations) {
+    let l = one(&store, NewMessage { segments: 2, ..message(Lane::Login, 1) }).await;
+    begin(&store, &l, 1).await;
+    end(&store, ended(&l, 1, AttemptState::Uncertain, None, Next::Continue)).await;
+    submit(&store, &l, 2, 2, Next::Rest(State::Submitted)).await;
+    store.report(report(2, Verdict::Delivered)).await.unwrap();
+    assert_eq!(state(&store, l.id).await, State::Submitted);
+}
+
 async fn a_failed_segment_fails_the_message(store: impl Operations) {
     let l = one(&store, NewMessage { segments: 2, ..message(Lane::Bulk, 1) }).await;
     submit(&store, &l, 1, 1, Next::Continue).await;
@@ -393,8 +451,32 @@ async fn leases_lapse(store: impl Operations) {
     assert_eq!(leased(&store, want(1)).await[0].id, l.id);
 }
 
+fn with_key(key: &str, asked: &str, n: u8) -> NewMessage {
+    let idempotency = Some(Idempotency { key: key.to_owned(), asked: Secret::from(asked) });
+    NewMessage { idempotency, ..message(Lane::Bulk, n) }
+}
+
+async fn a_key_for_something_else_is_a_conflict_and_stores_nothing(store: impl Operations) {
+    let first = store.accept(vec![with_key("k", "one", 1)]).await.unwrap()[0].id();
+    // Larger than a chunk, and one key means two things within it.
+    let mut batch: Vec<_> = (2..=251).map(|n| message(Lane::Bulk, n)).collect();
+    batch[7] = with_key("k", "two", 9);
+    batch[8] = with_key("new", "one", 10);
+    batch[240] = with_key("new", "two", 242);
+    batch[241] = with_key("k", "one", 243);
+    match store.accept(batch.clone()).await {
+        Err(StoreError::Conflict(places)) => assert_eq!(places, [7, 240]),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(all(&store).await.len(), 1, "nothing of it is stored");
+    (batch[7], batch[240]) = (message(Lane::Bulk, 9), message(Lane::Bulk, 242));
+    assert_eq!(store.accept(batch).await.unwrap()[241], Accepted::Before(first));
+    assert_eq!(all(&store).await.len(), 250);
+    counts_agree(&store).await;
+}
+
 async fn a_key_names_one_message(store: impl Operations) {
-    let keyed = |n| NewMessage { idempotency: Some("k".to_owned()), ..message(Lane::Bulk, n) };
+    let keyed = |n| with_key("k", "one", n);
     let got = store.accept(vec![keyed(1), keyed(2)]).await.unwrap();
     assert!(matches!(got[0], Accepted::New(_)));
     assert_eq!(got[1], Accepted::Before(got[0].id()));
@@ -592,6 +674,10 @@ mod sqlite {
         leases_lapse
         the_head_of_the_queue_is_told
         a_key_names_one_message
+        a_key_for_something_else_is_a_conflict_and_stores_nothing
+        a_message_keeps_its_reference_and_its_sim
+        no_segment_in_doubt_goes_again_on_bulk
+        a_segment_in_doubt_is_not_delivered_by_the_others
         acceptance_is_all_or_none
         listings_page_and_filter
         a_trigger_is_whole_or_a_conflict

@@ -98,7 +98,8 @@ impl From<&StoreError> for Failure {
         match error {
             StoreError::Busy(_) | StoreError::Unwritable(_) | StoreError::Closed => Self::unavailable(),
             StoreError::Exists(what) => Self::parameter(format!("{what} exists already.")),
-            StoreError::Engine(_) | StoreError::Sealed(_) => Self::internal(),
+            // A challenge's message has no key.
+            StoreError::Engine(_) | StoreError::Sealed(_) | StoreError::Conflict(_) => Self::internal(),
         }
     }
 }

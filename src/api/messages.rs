@@ -141,12 +141,24 @@ async fn submitted(api: &Api, caller: &Caller, request: Request) -> Result<Respo
             asks.iter().zip(&messages).map(|(ask, message)| foreseen(ask, message, &live.rules)).collect();
         return answer(StatusCode::OK, foreseen?, many);
     }
-    let accepted = api.parts.store.accept(messages).await.map_err(|e| Problem::from(&e))?;
+    let accepted = api.parts.store.accept(messages).await.map_err(|error| not_accepted(&error, many))?;
     let mut taken = Vec::with_capacity(accepted.len());
     for one in accepted {
         taken.push(told(api, one).await?);
     }
     answer(StatusCode::ACCEPTED, taken, many)
+}
+
+/// Why nothing was accepted; of a batch, each message whose key was given for another before with its place.
+fn not_accepted(error: &StoreError, many: bool) -> Problem {
+    let problem = Problem::from(error);
+    let StoreError::Conflict(places) = error else { return problem };
+    let refused = |&index| {
+        let detail = Cow::Borrowed("its idempotency key was given for another message before");
+        Refused { index, code: problem.code, detail }
+    };
+    let refused = if many { places.iter().map(refused).collect() } else { Vec::new() };
+    problem.with(refused)
 }
 
 /// The admitted message in figures; the plan is made as it is made for sending.

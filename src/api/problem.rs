@@ -125,6 +125,7 @@ impl From<&StoreError> for Problem {
             StoreError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-busy"),
             StoreError::Unwritable(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-unwritable"),
             StoreError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+            StoreError::Conflict(_) => (StatusCode::CONFLICT, "idempotency-conflict"),
             StoreError::Exists(_) => (StatusCode::CONFLICT, "exists"),
             StoreError::Engine(_) | StoreError::Sealed(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "store-failed")

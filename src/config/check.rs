@@ -6,6 +6,7 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::finding::{Fault, Finding, Findings};
+use super::login_text;
 use super::raw::{self, Limits, Notes, Section, whole};
 use super::{
     Admission, Api, Caller, Config, DAY, KannelLogin, Key, Log, Modem, Role, Sim, Store, UserName, Validate,
@@ -53,6 +54,7 @@ pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
     }
     let root = Section::root(&notes, tree.get_ref());
     let modem = modem(root.section("modem"));
+    let sms = sms(root.section("sms"));
     let mut config = Config {
         store: store(root.section("store")),
         key: key(root.section("key")),
@@ -62,8 +64,8 @@ pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
         sims: sims(root.sections("sim"), modem.budget),
         modem,
         admission: admission(root.section("admission")),
-        sms: sms(root.section("sms")),
-        validate: validate(root.section("validate")),
+        validate: validate(root.section("validate"), &sms),
+        sms,
         warnings: Findings::default(),
     };
     root.done();
@@ -547,7 +549,7 @@ fn allow(at: &Section<'_, '_>, into: &mut Vec<String>) {
     }
 }
 
-fn validate(at: Section<'_, '_>) -> Validate {
+fn validate(at: Section<'_, '_>, sms: &Policy) -> Validate {
     let mut validate = Validate::default();
     at.duration("lifetime", &CHALLENGE, &mut validate.lifetime);
     if validate.lifetime > UNWISE_CHALLENGE {
@@ -558,6 +560,9 @@ fn validate(at: Section<'_, '_>) -> Validate {
     }
     template(&at, "prompt", Template::prompt, &mut validate.prompt);
     template(&at, "text", Template::sms, &mut validate.text);
+    if let Some(why) = login_text::unwise(&validate.text, sms) {
+        at.warn("text", at.value("text"), why);
+    }
     at.number("otp-length", 6, 8, &mut validate.otp_length);
     at.number("max-failures", 1, 1_000, &mut validate.max_failures);
     if validate.max_failures > UNWISE_FAILURES {

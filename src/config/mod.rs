@@ -28,6 +28,7 @@ use crate::units::{Dbm, Iccid};
 mod check;
 pub mod diff;
 pub mod finding;
+mod login_text;
 mod notes;
 mod raw;
 

@@ -330,6 +330,9 @@ fn a_pin_is_never_shown() {
 fn the_unwise_is_a_warning_only() {
     let hasty = parse("[modem]\nsubmit-limit = \"2s\"\n[validate]\nlifetime = \"1s\"");
     assert_eq!(hasty.warnings.iter().map(|warning| warning.line).collect::<Vec<_>>(), [Some(2), Some(4)]);
+    let long = parse(&format!("[sms]\nalphabet = \"any\"\n[validate]\ntext = \"<otp> {}\"", "x".repeat(152)));
+    assert_eq!(long.warnings.to_string().matches("more than one SMS").count(), 1, "{}", long.warnings);
+    assert!(parse("[validate]\nlifetime = \"5m\"").warnings.is_empty(), "the default text is short");
     let text = "[api]\nmode = \"0666\"\n[key]\npath = \"/var/lib/smsotpd/key\"\n[modem]\npin = \"1234\"\n[validate]\nlifetime = \"1h\"\nmax-failures = 100\n[store]\nkeep = \"2h\"";
     let config = parse(text);
     let lines: Vec<_> = config.warnings.iter().filter_map(|warning| warning.line).collect();

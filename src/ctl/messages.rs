@@ -43,7 +43,7 @@ pub(super) struct Send {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Message {
-    /// One message with its attempts
+    /// One message with its attempts and all that happened to it
     Show {
         /// Its id
         id: MessageId,
@@ -74,6 +74,8 @@ const COLUMNS: &[Column] = &[
     ("CAUSE", "/cause"),
 ];
 
+const EVENTS: &[Column] = &[("AT", "/at"), ("STATE", "/state"), ("BY", "/actor"), ("CAUSE", "/cause")];
+
 pub(super) fn send(client: &Client, output: Output, send: Send) -> Result<(), Failure> {
     let dry_run = send.dry_run;
     let answer = client.post_json("/v1/messages", &body(send)?)?;
@@ -91,7 +93,7 @@ pub(super) fn run(client: &Client, output: Output, command: Message) -> Result<(
     match command {
         Message::Show { id } => {
             let answer = client.get(&format!("/v1/messages/{id}"), &[])?;
-            output.show(&answer, render::object)?;
+            output.show(&answer, whole)?;
         }
         Message::List { state, limit } => {
             let mut query = vec![("limit", limit.to_string())];
@@ -105,6 +107,14 @@ pub(super) fn run(client: &Client, output: Output, command: Message) -> Result<(
         }
     }
     Ok(())
+}
+
+/// A message, its attempts, and what happened to it in the order of a sentence: when, what, by whom, why.
+fn whole(answer: &Value) -> String {
+    let mut message = answer.clone();
+    let events = message.as_object_mut().and_then(|message| message.remove("events"));
+    let events = render::rows(events.as_ref(), EVENTS, "nothing");
+    format!("{}\n\nevents\n{events}", render::object(&message))
 }
 
 fn body(send: Send) -> Result<Value, Failure> {
@@ -162,6 +172,18 @@ mod tests {
         assert_eq!(seconds("5m"), Ok(300));
         assert_eq!(seconds("45"), Ok(45));
         assert!(seconds("0").is_err() && seconds("soon").is_err() && seconds("-5m").is_err());
+    }
+
+    #[test]
+    fn a_message_is_shown_with_its_life() {
+        let event =
+            json!({"actor": "caller", "at": "2026-11-24T14:00:00.000Z", "cause": null, "state": "queued"});
+        let text = whole(&json!({"id": "x", "attempts": [], "events": [event]}));
+        let last: Vec<_> = text.lines().rev().take(3).collect();
+        assert_eq!(last[2], "events");
+        assert_eq!(last[1].split_whitespace().collect::<Vec<_>>(), ["AT", "STATE", "BY", "CAUSE"]);
+        let words: Vec<_> = last[0].split_whitespace().collect();
+        assert_eq!(words, ["2026-11-24T14:00:00.000Z", "queued", "caller"]);
     }
 
     #[test]

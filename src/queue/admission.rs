@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::number::{Number, NumberError};
 use crate::pdu::segment::{self, Plan, Policy, SegmentError};
-use crate::queue::message::{Lane, MessageId, NewMessage};
+use crate::queue::message::{Idempotency, Lane, MessageId, NewMessage};
 use crate::secret::Secret;
 use crate::units::UnixMs;
 
@@ -135,7 +135,6 @@ pub fn admit(
     Ok(NewMessage {
         id,
         lane: submission.lane,
-        to,
         body: plan.rewritten().cloned().unwrap_or_else(|| Secret::from(submission.text)),
         flash: submission.flash,
         report: submission.report,
@@ -144,9 +143,25 @@ pub fn admit(
         created: now,
         deadline: now.plus(lifetime),
         caller: submission.caller.to_owned(),
-        idempotency: submission.idempotency.map(str::to_owned),
+        idempotency: submission
+            .idempotency
+            .map(|key| Idempotency { key: key.to_owned(), asked: asked(submission, &to) }),
+        to,
         callback: None,
     })
+}
+
+/// What is asked, to be compared with what is asked again: the number as we read it, all else as it came, since defaults and
+/// substitutes may be other ones by then.
+fn asked(submission: &Submission<'_>, to: &Number) -> Secret {
+    let lifetime = submission.lifetime.map_or(u128::MAX, |lifetime| lifetime.as_millis());
+    let mut octets = vec![submission.lane as u8, u8::from(submission.flash), u8::from(submission.report)];
+    octets.extend_from_slice(&lifetime.to_be_bytes());
+    octets.extend_from_slice(to.as_str().as_bytes());
+    // No number has it in it.
+    octets.push(0);
+    octets.extend_from_slice(submission.text.as_bytes());
+    Secret::new(octets)
 }
 
 fn planned(text: &str, rules: &Rules) -> Result<Plan, Refusal> {
@@ -187,6 +202,32 @@ mod tests {
         let admitted = admit_it(&ask("+491701234567", "hello"), &Rules::default()).unwrap();
         assert_eq!(admitted.segments, 1);
         assert_eq!(admitted.deadline, NOW.plus(Duration::from_secs(86_400)));
+    }
+
+    #[test]
+    fn what_is_asked_is_all_that_was_asked() {
+        let asked = |submission: Submission<'_>| {
+            let submission = Submission { idempotency: Some("key"), ..submission };
+            let later = Rules { lifetimes: [Duration::from_secs(9); 3], ..Rules::default() };
+            let [now, later] = [Rules::default(), later]
+                .map(|rules| admit_it(&submission, &rules).unwrap().idempotency.unwrap().asked);
+            assert_eq!(now, later, "the defaults are not part of it");
+            now
+        };
+        let base = ask("+491701234567", "hello");
+        let spelt = Submission { to: "0049 170 1234567", ..base.clone() };
+        assert_eq!(asked(base.clone()), asked(spelt), "one number");
+        let other = [
+            Submission { to: "+491701234568", ..base.clone() },
+            Submission { text: "hello!", ..base.clone() },
+            Submission { lane: Lane::Alert, ..base.clone() },
+            Submission { lifetime: Some(Duration::from_secs(86_400)), ..base.clone() },
+            Submission { flash: true, ..base.clone() },
+            Submission { report: false, ..base.clone() },
+        ];
+        for other in other {
+            assert_ne!(asked(base.clone()), asked(other.clone()), "{other:?}");
+        }
     }
 
     #[test]

@@ -58,9 +58,18 @@ pub struct NewMessage {
     /// Who asked.
     pub caller: String,
     /// The caller's key against double submission, if it gave one.
-    pub idempotency: Option<String>,
+    pub idempotency: Option<Idempotency>,
     /// Who wants to hear what becomes of it, beside the hooks of the configuration.
     pub callback: Option<Callback>,
+}
+
+/// A caller's key against double submission, with what it was given for.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    /// The key.
+    pub key: String,
+    /// All that was asked, in a form of its own: what differs in it is another message, to which the key does not belong.
+    pub asked: Secret,
 }
 
 /// Identity of a message: a UUID v7, so that ids sort by the time of acceptance in every store.

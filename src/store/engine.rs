@@ -339,9 +339,11 @@ impl Drop for Waiting<'_> {
 impl Operations for Store {
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
         let mut accepted = Vec::with_capacity(messages.len());
+        let keyed = messages.iter().any(|message| message.idempotency.is_some());
+        let most = if keyed { messages.len() } else { CHUNK };
         let mut rest = messages.into_iter();
         loop {
-            let chunk: Vec<_> = rest.by_ref().take(CHUNK).collect();
+            let chunk: Vec<_> = rest.by_ref().take(most).collect();
             let rows = chunk.len();
             if rows == 0 {
                 return Ok(accepted);

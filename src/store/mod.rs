@@ -53,6 +53,12 @@ pub enum StoreError {
     /// A sealed value cannot be opened.
     #[error("a sealed value cannot be opened: {0}")]
     Sealed(String),
+    /// The idempotency keys of the messages at these places were given for other messages before.
+    #[error(
+        "the idempotency key of {} was given for another one before; a key belongs to one message, make a new one",
+        if .0.len() == 1 { "the message".to_owned() } else { format!("{} messages", .0.len()) }
+    )]
+    Conflict(Vec<usize>),
     /// The daemon is stopping.
     #[error("the store is closed")]
     Closed,
@@ -63,7 +69,8 @@ pub enum StoreError {
 
 /// The operations. `now` is always the caller's; every future returns after the commit.
 pub trait Operations {
-    /// Accepts messages, all or none for each chunk; duplicates by idempotency key name the first.
+    /// Accepts messages, all or none for each chunk; duplicates by idempotency key name the first. With keys among them they are one
+    /// chunk: a key that was given for something else before is a `Conflict`, for all of them.
     fn accept(
         &self,
         messages: Vec<NewMessage>,

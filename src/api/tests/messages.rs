@@ -73,6 +73,66 @@ async fn the_same_key_twice_sends_once() {
 }
 
 #[tokio::test]
+async fn a_key_with_another_body_is_a_conflict() {
+    let house = House::new(Role::Admin);
+    let ask = json!({"to": PHONE, "text": "x", "lifetime": "5m", "idempotency_key": "one"});
+    assert_eq!(house.post("/v1/messages", &ask).await.status, 202);
+    for (name, value) in [
+        ("to", json!("+491701234568")),
+        ("text", json!("y")),
+        ("lane", json!("alert")),
+        ("lifetime", json!("6m")),
+        ("flash", json!(true)),
+        ("report", json!(false)),
+    ] {
+        let mut other = ask.clone();
+        other[name] = value;
+        let answer = house.post("/v1/messages", &other).await;
+        assert_eq!(
+            (answer.status, &answer.json()["code"]),
+            (409, &json!("idempotency-conflict")),
+            "{answer:?}"
+        );
+        assert_eq!(answer.json().get("errors"), None);
+    }
+    let fresh = json!({"to": PHONE, "text": "z", "idempotency_key": "two"});
+    let batch = json!([fresh, {"to": PHONE, "text": "y", "idempotency_key": "one"}, ask]);
+    let answer = house.post("/v1/messages", &batch).await;
+    let errors = answer.json()["errors"].clone();
+    assert_eq!((answer.status, &answer.json()["code"]), (409, &json!("idempotency-conflict")), "{answer:?}");
+    assert_eq!((errors.as_array().unwrap().len(), &errors[0]["index"]), (1, &json!(1)));
+    assert_eq!(errors[0]["code"], json!("idempotency-conflict"));
+    assert_eq!(house.get("/v1/messages").await.json()["messages"].as_array().unwrap().len(), 1);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_message_tells_its_life() {
+    let house = House::new(Role::Send);
+    let id = house.post("/v1/messages", &json!({"to": PHONE, "text": "hello"})).await.json()["id"].clone();
+    let path = format!("/v1/messages/{}", id.as_str().unwrap());
+    let shown = house.get(&path).await.json();
+    assert_eq!(shown["pending"], json!({"on": "dispatcher", "until": shown["deadline"]}));
+    house.request("DELETE", &path, &[], b"").await;
+    let answer = house.get(&format!("{path}/events")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let told = answer.json();
+    assert_eq!(told["id"], id);
+    let [first, last] = &told["events"].as_array().unwrap()[..] else { panic!("{told}") };
+    assert_eq!(*first, json!({"at": shown["created"], "state": "queued", "actor": "caller", "cause": null}));
+    assert_eq!((&last["state"], &last["actor"]), (&json!("withdrawn"), &json!("caller")));
+    let shown = house.get(&path).await.json();
+    assert_eq!((&shown["events"], shown.get("pending")), (&told["events"], None), "it rests");
+    assert_eq!(house.get("/v1/messages").await.json()["messages"][0].get("events"), None);
+    let mut others = house.store.messages(Filter { most: 1, ..Filter::default() }).await.unwrap();
+    assert!(others.remove(0).life.is_empty());
+    for unknown in ["nonsense", "00000000-0000-7000-8000-000000000000"] {
+        assert_eq!(house.get(&format!("/v1/messages/{unknown}/events")).await.status, 404);
+    }
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_dry_run_tells_what_would_become_of_a_message_and_stores_nothing() {
     let house = House::new(Role::Send);
     let ask = json!({"to": "0049 170 1234567", "text": "say “hi”", "lane": "alert", "dry_run": true,

@@ -1,22 +1,21 @@
 //! Messages and challenges coming in: rows are checked and written within one savepoint, all or none.
 
-use rusqlite::OptionalExtension;
 use rusqlite::params;
 
 use super::life::change;
-use super::{Tx, id_of, is_duplicate, outbox};
+use super::{Tx, corrupt, id_of, is_duplicate, outbox};
 use crate::clock;
 use crate::queue::life::{Actor, Move};
-use crate::queue::message::{MessageId, NewMessage, State};
+use crate::queue::message::{Idempotency, MessageId, NewMessage, State};
 use crate::store::seal::Place;
 use crate::store::{Accepted, StoreError, Trigger, Triggered};
 
 const INSERT: &str =
     "INSERT INTO message (id, state, due, changed, created, life, lane, deadline, segments, concat_ref,
-    flash, report, caller, idempotency, recipient, body, coding)
-    VALUES (?1, ?2, ?3, ?3, ?3, ?4, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) RETURNING id";
+    flash, report, caller, idempotency, recipient, body, coding, asked)
+    VALUES (?1, ?2, ?3, ?3, ?3, ?4, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) RETURNING id";
 
-const BEFORE: &str = "SELECT id FROM message WHERE idempotency = ?1";
+const BEFORE: &str = "SELECT id, asked FROM message WHERE idempotency = ?1";
 
 const STANDS: &str = "SELECT 1 FROM token WHERE serial = ?1 AND counter = ?2 - 1 AND active = 1";
 
@@ -25,21 +24,37 @@ const ADVANCE: &str = "UPDATE token SET counter = ?2 WHERE serial = ?1 AND count
 const CHALLENGE: &str = "INSERT INTO challenge (txn, serial, counter, created, expires, message, answered)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-/// What idempotency keys are compared for.
+/// What idempotency keys are compared for, and what came with them.
 const PURPOSE: &str = "idempotency";
+const ASKED: &str = "idempotency asked";
 
-/// Writes the messages; one whose idempotency key is known names the first.
+/// What is known of an idempotency key.
+enum Known {
+    /// Nothing.
+    New,
+    /// It named this message.
+    Same(MessageId),
+    /// It named another one.
+    Other,
+}
+
+/// Writes the messages; one whose idempotency key is known names the first. Should a key name something else, the error undoes all.
 pub(in crate::store) fn accept(
     tx: &mut Tx<'_>,
     messages: &[NewMessage],
 ) -> Result<Vec<Accepted>, StoreError> {
-    messages
-        .iter()
-        .map(|message| match before(tx, message)? {
-            Some(id) => Ok(Accepted::Before(id)),
-            None => insert(tx, message).map(|()| Accepted::New(message.id)),
-        })
-        .collect()
+    let (mut accepted, mut conflicts) = (Vec::with_capacity(messages.len()), Vec::new());
+    for (place, message) in messages.iter().enumerate() {
+        match known(tx, message)? {
+            Known::Same(id) => accepted.push(Accepted::Before(id)),
+            Known::Other => conflicts.push(place),
+            Known::New => {
+                insert(tx, message)?;
+                accepted.push(Accepted::New(message.id));
+            }
+        }
+    }
+    if conflicts.is_empty() { Ok(accepted) } else { Err(StoreError::Conflict(conflicts)) }
 }
 
 /// Advances the counters and opens the challenges with their messages. A conflict must leave nothing, so it is looked for first.
@@ -73,24 +88,27 @@ pub(in crate::store) fn trigger(tx: &mut Tx<'_>, triggers: &[Trigger]) -> Result
     Ok(Triggered::Opened)
 }
 
-fn before(tx: &Tx<'_>, message: &NewMessage) -> Result<Option<MessageId>, StoreError> {
-    let Some(key) = &message.idempotency else { return Ok(None) };
+fn known(tx: &Tx<'_>, message: &NewMessage) -> Result<Known, StoreError> {
+    let Some(Idempotency { key, asked }) = &message.idempotency else { return Ok(Known::New) };
     let mut find = tx.conn.prepare_cached(BEFORE)?;
     for mac in tx.keys.macs(PURPOSE, &[message.caller.as_bytes(), key.as_bytes()]) {
-        if let Some(id) = find.query_row([mac], |row| Ok(id_of(row, 0))).optional()? {
-            return id.map(Some);
-        }
+        let mut rows = find.query([mac])?;
+        let Some(row) = rows.next()? else { continue };
+        // Rows of earlier releases do not know what was asked.
+        let before = row.get_ref(1)?.as_blob_or_null().map_err(|_| corrupt("fingerprint"))?;
+        let same =
+            before.is_none_or(|before| tx.keys.macs(ASKED, &[asked.expose()]).any(|mac| mac == before));
+        return if same { id_of(row, 0).map(Known::Same) } else { Ok(Known::Other) };
     }
-    Ok(None)
+    Ok(Known::New)
 }
 
 fn insert(tx: &mut Tx<'_>, message: &NewMessage) -> Result<(), StoreError> {
     let id = message.id.as_bytes();
     let body = tx.keys.seal(Place { table: "message", column: "body", row: id }, &message.body)?;
-    let mac = message
-        .idempotency
-        .as_ref()
-        .map(|key| tx.keys.mac(PURPOSE, &[message.caller.as_bytes(), key.as_bytes()]));
+    let keyed = message.idempotency.as_ref();
+    let mac = keyed.map(|keyed| tx.keys.mac(PURPOSE, &[message.caller.as_bytes(), keyed.key.as_bytes()]));
+    let asked = keyed.map(|keyed| tx.keys.mac(ASKED, &[keyed.asked.expose()]));
     let [concat_ref] = clock::entropy::<1>()?;
     let accepted = Move { state: State::Queued, actor: Actor::Caller, at: message.created, cause: None };
     let row = params![
@@ -105,6 +123,7 @@ fn insert(tx: &mut Tx<'_>, message: &NewMessage) -> Result<(), StoreError> {
         message.to.as_str(),
         body,
         message.coding.code(),
+        asked,
     ];
     change(tx, INSERT, message.id, &accepted, row, |_| ())?;
     if let Some(callback) = &message.callback {
