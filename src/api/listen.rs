@@ -216,6 +216,15 @@ impl Guarded {
         }
     }
 
+    /// An answer that has no end keeps its connection while it is read.
+    fn written(&mut self) {
+        self.enter(false);
+        let renewed = Instant::now() + IDLE_LIMIT;
+        if renewed.duration_since(self.patience.deadline()) > IDLE_LIMIT / 5 {
+            self.patience.as_mut().reset(renewed);
+        }
+    }
+
     fn out_of_patience(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         self.patience.as_mut().poll(cx).map(|()| io::ErrorKind::TimedOut.into())
     }
@@ -246,7 +255,7 @@ impl AsyncWrite for Guarded {
         }
         let written = Pin::new(&mut self.stream).poll_write(cx, octets);
         if written.is_ready() {
-            self.enter(false);
+            self.written();
         }
         written
     }
@@ -269,7 +278,7 @@ impl AsyncWrite for Guarded {
         }
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, octets);
         if written.is_ready() {
-            self.enter(false);
+            self.written();
         }
         written
     }

@@ -18,6 +18,7 @@ mod client;
 mod config;
 mod dump;
 mod encode;
+mod events;
 mod exchange;
 mod failure;
 mod fleet;
@@ -87,6 +88,8 @@ enum Command {
     Modem(modems::Modem),
     /// What needs a person: conditions of modems and ports, with their remedies
     Alarms(alarms::Options),
+    /// Follow what happens: messages, alarms, texts from phones; a line for each
+    Events,
     /// One line for Nagios, Icinga and their kin; exits with 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
     Check(check::Options),
     /// The configuration file
@@ -147,6 +150,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Inbox(inbox) => inbox::run(&client()?, output, inbox),
         Command::Token(token) => tokens::run(&client()?, output, token),
         Command::Modem(modem) => modems::run(&client()?, output, modem),
+        Command::Events => events::run(&client()?, output),
         Command::Alarms(options) => alarms::run(&client()?, output, options),
         Command::Check(options) => {
             let client = client().map(|client| client.within(options.limit()));

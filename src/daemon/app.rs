@@ -193,6 +193,7 @@ impl App {
                 Box::pin(async move { sims.confirm_sim(&modem).await })
             }),
             channels,
+            stopping: stops.api.clone(),
             realm: REALM.to_owned(),
             max_body: config.api.max_body,
         };

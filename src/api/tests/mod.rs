@@ -113,6 +113,7 @@ impl House {
                 Box::pin(async move { if known { Ok(()) } else { Err(CommandError::NoCard(name)) } })
             }),
             channels: channels.subscribe(),
+            stopping: CancellationToken::new(),
             realm: "realm1".to_owned(),
             max_body: 65_536,
         };
