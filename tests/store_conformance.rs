@@ -28,11 +28,14 @@ mod budgets;
 mod from_phones;
 #[path = "store_conformance/life.rs"]
 mod life;
+#[path = "store_conformance/outbox.rs"]
+mod outbox;
 
 use alarms::*;
 use budgets::*;
 use from_phones::*;
 use life::*;
+use outbox::*;
 
 /// Long enough for any commit of a busy machine; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -689,6 +692,8 @@ mod sqlite {
         a_text_that_stays_incomplete_is_given_out_with_its_gaps
         what_waits_is_bounded
         received_texts_are_purged
+        a_story_is_taken_once_until_it_is_due_again
+        a_kannel_client_hears_what_its_mask_asks_for
         an_alarm_stands_once_and_is_told_again
         a_cleared_alarm_is_over_and_soon_after_the_same_again
         cleared_alarms_are_purged_and_open_ones_kept

@@ -125,6 +125,8 @@ async fn exposed(api: &Api) -> Result<String, StoreError> {
         let standings = standings(&api.parts.budgets.of(channel), &record.spent, now);
         standings.map(move |one| (channel.to_string(), modems::word(one.window), one.left()))
     }));
+    metrics.outbox(&api.parts.store.outbox().await?, clock::wall());
+    metrics::put(&metrics.hook_refused, api.parts.store.feed().refused());
     metrics.waited(waited);
     let (ready, all) = channels(api);
     metrics.channels(ready, all);

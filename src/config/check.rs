@@ -6,6 +6,7 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::finding::{Fault, Finding, Findings};
+use super::hooks;
 use super::login_text;
 use super::raw::{self, Limits, Notes, Section, whole};
 use super::{
@@ -20,7 +21,7 @@ use crate::route::budget;
 use crate::secret::Secret;
 use crate::units::{Dbm, Iccid};
 
-const SECOND: (Duration, &str) = (Duration::from_secs(1), "1s");
+pub(super) const SECOND: (Duration, &str) = (Duration::from_secs(1), "1s");
 const HOUR: (Duration, &str) = (Duration::from_secs(3_600), "1h");
 /// No message may wait longer; its validity period would no longer be honoured by most networks.
 const WEEK: (Duration, &str) = (Duration::from_secs(7 * 86_400), "7d");
@@ -61,6 +62,8 @@ pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
         api: api(root.section("api")),
         callers: callers(root.sections("caller")),
         log: log(root.section("log")),
+        kannel: hooks::kannel(root.section("kannel")),
+        hooks: hooks::hooks(root.sections("hook")),
         sims: sims(root.sections("sim"), modem.budget),
         modem,
         admission: admission(root.section("admission")),

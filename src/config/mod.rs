@@ -28,12 +28,14 @@ use crate::units::{Dbm, Iccid};
 mod check;
 pub mod diff;
 pub mod finding;
+mod hooks;
 mod login_text;
 mod notes;
 mod raw;
 
 pub use diff::{Change, diff};
 pub use finding::{Fault, Finding, Findings};
+pub use hooks::{Hook, HookWay, Kannel};
 pub use raw::friendly as duration;
 
 /// Where the packages put the file.
@@ -64,6 +66,10 @@ pub struct Config {
     pub sms: Policy,
     /// `[validate]`
     pub validate: Validate,
+    /// `[kannel]`
+    pub kannel: Kannel,
+    /// `[[hook]]`, in the order of the file.
+    pub hooks: Vec<Hook>,
     /// What is legal but unwise, for the log; no part of [`diff`](diff()).
     pub warnings: Findings,
 }

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::daemon::vitals::Vitals;
 use crate::daemon::watchdog::Proof;
 use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, notify, settings};
+use crate::dispatch::hooks::{self, Hooks};
 use crate::dispatch::ledger::Ledger;
 use crate::dispatch::{Dispatcher, Pulse, Tally, inbox};
 use crate::modem::profile::Library;
@@ -41,6 +42,8 @@ const REALM: &str = "defrealm";
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Requests in flight get this long to finish.
 const API_LIMIT: Duration = Duration::from_secs(5);
+/// Stories that are under way to hooks get this long to arrive.
+const HOOKS_LIMIT: Duration = Duration::from_secs(5);
 /// Beyond the drivers' own limit, for what they said last to be stored.
 const DISPATCH_GRACE: Duration = Duration::from_secs(5);
 
@@ -69,6 +72,14 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A hook's program that may not be run.
+    #[error("hook.exec {program}: {why}")]
+    HookProgram {
+        /// Which.
+        program: PathBuf,
+        /// Why, and what helps.
+        why: String,
+    },
     /// A caller or group that the system does not know.
     #[error(transparent)]
     Caller(#[from] CallerError),
@@ -82,7 +93,11 @@ impl StartError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Key(_) | Self::Template(_) | Self::SecretFile { .. } | Self::Caller(_) => EX_CONFIG,
+            Self::Key(_)
+            | Self::Template(_)
+            | Self::SecretFile { .. }
+            | Self::HookProgram { .. }
+            | Self::Caller(_) => EX_CONFIG,
             // Another release or another key is wanted: trying again would change nothing.
             Self::Open(OpenError::Newer { .. } | OpenError::UnknownKey { .. }) => EX_CONFIG,
             Self::Open(_) => EX_CANTCREAT,
@@ -107,6 +122,7 @@ pub struct App {
     weak_signal: Dbm,
     vitals: Vitals,
     notes: watch::Sender<Arc<Library>>,
+    hooks: Arc<Hooks>,
 }
 
 /// One token a stage, in the order of the end.
@@ -115,6 +131,7 @@ struct Stops {
     api: CancellationToken,
     dispatch: CancellationToken,
     modems: CancellationToken,
+    hooks: CancellationToken,
 }
 
 /// Every part, running.
@@ -124,6 +141,7 @@ pub struct Running {
     live: Arc<Live>,
     keep: watch::Sender<Duration>,
     notes: watch::Sender<Arc<Library>>,
+    hooks: watch::Sender<Arc<Hooks>>,
     pulse: Pulse,
     server: JoinHandle<()>,
     dispatcher: JoinHandle<()>,
@@ -132,6 +150,7 @@ pub struct Running {
     inbox: JoinHandle<()>,
     alarms: JoinHandle<()>,
     janitor: JoinHandle<()>,
+    carrier: JoinHandle<()>,
 }
 
 impl App {
@@ -146,6 +165,9 @@ impl App {
         let mut open = engine::Settings::new(&config.store.path, key);
         open.commit_pause = bench_commit_pause();
         let store = Store::open(open)?;
+        let hooks = Arc::new(settings::hooks(config)?);
+        // Before anything happens that they want to hear of.
+        store.subscribe(hooks.subscriptions());
         let recovered = store.recover(clock::wall()).await?;
         if recovered != Recovered::default() {
             tracing::warn!(?recovered, "recovered after an unclean end");
@@ -217,6 +239,7 @@ impl App {
             vitals,
             weak_signal: config.modem.weak_signal,
             notes,
+            hooks,
         })
     }
 
@@ -238,7 +261,10 @@ impl App {
             weak_signal,
             vitals,
             notes,
+            hooks,
         } = self;
+        let (hooks, told) = watch::channel(hooks);
+        let carrier = hooks::run(store.clone(), told, Arc::clone(&metrics), stops.hooks.clone());
         let (keep, kept) = watch::channel(keep);
         let tally = dispatcher.tally();
         let pulse = dispatcher.pulse();
@@ -260,11 +286,13 @@ impl App {
                 tokio::join!(looking, keeping);
             }),
             janitor: tokio::spawn(janitor(store.clone(), kept, stops.dispatch.clone())),
+            carrier: tokio::spawn(carrier),
             store,
             stops,
             live,
             keep,
             notes,
+            hooks,
             pulse,
         }
     }
@@ -282,7 +310,10 @@ impl Running {
     /// # Errors
     /// What is wrong.
     pub fn reconfigure(&self, config: &Config) -> Result<(), StartError> {
+        let hooks = Arc::new(settings::hooks(config)?);
         self.live.replace(in_force(config, &self.store)?);
+        self.store.subscribe(hooks.subscriptions());
+        self.hooks.send_replace(hooks);
         self.keep.send_replace(config.store.keep);
         self.notes.send_replace(Arc::clone(&config.modem.library));
         Ok(())
@@ -298,6 +329,7 @@ impl Running {
             _ = &mut self.inbox => "inbox",
             _ = &mut self.alarms => "alarms",
             _ = &mut self.janitor => "janitor",
+            _ = &mut self.carrier => "hooks",
         }
     }
 
@@ -321,6 +353,9 @@ impl Running {
         }
         within("intake", API_LIMIT, self.intake).await;
         within("inbox", API_LIMIT, self.inbox).await;
+        // What is not carried by then is carried after the next start.
+        self.stops.hooks.cancel();
+        within("hooks", HOOKS_LIMIT, self.carrier).await;
         self.store.close().await;
     }
 }
@@ -353,7 +388,8 @@ async fn janitor(store: Store, keep: watch::Receiver<Duration>, stop: Cancellati
 fn in_force(config: &Config, store: &Store) -> Result<InForce, StartError> {
     let rules = Arc::new(settings::rules(config));
     let validate = Validate::new(store.clone(), settings::validate(config)?, Arc::clone(&rules));
-    Ok(InForce { callers: settings::callers(config)?, rules, validate })
+    let dlr_allow = config.kannel.dlr_allow.clone();
+    Ok(InForce { callers: settings::callers(config)?, rules, dlr_allow, validate })
 }
 
 /// Copies totals that others count into the metrics, when somebody looks.

@@ -11,6 +11,7 @@ use crate::api::caller::{CallerError, Callers, Login, Role, Rule, User, gid_of};
 use crate::api::listen;
 use crate::config::{self, Config};
 use crate::daemon::app::StartError;
+use crate::dispatch::hooks::{self, Hook, Hooks, Way};
 use crate::modem::profile::Library;
 use crate::modem::supervisor::{FleetSettings, Hold, PinMemory, PortSettings};
 use crate::provider::ChannelId;
@@ -160,6 +161,26 @@ fn rule(caller: &config::Caller) -> Result<Rule, StartError> {
         lane: caller.lane,
         kannel: kannel.transpose()?,
     })
+}
+
+/// The hooks, with their secrets; a program that may not be run is told now and not at three in the morning.
+pub(super) fn hooks(config: &Config) -> Result<Hooks, StartError> {
+    let hooks = config.hooks.iter().map(|hook| {
+        let way = match &hook.way {
+            config::HookWay::Web { url, secret_file: file } => {
+                Way::Web(url.clone(), secret_file("hook.secret-file", file)?)
+            }
+            config::HookWay::Exec(program) => {
+                let refused = |why| StartError::HookProgram { program: program.clone(), why };
+                hooks::vet(program).map_err(refused)?;
+                Way::Exec(program.clone())
+            }
+        };
+        let config::Hook { name, events, numbers, limit, .. } = hook.clone();
+        Ok(Hook { name, way, events, numbers, limit })
+    });
+    let hooks = hooks.collect::<Result<_, StartError>>()?;
+    Ok(Hooks { hooks, kannel: config.kannel.dlr_allow.clone() })
 }
 
 /// A secret that has a file of its own, without the line end; `key` names it in the configuration.

@@ -23,6 +23,7 @@ use crate::store::engine::Store;
 use crate::store::{AttemptState, Begin, Begun, End, Leased, Operations, StoreError, Turn, Want};
 use crate::units::UnixMs;
 
+pub mod hooks;
 pub mod inbox;
 pub mod ledger;
 mod way;

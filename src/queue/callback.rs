@@ -130,7 +130,7 @@ fn encode(out: &mut String, text: &str) {
     for octet in text.bytes() {
         match octet {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                out.push(char::from(octet))
+                out.push(char::from(octet));
             }
             _ => {
                 let _ = write!(out, "%{octet:02X}");
@@ -146,7 +146,7 @@ pub fn beginning(text: &str) -> Option<String> {
     let authority = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme))?;
     let (host, path) = authority.split_once('/').map_or((authority, None), |(host, path)| (host, Some(path)));
     let fits = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b':' | b'[' | b']');
-    if host.is_empty() || !host.bytes().all(fits) || !path.is_none_or(|path| stays_below(path)) {
+    if host.is_empty() || !host.bytes().all(fits) || !path.is_none_or(stays_below) {
         return None;
     }
     Some(if path.is_none() { format!("{text}/") } else { text.to_owned() })

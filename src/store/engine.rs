@@ -23,8 +23,8 @@ use super::sqlite::{
 use super::{
     ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, Carried, ChallengeRecord, Count,
     DEAD_PARCELS_KEPT, Filter, Held, InboxId, InboxRecord, Incoming, Leased, MessageRecord, Operations,
-    OutboxCount, ParcelId, Parcels, Raised, Recovered, Report, SpentRecord, StoreError, TokenRecord, Trigger,
-    Triggered, Turn, Want, Withdrawn,
+    OutboxCount, ParcelId, Parcels, Raised, Recovered, Report, SpentRecord, StoreError, Subscription,
+    TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
 };
 use crate::alarm::Alarm;
 use crate::number::Number;
@@ -493,8 +493,21 @@ impl Operations for Store {
         self.shared.readers.ask(move |view| view.alarms(which)).await
     }
 
-    async fn parcels(&self, now: UnixMs, until: UnixMs, most: usize) -> Result<Parcels, StoreError> {
-        self.write(most, move |tx| outbox::take(tx, now, until, most)).await
+    fn subscribe(&self, hooks: Vec<Subscription>) {
+        self.shared.feed.subscribe(hooks);
+    }
+
+    async fn parcels(
+        &self,
+        now: UnixMs,
+        until: UnixMs,
+        rooms: Vec<(String, usize)>,
+    ) -> Result<Parcels, StoreError> {
+        self.write(rooms.len(), move |tx| outbox::take(tx, now, until, &rooms)).await
+    }
+
+    async fn keep_hooks(&self, known: Vec<String>, now: UnixMs) -> Result<(), StoreError> {
+        self.write(1, move |tx| outbox::keep_hooks(tx, &known, now)).await
     }
 
     async fn carried(&self, ends: Vec<(ParcelId, Carried)>, now: UnixMs) -> Result<(), StoreError> {

@@ -75,7 +75,7 @@ impl Default for Feed {
 
 impl Feed {
     /// From now on these hooks hear of what they want.
-    pub fn subscribe(&self, hooks: Vec<Subscription>) {
+    pub(super) fn subscribe(&self, hooks: Vec<Subscription>) {
         self.hooks.store(Arc::new(hooks));
     }
 

@@ -216,19 +216,29 @@ pub trait Operations {
     /// Alarms, open ones first, then the newest.
     fn alarms(&self, which: Alarms) -> impl Future<Output = Result<Vec<AlarmRecord>, StoreError>> + Send;
 
-    /// Takes out stories that are due for hooks, at most so many, to be carried until `until`: then they are due again. Stories are
-    /// put in by the operations that they tell of, in the same transaction, for whoever [`feed::Feed::subscribe`]d.
+    /// From now on stories are written down for these hooks, by the operations that they tell of and in the same transaction.
+    fn subscribe(&self, hooks: Vec<Subscription>);
+
+    /// Takes out stories that are due for these hooks, for each at most so many, to be carried until `until`: then they are due
+    /// again.
     fn parcels(
         &self,
         now: UnixMs,
         until: UnixMs,
-        most: usize,
+        rooms: Vec<(String, usize)>,
     ) -> impl Future<Output = Result<Parcels, StoreError>> + Send;
 
     /// Writes what became of them.
     fn carried(
         &self,
         ends: Vec<(ParcelId, Carried)>,
+        now: UnixMs,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Gives up stories for hooks that are not among `known`; the empty name stands for Kannel's clients.
+    fn keep_hooks(
+        &self,
+        known: Vec<String>,
         now: UnixMs,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 

@@ -13,6 +13,7 @@ mod channels;
 mod check;
 mod events;
 mod faults;
+mod hooks;
 mod hotplug;
 mod http;
 mod inbox;

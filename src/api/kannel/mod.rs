@@ -21,6 +21,7 @@ use super::problem::Problem;
 use super::{Api, BodyFault};
 use crate::clock;
 use crate::queue::admission::{self, Refusal, Submission};
+use crate::queue::callback::is_allowed;
 use crate::queue::message::{Lane, NewMessage};
 use crate::store::{Operations, StoreError};
 
@@ -97,7 +98,7 @@ async fn sent(api: &Api, peer: Caller, request: Request) -> Result<Response, Ref
     let caller = authorised(&live, peer, &fields)
         .ok_or_else(|| refused(StatusCode::FORBIDDEN, "Authorization failed for sendsms"))?;
     let ask = Ask::read(&fields)?;
-    if ask.callback.is_some() {
+    if ask.callback.as_ref().is_some_and(|callback| !is_allowed(&callback.url, &live.dlr_allow)) {
         return Err(refused(StatusCode::FORBIDDEN, "DLR-URL is not allowed, rejected"));
     }
     let messages = admitted(&live, &caller, &ask, key(&head.headers)?)?;
@@ -164,7 +165,8 @@ fn admitted(
             idempotency: key.as_deref(),
         };
         let message = admission::admit(&submission, &live.rules, now, new_id(now, place)?);
-        messages.push(message.map_err(|refusal| denied(to, &refusal))?);
+        let message = message.map_err(|refusal| denied(to, &refusal))?;
+        messages.push(NewMessage { callback: ask.callback.clone(), ..message });
     }
     Ok(messages)
 }

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use crate::api::params::decode;
+use crate::queue::callback::Callback;
 use crate::queue::message::Lane;
 use crate::secret::Secret;
 
@@ -94,20 +95,7 @@ pub(super) struct Ask {
     /// Message class 0.
     pub(super) flash: bool,
     /// Whether handset reports are asked for and of what, if the client names a place for them.
-    pub(super) callback: Option<Asked>,
-}
-
-/// What the client wants to hear of, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Asked {
-    /// `dlr-mask`, 1..=63.
-    pub(super) mask: u8,
-    /// `dlr-url` with its escapes.
-    pub(super) url: String,
-    /// `from`, for `%P`.
-    pub(super) from: String,
-    /// `account`, for `%o`.
-    pub(super) account: String,
+    pub(super) callback: Option<Callback>,
 }
 
 impl Ask {
@@ -151,7 +139,7 @@ impl Ask {
         };
         let from = fields.word(&["from"]).unwrap_or_default().to_owned();
         let callback = match (url, u8::try_from(mask)) {
-            (Some(url), Ok(mask)) if mask > 0 => Some(Asked { mask, url, from, account }),
+            (Some(url), Ok(mask)) if mask > 0 => Some(Callback { mask, url, from, account }),
             _ => None,
         };
         let text = text(fields, wide).ok_or_else(|| rejected("Charset or body misformed"))?;
@@ -259,7 +247,7 @@ mod tests {
         assert_eq!((asked.lane, asked.flash), (Some(Lane::Alert), true));
         assert_eq!(asked.lifetime, Some(Duration::from_secs(300)));
         let callback =
-            Asked { mask: 31, url: "http://h/d?t=%d".into(), from: "info".into(), account: "a".into() };
+            Callback { mask: 31, url: "http://h/d?t=%d".into(), from: "info".into(), account: "a".into() };
         assert_eq!(asked.callback, Some(callback));
         let fields = Fields::read(b"user=u&pass=p", b"").unwrap();
         assert_eq!(fields.login().unwrap(), ("u", &Secret::from("p")));

@@ -13,8 +13,9 @@ CREATE TABLE outbox (
     body  BLOB NOT NULL             -- sealed
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX outbox_due ON outbox (due) WHERE dead IS NULL;
+CREATE INDEX outbox_due ON outbox (hook, due) WHERE dead IS NULL;
 CREATE INDEX outbox_dead ON outbox (dead) WHERE dead IS NOT NULL;
+-- Counts by hook, for metrics, read nothing else.
 CREATE INDEX outbox_hook ON outbox (hook, dead, made);
 
 CREATE TABLE callback (

@@ -33,11 +33,12 @@ const LEFT: &str = "SELECT 1 FROM attempt WHERE message = ?1 AND state = 1";
 const PUT: &str = "INSERT INTO outbox (id, hook, made, due, body) VALUES (?1, ?2, ?3, ?3, ?4)";
 
 const DUE: &str = "SELECT id, hook, made, tries, body FROM outbox INDEXED BY outbox_due
-    WHERE dead IS NULL AND due <= ?1 ORDER BY due LIMIT ?2";
+    WHERE hook = ?1 AND dead IS NULL AND due <= ?2 ORDER BY due LIMIT ?3";
 
 const TAKE: &str = "UPDATE outbox SET taken = 1, tries = tries + 1, due = ?2 WHERE id = ?1";
 
-const NEXT: &str = "SELECT min(due) FROM outbox INDEXED BY outbox_due WHERE dead IS NULL";
+const NEXT: &str =
+    "SELECT min(due) FROM outbox INDEXED BY outbox_due WHERE hook = ?1 AND dead IS NULL AND due > ?2";
 
 const WAITING: &str =
     "SELECT count(*) FROM (SELECT 1 FROM outbox INDEXED BY outbox_due WHERE dead IS NULL LIMIT ?1)";
@@ -47,6 +48,9 @@ const DONE: &str = "DELETE FROM outbox WHERE id = ?1";
 const AGAIN: &str = "UPDATE outbox SET taken = 0, due = ?2, cause = ?3 WHERE id = ?1";
 
 const DEAD: &str = "UPDATE outbox SET taken = 0, dead = ?2, cause = ?3 WHERE id = ?1";
+
+const ORPHANS: &str = "UPDATE outbox SET taken = 0, dead = ?1, cause = 'no hook has this name any more'
+    WHERE dead IS NULL AND hook NOT IN (SELECT value FROM json_each(?2))";
 
 const RECOVER: &str = "UPDATE outbox SET taken = 0, due = ?1 WHERE taken = 1 AND dead IS NULL";
 
@@ -259,33 +263,45 @@ fn opened<T: serde::de::DeserializeOwned>(octets: &Secret) -> Result<T, StoreErr
     serde_json::from_slice(octets.expose()).map_err(|_| corrupt("story"))
 }
 
-/// Takes out what is due, to be carried until `until`; what cannot be opened is given up.
+/// Takes out what is due for hooks with room for more, to be carried until `until`; what cannot be opened is given up.
 pub(in crate::store) fn take(
     tx: &Tx<'_>,
     now: UnixMs,
     until: UnixMs,
-    most: usize,
+    rooms: &[(String, usize)],
 ) -> Result<Parcels, StoreError> {
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let found = {
-        let mut due = tx.conn.prepare_cached(DUE)?;
-        let rows = due.query_map(params![now.0, most], |row| Ok(parcel(tx, row)))?;
-        rows.map(|row| row?).collect::<Result<Vec<_>, StoreError>>()?
-    };
-    let mut taken = Vec::with_capacity(found.len());
-    for (id, parcel) in found {
-        match parcel {
-            Ok(parcel) => {
-                tx.conn.prepare_cached(TAKE)?.execute(params![id.0, until.0])?;
-                taken.push(parcel);
+    let mut parcels = Parcels::default();
+    for (hook, room) in rooms {
+        for (id, parcel) in due(tx, hook, now, *room)? {
+            match parcel {
+                Ok(parcel) => {
+                    tx.conn.prepare_cached(TAKE)?.execute(params![id.0, until.0])?;
+                    parcels.taken.push(parcel);
+                }
+                Err(error) => ended(tx, &id, &Carried::Dead(error.to_string()), now)?,
             }
-            Err(error) => ended(tx, &id, &Carried::Dead(error.to_string()), now)?,
         }
+        let next: Option<i64> =
+            tx.conn.prepare_cached(NEXT)?.query_row(params![hook, now.0], |row| row.get(0))?;
+        parcels.next = parcels.next.into_iter().chain(next.map(UnixMs)).min();
     }
-    let next: Option<i64> = tx.conn.prepare_cached(NEXT)?.query_row([], |row| row.get(0))?;
     let waiting: i64 = tx.conn.prepare_cached(WAITING)?.query_row([MOST], |row| row.get(0))?;
     tx.news.feed.set_full(waiting >= MOST);
-    Ok(Parcels { taken, next: next.map(UnixMs) })
+    Ok(parcels)
+}
+
+fn due(tx: &Tx<'_>, hook: &str, now: UnixMs, room: usize) -> Result<Vec<Opened>, StoreError> {
+    let mut due = tx.conn.prepare_cached(DUE)?;
+    let room = i64::try_from(room).unwrap_or(i64::MAX);
+    let rows = due.query_map(params![hook, now.0, room], |row| Ok(parcel(tx, row)))?;
+    rows.map(|row| row?).collect()
+}
+
+/// Gives up what is on its way to hooks that are not among `known` any more.
+pub(in crate::store) fn keep_hooks(tx: &Tx<'_>, known: &[String], now: UnixMs) -> Result<(), StoreError> {
+    let known = serde_json::to_string(known).unwrap_or_default();
+    tx.conn.prepare_cached(ORPHANS)?.execute(params![now.0, known])?;
+    Ok(())
 }
 
 type Opened = (ParcelId, Result<Parcel, StoreError>);
