@@ -13,6 +13,7 @@ use smsotpd::clock;
 use smsotpd::number::Number;
 use smsotpd::pdu::Coding;
 use smsotpd::provider::{ChannelId, Verdict};
+use smsotpd::queue::budget::Bill;
 use smsotpd::queue::life::LONGEST_CAUSE;
 use smsotpd::queue::message::{Idempotency, Lane, MessageId, NewMessage, State};
 use smsotpd::queue::rules::Next;
@@ -22,6 +23,8 @@ use smsotpd::units::{MessageRef, UnixMs};
 
 #[path = "store_conformance/alarms.rs"]
 mod alarms;
+#[path = "store_conformance/allowance.rs"]
+mod allowance;
 #[path = "store_conformance/budgets.rs"]
 mod budgets;
 #[path = "store_conformance/from_phones.rs"]
@@ -30,12 +33,16 @@ mod from_phones;
 mod life;
 #[path = "store_conformance/outbox.rs"]
 mod outbox;
+#[path = "store_conformance/segments.rs"]
+mod segments;
 
 use alarms::*;
+use allowance::*;
 use budgets::*;
 use from_phones::*;
 use life::*;
 use outbox::*;
+use segments::*;
 
 /// Long enough for any commit of a busy machine; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -57,6 +64,7 @@ fn message(lane: Lane, random: u8) -> NewMessage {
         caller: "portal".to_owned(),
         idempotency: None,
         callback: None,
+        bill: Bill::default(),
     }
 }
 
@@ -262,110 +270,6 @@ async fn withdrawal_and_begin_exclude_each_other(store: impl Operations) {
     counts_agree(&store).await;
 }
 
-async fn one_turn_ends_a_segment_and_begins_the_next(store: impl Operations) {
-    let l = one(&store, NewMessage { segments: 2, ..message(Lane::Bulk, 1) }).await;
-    assert_eq!(l.open, [1, 2]);
-    assert_eq!(begin(&store, &l, 1).await, Begun::Durable);
-    let begun =
-        Begin { id: l.id, epoch: l.epoch, seq: 2, channel: channel(1), whom: None, at: clock::wall() };
-    let first = ended(&l, 1, AttemptState::Submitted, Some(7), Next::Continue);
-    let turn = Turn { ended: vec![first], begun: vec![begun] };
-    assert_eq!(store.turn(turn).await.unwrap(), [Begun::Durable]);
-    // The second is refused: it comes back with only that one open, bound to the same SIM.
-    end(&store, ended(&l, 2, AttemptState::Refused, None, Next::Retry(clock::wall()))).await;
-    nothing_due(&store, Want { channels: vec![channel(2)], ..want(1) }).await;
-    let again = leased(&store, want(1)).await.remove(0);
-    assert_eq!((again.open, again.bound, again.concat_ref), (vec![2], Some(channel(1)), l.concat_ref));
-}
-
-async fn a_message_is_delivered_when_all_its_segments_are(store: impl Operations) {
-    let l = one(&store, NewMessage { segments: 2, ..message(Lane::Bulk, 1) }).await;
-    submit(&store, &l, 1, 255, Next::Continue).await;
-    // The first report overtakes the second segment.
-    assert_eq!(store.report(report(255, Verdict::Delivered)).await.unwrap(), Some(l.id));
-    assert_eq!(state(&store, l.id).await, State::Leased);
-    submit(&store, &l, 2, 0, Next::Rest(State::Submitted)).await;
-    assert_eq!(state(&store, l.id).await, State::Submitted);
-    assert_eq!(store.report(report(0, Verdict::Trying)).await.unwrap(), Some(l.id));
-    assert_eq!(state(&store, l.id).await, State::Submitted);
-    assert_eq!(store.report(report(0, Verdict::Delivered)).await.unwrap(), Some(l.id));
-    assert_eq!(state(&store, l.id).await, State::Delivered);
-    store.report(report(0, Verdict::Failed)).await.unwrap();
-    assert_eq!(state(&store, l.id).await, State::Delivered, "a final report is final");
-    assert_eq!(store.report(report(9, Verdict::Delivered)).await.unwrap(), None);
-    let stranger = Report { recipient: "+491709999999".to_owned(), ..report(0, Verdict::Failed) };
-    assert_eq!(store.report(stranger).await.unwrap(), None);
-    let attempts = store.message(l.id).await.unwrap().unwrap().attempts;
-    assert!(attempts.len() == 2 && attempts.iter().all(|a| a.report == Some(0)));
-    counts_agree(&store).await;
-}
-
-async fn a_message_keeps_its_reference_and_its_sim(store: impl Operations) {
-    let l = one(&store, NewMessage { segments: 3, ..message(Lane::Alert, 1) }).await;
-    submit(&store, &l, 1, 1, Next::Continue).await;
-    let mut open = vec![2, 3];
-    for seq in [2, 3] {
-        let before = if seq == 2 { l.clone() } else { leased(&store, want(1)).await.remove(0) };
-        assert_eq!(begin(&store, &before, seq).await, Begun::Durable);
-        end(&store, ended(&before, seq, AttemptState::Refused, None, Next::Retry(clock::wall()))).await;
-        nothing_due(&store, Want { channels: vec![channel(2), channel(3)], ..want(1) }).await;
-        let again = leased(&store, want(1)).await.remove(0);
-        assert_eq!(again.bound, Some(channel(1)), "though it refused");
-        assert_eq!((again.concat_ref, &again.open), (l.concat_ref, &open));
-        submit(
-            &store,
-            &again,
-            seq,
-            seq,
-            if seq == 2 { Next::Retry(clock::wall()) } else { Next::Rest(State::Submitted) },
-        )
-        .await;
-        open.retain(|other| *other != seq);
-    }
-    assert_eq!(state(&store, l.id).await, State::Submitted);
-    for (reference, after) in [(2, State::Submitted), (1, State::Submitted), (3, State::Delivered)] {
-        store.report(report(reference, Verdict::Delivered)).await.unwrap();
-        assert_eq!(state(&store, l.id).await, after);
-    }
-}
-
-async fn no_segment_in_doubt_goes_again_on_bulk(store: impl Operations) {
-    let l = one(&store, NewMessage { segments: 3, ..message(Lane::Bulk, 1) }).await;
-    begin(&store, &l, 1).await;
-    end(&store, ended(&l, 1, AttemptState::Uncertain, None, Next::Continue)).await;
-    begin(&store, &l, 2).await;
-    end(&store, ended(&l, 2, AttemptState::Refused, None, Next::Retry(clock::wall()))).await;
-    let again = leased(&store, want(1)).await.remove(0);
-    assert_eq!((&again.open, again.bound.clone(), again.uncertain), (&vec![2, 3], Some(channel(1)), 1));
-    submit(&store, &again, 2, 2, Next::Continue).await;
-    submit(&store, &again, 3, 3, Next::Rest(State::Uncertain)).await;
-    for reference in [2, 3] {
-        store.report(report(reference, Verdict::Delivered)).await.unwrap();
-        assert_eq!(state(&store, l.id).await, State::Uncertain, "one segment is still in doubt");
-    }
-    // Its report settles it and is the last.
-    store.report(report(1, Verdict::Delivered)).await.unwrap();
-    assert_eq!(state(&store, l.id).await, State::Delivered);
-}
-
-/// Whatever state the rules give it, a message is not delivered while a segment is in doubt.
-async fn a_segment_in_doubt_is_not_delivered_by_the_others(store: impl Operations) {
-    let l = one(&store, NewMessage { segments: 2, ..message(Lane::Login, 1) }).await;
-    begin(&store, &l, 1).await;
-    end(&store, ended(&l, 1, AttemptState::Uncertain, None, Next::Continue)).await;
-    submit(&store, &l, 2, 2, Next::Rest(State::Submitted)).await;
-    store.report(report(2, Verdict::Delivered)).await.unwrap();
-    assert_eq!(state(&store, l.id).await, State::Submitted);
-}
-
-async fn a_failed_segment_fails_the_message(store: impl Operations) {
-    let l = one(&store, NewMessage { segments: 2, ..message(Lane::Bulk, 1) }).await;
-    submit(&store, &l, 1, 1, Next::Continue).await;
-    store.report(report(1, Verdict::Failed)).await.unwrap();
-    submit(&store, &l, 2, 2, Next::Rest(State::Submitted)).await;
-    assert_eq!(state(&store, l.id).await, State::Failed);
-}
-
 async fn a_reused_reference_means_the_newest(store: impl Operations) {
     let old = one(&store, message(Lane::Bulk, 1)).await;
     submit(&store, &old, 1, 5, Next::Rest(State::Submitted)).await;
@@ -467,10 +371,8 @@ async fn a_key_for_something_else_is_a_conflict_and_stores_nothing(store: impl O
     batch[8] = with_key("new", "one", 10);
     batch[240] = with_key("new", "two", 242);
     batch[241] = with_key("k", "one", 243);
-    match store.accept(batch.clone()).await {
-        Err(StoreError::Conflict(places)) => assert_eq!(places, [7, 240]),
-        other => panic!("{other:?}"),
-    }
+    let refused = store.accept(batch.clone()).await;
+    assert!(matches!(&refused, Err(StoreError::Conflict(places)) if *places == [7, 240]), "{refused:?}");
     assert_eq!(all(&store).await.len(), 1, "nothing of it is stored");
     (batch[7], batch[240]) = (message(Lane::Bulk, 9), message(Lane::Bulk, 242));
     assert_eq!(store.accept(batch).await.unwrap()[241], Accepted::Before(first));
@@ -708,5 +610,12 @@ mod sqlite {
         endings_name_who_brought_them_about
         what_was_left_unfinished_is_told
         a_life_is_bounded_and_tells_its_end
+        what_is_over_budget_is_refused_and_not_counted
+        a_batch_is_counted_once_and_as_a_whole
+        a_repeat_is_neither_counted_nor_refused
+        shadow_lets_in_and_counts_on
+        a_trigger_over_budget_touches_no_token
+        codes_are_judged_when_their_life_is_over
+        budgets_of_earlier_days_are_forgotten
     }
 }

@@ -62,6 +62,8 @@ pub struct Caller {
     pub role: Role,
     /// The lane of what it sends without naming one, where an interface leaves it open.
     pub lane: Lane,
+    /// Known by the list, and so believed when it says for whom it asks.
+    pub listed: bool,
 }
 
 impl Caller {
@@ -106,14 +108,14 @@ impl Callers {
                     (uid, login.as_str().into())
                 }
             };
-            let caller = Caller { name, role: rule.role, lane: rule.lane };
+            let caller = Caller { name, role: rule.role, lane: rule.lane, listed: true };
             kannel.extend(rule.kannel.clone().map(|login| (login, caller.clone())));
             known.insert(uid, caller);
         }
         for uid in [0, own] {
             let name = login_of(&passwd, uid).unwrap_or_else(|| unnamed(uid));
             let lane = known.get(&uid).map_or(Lane::Bulk, |caller| caller.lane);
-            known.insert(uid, Caller { name, role: Role::Admin, lane });
+            known.insert(uid, Caller { name, role: Role::Admin, lane, listed: true });
         }
         Ok(Self { known, kannel })
     }
@@ -121,15 +123,22 @@ impl Callers {
     /// Whoever runs the tests, which may be root, has this role.
     #[cfg(test)]
     pub(super) fn only(role: Role) -> Self {
-        let caller = Caller { name: "tester".into(), role, lane: Lane::Bulk };
+        let caller = Caller { name: "tester".into(), role, lane: Lane::Bulk, listed: true };
         let known = HashMap::from([(rustix::process::getuid().as_raw(), caller)]);
         Self { known, kannel: Vec::new() }
+    }
+
+    /// Nobody is listed, not even whoever runs the tests.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Self { known: HashMap::new(), kannel: Vec::new() }
     }
 
     /// The caller with this uid.
     #[must_use]
     pub fn of(&self, uid: u32) -> Caller {
-        let stranger = || Caller { name: unnamed(uid), role: Role::Validate, lane: Lane::Bulk };
+        let stranger =
+            || Caller { name: unnamed(uid), role: Role::Validate, lane: Lane::Bulk, listed: false };
         self.known.get(&uid).cloned().unwrap_or_else(stranger)
     }
 
@@ -220,7 +229,7 @@ mod tests {
         assert_eq!(callers.of(4_000_000_001).role, Role::Send);
         let stranger = callers.of(4_000_000_003);
         assert_eq!((&*stranger.name, stranger.role), ("uid:4000000003", Role::Validate));
-        assert!(!stranger.may(Role::Send));
+        assert!(!stranger.may(Role::Send) && !stranger.listed);
     }
 
     #[test]

@@ -97,6 +97,8 @@ impl From<&StoreError> for Failure {
         tracing::error!(%error, "a request failed in the store");
         match error {
             StoreError::Busy(_) | StoreError::Unwritable(_) | StoreError::Closed => Self::unavailable(),
+            // What validation asks for is answered there; nothing else here is counted.
+            StoreError::OverBudget(_) => Self::unavailable(),
             StoreError::Exists(what) => Self::parameter(format!("{what} exists already.")),
             // A challenge's message has no key.
             StoreError::Engine(_) | StoreError::Sealed(_) | StoreError::Conflict(_) => Self::internal(),

@@ -17,6 +17,7 @@ use super::listen::Peer;
 use super::records::utc;
 use super::{Api, alarms, modems, problem, waiting};
 use crate::clock;
+use crate::queue::conversion;
 use crate::route::budget::{Windows, standings};
 use crate::store::{AlarmRecord, Alarms, Count, Operations, StoreError};
 use crate::telemetry::metrics;
@@ -128,6 +129,9 @@ async fn exposed(api: &Api) -> Result<String, StoreError> {
     metrics.outbox(&api.parts.store.outbox().await?, clock::wall());
     metrics::put(&metrics.hook_refused, api.parts.store.feed().refused());
     metrics.waited(waited);
+    metrics.over_budget(api.parts.store.over_budget().totals());
+    let now = clock::wall();
+    metrics.conversions(&api.parts.store.conversions(now.minus(conversion::WINDOW), now).await?);
     let (ready, all) = channels(api);
     metrics.channels(ready, all);
     let stats = api.parts.store.stats();

@@ -189,7 +189,7 @@ impl Listener for Gate {
     fn local_addr(&self) -> io::Result<Peer> {
         // A unix listener has no peer of its own; the path stands for it.
         let name = self.path.display().to_string().into();
-        Ok(Peer(Caller { name, role: Role::Validate, lane: Lane::Bulk }))
+        Ok(Peer(Caller { name, role: Role::Validate, lane: Lane::Bulk, listed: false }))
     }
 }
 

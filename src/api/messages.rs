@@ -21,6 +21,7 @@ use super::{Api, BATCH_FACTOR, params, waiting};
 use crate::clock;
 use crate::pdu::{self, Forecast};
 use crate::queue::admission::{self, Refusal, Rules, Submission};
+use crate::queue::budget::Behind;
 use crate::queue::message::{Lane, MessageId, NewMessage, State};
 use crate::store::{Accepted, Filter, MessageRecord, Operations, StoreError, Withdrawn};
 use crate::units::UnixMs;
@@ -227,6 +228,7 @@ fn admit(
         report: ask.report,
         caller: &caller.name,
         idempotency: ask.idempotency_key.as_deref(),
+        behind: Behind::default(),
     };
     admission::admit(&submission, rules, now, new_id(now, place)?)
         .map_err(|refusal: Refusal| Problem::from(&refusal))

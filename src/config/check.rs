@@ -16,7 +16,10 @@ use crate::at::command::{Address, CMGS_SLOW, UssdCode};
 use crate::modem::balance::{Amount, BalanceCheck, Pattern};
 use crate::otp::template::{Template, TemplateError};
 use crate::pdu::Policy;
+use crate::queue::budget::{Budgets, ByDimension, Dimension};
+use crate::queue::conversion::Brake;
 use crate::queue::message::Lane;
+use crate::queue::prefix;
 use crate::route::budget;
 use crate::secret::Secret;
 use crate::units::{Dbm, Iccid};
@@ -67,6 +70,7 @@ pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
         sims: sims(root.sections("sim"), modem.budget),
         modem,
         admission: admission(root.section("admission")),
+        budget: budgets(root.section("budget")),
         validate: validate(root.section("validate"), &sms),
         sms,
         warnings: Findings::default(),
@@ -504,6 +508,41 @@ fn admission(at: Section<'_, '_>) -> Admission {
     admission
 }
 
+/// More digits than this are a country, not a block of numbers.
+const LARGEST_BLOCK: u64 = 6;
+
+fn budgets(at: Section<'_, '_>) -> Budgets {
+    let mut budgets = Budgets::default();
+    budgets.mode = at.word("mode").unwrap_or(budgets.mode);
+    at.number("block-digits", 1, LARGEST_BLOCK, &mut budgets.block_digits);
+    by_dimension(&at, &mut budgets.general);
+    let proven = at.section("proven");
+    by_dimension(&proven, &mut budgets.proven);
+    proven.done();
+    let mut brake = Brake { below: 0, least: BRAKE_LEAST };
+    at.number("brake-below", 1, 100, &mut brake.below);
+    at.number("brake-least", 1, UNLIMITED, &mut brake.least);
+    budgets.brake = (brake.below > 0).then_some(brake);
+    if budgets.brake.is_none() && at.value("brake-least").is_some() {
+        at.warn("brake-least", at.value("brake-least"), "has no effect without `brake-below`");
+    }
+    at.done();
+    budgets
+}
+
+/// Fewer codes an hour are chance.
+const BRAKE_LEAST: u32 = 50;
+
+fn by_dimension(at: &Section<'_, '_>, into: &mut ByDimension) {
+    for (dimension, limits) in Dimension::ALL.into_iter().zip(into) {
+        let own = at.section(dimension.as_str());
+        limit(&own, "per-minute", &mut limits.per_minute);
+        limit(&own, "per-hour", &mut limits.per_hour);
+        limit(&own, "per-day", &mut limits.per_day);
+        own.done();
+    }
+}
+
 fn sms(at: Section<'_, '_>) -> Policy {
     let mut policy = Policy::default();
     if let Some(value) = at.value("national-languages") {
@@ -539,10 +578,10 @@ fn allow(at: &Section<'_, '_>, into: &mut Vec<String>) {
             Some(digits) => {
                 (1..=15).contains(&digits.len()) && all_digits(digits) && !digits.starts_with('0')
             }
-            None => (3..=6).contains(&prefix.len()) && all_digits(&prefix),
+            None => prefix == prefix::ANYWHERE || ((3..=6).contains(&prefix.len()) && all_digits(&prefix)),
         };
         if !fits {
-            let remedy = "write '+' and the first digits of the number, or a short code of 3 to 6 digits";
+            let remedy = "write '+' and the first digits of the number, a short code of 3 to 6 digits, or \"*\" for all countries";
             at.fault("allow", Some(value), Fault::Text { value: prefix, remedy });
         } else if into.contains(&prefix) {
             at.fault("allow", Some(value), Fault::Twice(prefix));

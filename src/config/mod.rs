@@ -20,6 +20,7 @@ use crate::modem::exchange::Roaming;
 use crate::modem::profile::Library;
 use crate::pdu::Language;
 use crate::pdu::segment::{Allowed, Policy, Transliteration};
+use crate::queue::budget::{Budgets, Mode};
 use crate::queue::message::Lane;
 use crate::route::budget::Limits;
 use crate::secret::Secret;
@@ -62,6 +63,8 @@ pub struct Config {
     pub sims: Vec<Sim>,
     /// `[admission]`
     pub admission: Admission,
+    /// `[budget]`
+    pub budget: Budgets,
     /// `[sms]`
     pub sms: Policy,
     /// `[validate]`
@@ -239,7 +242,7 @@ pub struct Sim {
 pub struct Admission {
     /// Calling code without plus that completes national numbers.
     pub default_country: Option<String>,
-    /// Number prefixes (`+49`) that may be sent to; empty allows all.
+    /// Number prefixes (`+49`), whole short codes or `*`; empty: the default country, or all without one.
     pub allow: Vec<String>,
     /// Segments one message may take, 1..=255.
     pub max_segments: u8,
@@ -436,6 +439,11 @@ impl Word for Transliteration {
 
 impl Word for Allowed {
     const WORDS: &'static [(&'static str, Self)] = &[("any", Self::Any), ("gsm7", Self::Gsm7)];
+}
+
+impl Word for Mode {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("off", Self::Off), ("shadow", Self::Shadow), ("enforce", Self::Enforce)];
 }
 
 impl Word for Roaming {

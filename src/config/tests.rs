@@ -4,6 +4,8 @@ use super::diff::{Shown, entries};
 use super::*;
 use crate::at::command::UssdCode;
 use crate::modem::balance::{Amount, Pattern};
+use crate::queue::budget::{ByDimension, Dimension, Limits as Asked};
+use crate::queue::conversion::Brake;
 use crate::queue::message::State;
 use crate::store::{Event, Numbers};
 
@@ -98,6 +100,15 @@ max-segments = 2
 lifetime-login = "2m"
 lifetime-alert = "2h"
 lifetime-bulk = "2d"
+[budget]
+mode = "shadow"
+block-digits = 2
+brake-below = 20
+brake-least = 30
+user = { per-minute = 1, per-hour = 2, per-day = 3 }
+box = { per-day = 4 }
+[budget.proven]
+number = { per-hour = 5 }
 [sms]
 national-languages = ["urdu", "turkish"]
 transliterate = "save"
@@ -194,6 +205,17 @@ events = ["inbound"]
             lifetime_login: seconds(120),
             lifetime_alert: seconds(7_200),
             lifetime_bulk: DAY * 2,
+        },
+        budget: {
+            let (some, per_day) = (Some, Some(4));
+            let mut general = ByDimension::default();
+            general[Dimension::User as usize] =
+                Asked { per_minute: some(1), per_hour: some(2), per_day: some(3) };
+            general[Dimension::Box as usize] = Asked { per_day, ..Asked::default() };
+            let mut proven = ByDimension::default();
+            proven[Dimension::Number as usize] = Asked { per_hour: some(5), ..Asked::default() };
+            let brake = Some(Brake { below: 20, least: 30 });
+            Budgets { mode: Mode::Shadow, block_digits: 2, general, proven, brake }
         },
         sms: Policy {
             national: vec![Language::Turkish, Language::Urdu],
@@ -316,6 +338,12 @@ fn each_key_refuses_what_it_cannot_take() {
         ("[admission]\nallow = \"+49\"", "admission.allow"),
         ("[admission]\nallow = [\n\"+0\"]", "admission.allow"),
         ("[admission]\nmax-segments = 256", "admission.max-segments"),
+        ("[budget]\nmode = \"on\"", "budget.mode"),
+        ("[budget]\nblock-digits = 7", "budget.block-digits"),
+        ("[budget]\nbrake-below = 0", "budget.brake-below"),
+        ("[budget]\nuser = 5", "budget.user"),
+        ("[budget.proven]\nbox = { per-hour = 0 }", "budget.proven.box.per-hour"),
+        ("[budget]\nnumber = { per-week = 5 }", "budget.number.per-week"),
         ("[admission]\nlifetime-bulk = \"8d\"", "admission.lifetime-bulk"),
         ("[validate]\nlifetime = \"0s\"", "validate.lifetime"),
         ("[validate]\nlifetime = \"61m\"", "validate.lifetime"),

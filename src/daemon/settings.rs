@@ -16,6 +16,7 @@ use crate::modem::profile::Library;
 use crate::modem::supervisor::{FleetSettings, Hold, PinMemory, PortSettings};
 use crate::provider::ChannelId;
 use crate::queue::admission::Rules;
+use crate::queue::prefix::AllowList;
 use crate::route::budget::Budgets;
 use crate::secret::Secret;
 use crate::store::Held;
@@ -49,10 +50,11 @@ pub(super) fn rules(config: &Config) -> Rules {
     let admission = &config.admission;
     Rules {
         default_country: admission.default_country.clone(),
-        allow: admission.allow.clone(),
+        allow: AllowList { named: admission.allow.clone(), home: admission.default_country.clone() },
         max_segments: admission.max_segments,
         texts: config.sms.clone(),
         lifetimes: [admission.lifetime_login, admission.lifetime_alert, admission.lifetime_bulk],
+        budgets: config.budget.clone(),
         ..Rules::default()
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::number::{Number, NumberError};
 use crate::pdu::segment::{self, Plan, Policy, SegmentError};
+use crate::queue::budget::{Behind, Budgets, Mode, Over};
 use crate::queue::message::{Idempotency, Lane, MessageId, NewMessage};
+use crate::queue::prefix::AllowList;
 use crate::secret::Secret;
 use crate::units::UnixMs;
 
@@ -29,6 +31,8 @@ pub struct Submission<'a> {
     pub caller: &'a str,
     /// The caller's key against double submission.
     pub idempotency: Option<&'a str>,
+    /// Who is behind it.
+    pub behind: Behind<'a>,
 }
 
 /// What the administrator allows.
@@ -36,8 +40,8 @@ pub struct Submission<'a> {
 pub struct Rules {
     /// Calling code without plus for national numbers.
     pub default_country: Option<String>,
-    /// Number prefixes that may be sent to; empty allows all.
-    pub allow: Vec<String>,
+    /// Where messages may go.
+    pub allow: AllowList,
     /// Segments one message may take.
     pub max_segments: u8,
     /// Alphabets and substitutes.
@@ -46,17 +50,20 @@ pub struct Rules {
     pub lifetimes: [Duration; 3],
     /// No message may wait longer.
     pub max_lifetime: Duration,
+    /// How many messages may be asked for.
+    pub budgets: Budgets,
 }
 
 impl Default for Rules {
     fn default() -> Self {
         Self {
             default_country: None,
-            allow: Vec::new(),
+            allow: AllowList::default(),
             max_segments: 10,
             texts: Policy::default(),
             lifetimes: [Duration::from_secs(300), Duration::from_secs(3_600), Duration::from_secs(86_400)],
             max_lifetime: Duration::from_secs(7 * 86_400),
+            budgets: Budgets::default(),
         }
     }
 }
@@ -68,7 +75,9 @@ pub enum Refusal {
     #[error(transparent)]
     Number(#[from] NumberError),
     /// The allow-list does not name it.
-    #[error("the number is outside the allowed prefixes; see `[admission] allow`")]
+    #[error(
+        "the number is outside the allowed prefixes, or a short code or premium number that is not named; see `[admission] allow`"
+    )]
     NotAllowed,
     /// Nothing to send.
     #[error("the text is empty")]
@@ -90,6 +99,9 @@ pub enum Refusal {
     /// An idempotency key that could not be stored.
     #[error("the idempotency key has {0} octets; 1 to 200 are allowed")]
     IdempotencyKey(usize),
+    /// Too many were asked for; the store refuses in the same words what its counters tell.
+    #[error("{0}")]
+    OverBudget(Over),
 }
 
 /// Longer keys are not keys but bodies.
@@ -108,7 +120,7 @@ pub fn admit(
     id: MessageId,
 ) -> Result<NewMessage, Refusal> {
     let to = Number::parse(submission.to, rules.default_country.as_deref())?;
-    if !rules.allow.is_empty() && !rules.allow.iter().any(|prefix| to.as_str().starts_with(prefix.as_str())) {
+    if !rules.allow.allows(&to) {
         return Err(Refusal::NotAllowed);
     }
     if submission.text.is_empty() {
@@ -132,6 +144,12 @@ pub fn admit(
     {
         return Err(Refusal::IdempotencyKey(key.len()));
     }
+    if rules.budgets.mode == Mode::Enforce
+        && let Some(over) = braked(&to, rules, &submission.behind)
+    {
+        return Err(Refusal::OverBudget(over));
+    }
+    let bill = rules.budgets.bill(&to, submission.caller, &submission.behind);
     Ok(NewMessage {
         id,
         lane: submission.lane,
@@ -148,6 +166,7 @@ pub fn admit(
             .map(|key| Idempotency { key: key.to_owned(), asked: asked(submission, &to) }),
         to,
         callback: None,
+        bill,
     })
 }
 
@@ -162,6 +181,12 @@ fn asked(submission: &Submission<'_>, to: &Number) -> Secret {
     octets.push(0);
     octets.extend_from_slice(submission.text.as_bytes());
     Secret::new(octets)
+}
+
+/// Whether too few codes to this number's country are used, whatever the mode does about it.
+#[must_use]
+pub fn braked(to: &Number, rules: &Rules, behind: &Behind<'_>) -> Option<Over> {
+    rules.budgets.brake?.holds(to, behind.proven, behind.conversions?)
 }
 
 fn planned(text: &str, rules: &Rules) -> Result<Plan, Refusal> {
@@ -190,6 +215,7 @@ mod tests {
             report: true,
             caller: "test",
             idempotency: None,
+            behind: Behind::default(),
         }
     }
 
@@ -232,7 +258,8 @@ mod tests {
 
     #[test]
     fn refusals_name_their_reason() {
-        let rules = Rules { allow: vec!["+49".into()], max_segments: 1, ..Rules::default() };
+        let allow = AllowList { named: vec!["+49".into()], home: None };
+        let rules = Rules { allow, max_segments: 1, ..Rules::default() };
         assert_eq!(admit_it(&ask("+33123456789", "x"), &rules).unwrap_err(), Refusal::NotAllowed);
         assert_eq!(admit_it(&ask("+491701234567", ""), &rules).unwrap_err(), Refusal::EmptyText);
         assert_eq!(

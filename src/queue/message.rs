@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 use crate::number::Number;
 use crate::pdu::Coding;
+use crate::queue::budget::Bill;
 use crate::queue::callback::Callback;
 use crate::secret::Secret;
 use crate::units::UnixMs;
@@ -61,6 +62,8 @@ pub struct NewMessage {
     pub idempotency: Option<Idempotency>,
     /// Who wants to hear what becomes of it, beside the hooks of the configuration.
     pub callback: Option<Callback>,
+    /// What it is counted on.
+    pub bill: Bill,
 }
 
 /// A caller's key against double submission, with what it was given for.

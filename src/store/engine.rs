@@ -18,7 +18,7 @@ use super::sqlite::read::Readers;
 use super::sqlite::recovery::TakenBack;
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
 use super::sqlite::{
-    self, Tx, accept, alarms, inbox, lease, outbox, recovery, report, spent, tokens, turn, upgrade,
+    self, Tx, accept, alarms, allowance, inbox, lease, outbox, recovery, report, spent, tokens, turn, upgrade,
 };
 use super::{
     ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, Carried, ChallengeRecord, Count,
@@ -29,11 +29,13 @@ use super::{
 use crate::alarm::Alarm;
 use crate::number::Number;
 use crate::provider::ChannelId;
+use crate::queue::conversion::{self, Conversions};
 use crate::queue::life::Actor;
 use crate::queue::message::{MessageId, NewMessage};
 use crate::route::budget::Recipient;
 use crate::store::feed::Feed;
 use crate::store::seal::{KeyId, Keyring};
+use crate::telemetry::over_budget::OverBudget;
 use crate::units::{MessageRef, UnixMs};
 
 /// Acceptances that may wait; at a thousand rows a second this is half a second of work.
@@ -49,7 +51,7 @@ const CHUNK: usize = 200;
 /// Rows of one piece of the janitor's work.
 const PIECE: usize = recovery::PIECE as usize;
 /// A dead challenge is kept so long, so that a late answer is told that it is late.
-const DEAD_CHALLENGE: Duration = Duration::from_secs(3600);
+const DEAD_CHALLENGE: Duration = conversion::WINDOW;
 
 /// What the store needs to know.
 #[derive(Debug)]
@@ -221,6 +223,12 @@ impl Store {
         }
     }
 
+    /// What is counted of requests over budget.
+    #[must_use]
+    pub fn over_budget(&self) -> &OverBudget {
+        &self.shared.counters.over
+    }
+
     /// Why the last write was refused for want of a disk that takes it; `None` once something was written again.
     #[must_use]
     pub fn unwritable(&self) -> Option<String> {
@@ -339,8 +347,9 @@ impl Drop for Waiting<'_> {
 impl Operations for Store {
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
         let mut accepted = Vec::with_capacity(messages.len());
-        let keyed = messages.iter().any(|message| message.idempotency.is_some());
-        let most = if keyed { messages.len() } else { CHUNK };
+        // What is counted, or carries keys, is let in or refused as a whole.
+        let whole = |message: &NewMessage| message.idempotency.is_some() || !message.bill.charges.is_empty();
+        let most = if messages.iter().any(whole) { messages.len() } else { CHUNK };
         let mut rest = messages.into_iter();
         loop {
             let chunk: Vec<_> = rest.by_ref().take(most).collect();
@@ -469,6 +478,10 @@ impl Operations for Store {
         self.submit(triggers.len() * 3, permit, move |tx| accept::trigger(tx, &triggers)).await
     }
 
+    async fn conversions(&self, since: UnixMs, now: UnixMs) -> Result<Conversions, StoreError> {
+        self.shared.readers.ask(move |view| view.conversions(since, now)).await
+    }
+
     async fn challenges(&self, serials: Vec<String>) -> Result<Vec<ChallengeRecord>, StoreError> {
         self.shared.readers.ask(move |view| view.challenges(&serials)).await
     }
@@ -537,6 +550,7 @@ impl Operations for Store {
         let given_up = now.minus(DEAD_PARCELS_KEPT);
         while self.write(PIECE, move |tx| outbox::purge(tx, given_up)).await? {}
         while self.write(PIECE, move |tx| spent::purge(tx, now)).await? {}
+        while self.write(PIECE, move |tx| allowance::purge(tx, now)).await? {}
         while self.write(PIECE, move |tx| inbox::expire(tx, now)).await? {}
         self.remove_copies(old).await
     }

@@ -18,6 +18,8 @@ use std::time::Duration;
 use crate::alarm::Alarm;
 use crate::number::Number;
 use crate::provider::ChannelId;
+use crate::queue::budget::Over;
+use crate::queue::conversion::Conversions;
 use crate::queue::message::{MessageId, NewMessage};
 use crate::route::budget::Recipient;
 use crate::units::{MessageRef, UnixMs};
@@ -65,12 +67,17 @@ pub enum StoreError {
     /// A record with this identity exists.
     #[error("{0} exists already")]
     Exists(String),
+    /// More messages were asked for than a budget allows.
+    #[error("{0}")]
+    OverBudget(Over),
 }
 
 /// The operations. `now` is always the caller's; every future returns after the commit.
 pub trait Operations {
-    /// Accepts messages, all or none for each chunk; duplicates by idempotency key name the first. With keys among them they are one
-    /// chunk: a key that was given for something else before is a `Conflict`, for all of them.
+    /// Accepts messages, all or none for each chunk; duplicates by idempotency key name the first. With keys or bills among them they
+    /// are one chunk: a key that was given for something else before is a `Conflict`, for all of them. What is new is counted on its
+    /// [`bill`](NewMessage::bill) in the same transaction, each counter once; a budget that is spent refuses the whole
+    /// ([`StoreError::OverBudget`]), and nothing of it is counted.
     fn accept(
         &self,
         messages: Vec<NewMessage>,
@@ -181,8 +188,16 @@ pub trait Operations {
     /// Removes a token and its challenges; `false` if there was none.
     fn remove_token(&self, serial: String) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Opens challenges with their messages, counters advanced, all or none.
+    /// Opens challenges with their messages, counters advanced, all or none; counted as in [`Self::accept`].
     fn trigger(&self, triggers: Vec<Trigger>) -> impl Future<Output = Result<Triggered, StoreError>> + Send;
+
+    /// Codes by country whose challenges ended or end after `since`, as far as their messages are kept: those used, of those that the
+    /// network took and that were used or ended before `now`.
+    fn conversions(
+        &self,
+        since: UnixMs,
+        now: UnixMs,
+    ) -> impl Future<Output = Result<Conversions, StoreError>> + Send;
 
     /// Open and expired challenges of these tokens, newest first (answered ones too, until purged).
     fn challenges(
@@ -249,6 +264,6 @@ pub trait Operations {
     fn recover(&self, now: UnixMs) -> impl Future<Output = Result<Recovered, StoreError>> + Send;
 
     /// Janitor: expires overdue messages, lapses leases, purges finished and received messages older than `keep`, dead challenges, alarms
-    /// cleared [`ALARM_KEPT`] ago and recipients of earlier months, removes copies of the store older than `keep`, gives out texts whose missing parts will not come.
+    /// cleared [`ALARM_KEPT`] ago recipients of earlier months and budgets of earlier days, removes copies of the store older than `keep`, gives out texts whose missing parts will not come.
     fn sweep(&self, now: UnixMs, keep: Duration) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

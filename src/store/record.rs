@@ -10,6 +10,7 @@ use super::AttemptState;
 use crate::alarm::Severity;
 use crate::number::Number;
 use crate::provider::{ChannelId, Segment};
+use crate::queue::budget::Over;
 use crate::queue::life::Transition;
 use crate::queue::message::{Lane, MessageId, NewMessage, State};
 use crate::route::budget::Spent;
@@ -251,12 +252,19 @@ pub struct Trigger {
 }
 
 /// Whether a challenge was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Triggered {
     /// Counter, challenge and message are durable.
     Opened,
     /// The token's counter moved meanwhile: read again and decide again.
     Conflict,
+    /// A message is over budget; without it the others may be opened.
+    OverBudget {
+        /// Which of the triggers.
+        place: usize,
+        /// Over which.
+        over: Over,
+    },
 }
 
 /// Rows by state, for metrics and status.

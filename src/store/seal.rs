@@ -240,6 +240,10 @@ impl Keyring {
         let mut line = Zeroizing::new(HEXLOWER.encode(ring.active.master.as_ref()));
         line.push('\n');
         file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        // Its name too: a store is sealed with it from now on, and without it nothing there opens again.
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let directory = fs::File::open(directory.unwrap_or(Path::new("."))).map_err(failed)?;
+        directory.sync_all().map_err(failed)?;
         Ok(ring)
     }
 

@@ -5,6 +5,7 @@
 
 pub(super) mod accept;
 pub(super) mod alarms;
+pub(super) mod allowance;
 pub(super) mod inbox;
 pub(super) mod lease;
 pub(super) mod life;
@@ -12,6 +13,7 @@ pub(super) mod outbox;
 pub(super) mod read;
 pub(super) mod recovery;
 pub(super) mod report;
+mod room;
 pub(super) mod spent;
 pub(super) mod tokens;
 pub(super) mod turn;
@@ -33,16 +35,18 @@ use crate::clock::NoEntropy;
 use crate::number::Number;
 use crate::pdu::Coding;
 use crate::queue::message::{Lane, MessageId, State};
+use crate::telemetry::over_budget::OverBudget;
 use crate::units::UnixMs;
 
 /// Migrations in order; `user_version` counts those applied.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
     include_str!("schema/0005.sql"),
     include_str!("schema/0006.sql"),
+    include_str!("schema/0007.sql"),
     include_str!("schema/0009.sql"),
 ];
 
@@ -60,6 +64,7 @@ pub(super) struct Tx<'a> {
     pub(super) keys: &'a Keyring,
     pub(super) hints: &'a mut lease::Hints,
     pub(super) news: &'a outbox::News,
+    pub(super) over: &'a OverBudget,
 }
 
 /// Opens the file for writing: mode 0600, pragmas, migrations, keys.

@@ -3,6 +3,7 @@
 //! Events are counted where they happen, by cheap clones of these counters. What another part counts already (commits, the
 //! dispatcher's tally) is copied in by [`put`] when somebody looks.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::queue::conversion::Conversions;
 use crate::store::{AlarmRecord, Count, OutboxCount};
 use crate::units::UnixMs;
 
@@ -66,6 +68,16 @@ struct StandingAlarm {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfDimension {
+    dimension: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfCountry {
+    country: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfModem {
     modem: String,
 }
@@ -105,6 +117,9 @@ pub struct Metrics {
     alarms: Family<StandingAlarm, Gauge>,
     balances: Family<OfModem, Gauge<f64, AtomicU64>>,
     budget_left: Family<Limit, Gauge>,
+    budget_exceeded: Family<OfDimension, Counter>,
+    codes: Family<OfCountry, Gauge>,
+    conversion: Family<OfCountry, Gauge<f64, AtomicU64>>,
     channels_ready: Gauge,
     channels: Gauge,
     started: Gauge,
@@ -135,6 +150,9 @@ impl Default for Metrics {
             alarms: Family::default(),
             balances: Family::default(),
             budget_left: Family::default(),
+            budget_exceeded: Family::default(),
+            codes: Family::default(),
+            conversion: Family::default(),
             channels_ready: Gauge::default(),
             channels: Gauge::default(),
             started: Gauge::default(),
@@ -176,6 +194,13 @@ impl Metrics {
         let balance = "Money on the SIM, in its own currency, by the IMEI of its modem";
         r.register("modem_balance", balance, self.balances.clone());
         r.register("budget_left", "What a SIM may still send in a window", self.budget_left.clone());
+        let exceeded = "Requests over a budget of admission: refused, or in shadow let in all the same";
+        r.register("budget_exceeded", exceeded, self.budget_exceeded.clone());
+        let codes =
+            "Codes of the last hour that the network took and that were used or expired, by calling code";
+        r.register("codes_settled", codes, self.codes.clone());
+        let used = "The share of those codes that was used";
+        r.register("code_conversion_ratio", used, self.conversion.clone());
         r.register("channels", "Channels there are", self.channels.clone());
         r.register("channels_ready", "Channels that take messages", self.channels_ready.clone());
         let waited = "How long the message that has waited longest could have left";
@@ -227,6 +252,30 @@ impl Metrics {
                 let label = OfHook { hook: hook_label(&count.hook).to_owned() };
                 family.get_or_create(&label).set(i64::try_from(value).unwrap_or(i64::MAX));
             }
+        }
+    }
+
+    /// Requests over budget so far, by dimension.
+    pub fn over_budget(&self, totals: impl Iterator<Item = (&'static str, u64)>) {
+        for (dimension, total) in totals {
+            put(&self.budget_exceeded.get_or_create(&OfDimension { dimension }), total);
+        }
+    }
+
+    /// Codes of the last hour by country; a country that is not named had none.
+    pub fn conversions(&self, all: &Conversions) {
+        self.codes.clear();
+        self.conversion.clear();
+        let mut countries: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+        for codes in &all.0 {
+            let (used, submitted) = countries.entry(&codes.country).or_default();
+            *used = used.saturating_add(codes.used);
+            *submitted = submitted.saturating_add(codes.submitted);
+        }
+        for (country, (used, submitted)) in countries {
+            let label = OfCountry { country: country.to_owned() };
+            self.codes.get_or_create(&label).set(i64::from(submitted));
+            self.conversion.get_or_create(&label).set(f64::from(used) / f64::from(submitted.max(1)));
         }
     }
 

@@ -9,6 +9,7 @@
 
 mod activation;
 mod alarms;
+mod budget;
 mod channels;
 mod check;
 mod events;

@@ -140,6 +140,11 @@ impl Daemon {
         self.child.id()
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child of ours").is_some()
+    }
+
     /// A connection.
     pub fn client(&self) -> Client {
         Client::connect(&self.socket).expect("the daemon listens")
@@ -311,6 +316,18 @@ impl Simulator {
             );
             events = self.seen.came.wait_timeout(events, left).expect("no panic in it").0;
         }
+    }
+
+    /// Whether such an event came after `from`, by now.
+    pub fn seen(&self, from: usize, wanted: impl Fn(&Value) -> bool) -> bool {
+        let events = self.seen.events.lock().expect("no panic in it");
+        events.iter().skip(from).any(wanted)
+    }
+
+    /// All events of this kind so far.
+    pub fn all(&self, kind: &str) -> Vec<Value> {
+        let events = self.seen.events.lock().expect("no panic in it");
+        events.iter().filter(|event| event["event"] == kind).cloned().collect()
     }
 
     /// Waits for the `n`th event (1..) of this kind.

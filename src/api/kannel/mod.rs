@@ -21,6 +21,7 @@ use super::problem::Problem;
 use super::{Api, BodyFault};
 use crate::clock;
 use crate::queue::admission::{self, Refusal, Submission};
+use crate::queue::budget::Behind;
 use crate::queue::callback::is_allowed;
 use crate::queue::message::{Lane, NewMessage};
 use crate::store::{Operations, StoreError};
@@ -163,6 +164,7 @@ fn admitted(
             report: true,
             caller: &caller.name,
             idempotency: key.as_deref(),
+            behind: Behind::default(),
         };
         let message = admission::admit(&submission, &live.rules, now, new_id(now, place)?);
         let message = message.map_err(|refusal| denied(to, &refusal))?;

@@ -241,6 +241,7 @@ async fn roles_end_where_they_end() {
         report: true,
         caller: "somebody else",
         idempotency: None,
+        behind: crate::queue::budget::Behind::default(),
     };
     let now = clock::wall();
     let id = crate::queue::message::MessageId::new(now, 0, [7; 8]);

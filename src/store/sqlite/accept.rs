@@ -3,12 +3,14 @@
 use rusqlite::params;
 
 use super::life::change;
-use super::{Tx, corrupt, id_of, is_duplicate, outbox};
+use super::{Tx, allowance, corrupt, id_of, is_duplicate, outbox, room};
 use crate::clock;
+use crate::queue::budget::{Bill, Tally};
 use crate::queue::life::{Actor, Move};
 use crate::queue::message::{Idempotency, MessageId, NewMessage, State};
 use crate::store::seal::Place;
 use crate::store::{Accepted, StoreError, Trigger, Triggered};
+use crate::units::UnixMs;
 
 const INSERT: &str =
     "INSERT INTO message (id, state, due, changed, created, life, lane, deadline, segments, concat_ref,
@@ -21,8 +23,9 @@ const STANDS: &str = "SELECT 1 FROM token WHERE serial = ?1 AND counter = ?2 - 1
 
 const ADVANCE: &str = "UPDATE token SET counter = ?2 WHERE serial = ?1 AND counter = ?2 - 1";
 
-const CHALLENGE: &str = "INSERT INTO challenge (txn, serial, counter, created, expires, message, answered)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const CHALLENGE: &str =
+    "INSERT INTO challenge (txn, serial, counter, created, expires, message, answered, proven)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 /// What idempotency keys are compared for, and what came with them.
 const PURPOSE: &str = "idempotency";
@@ -38,32 +41,60 @@ enum Known {
     Other,
 }
 
-/// Writes the messages; one whose idempotency key is known names the first. Should a key name something else, the error undoes all.
+/// Writes the messages; one whose idempotency key is known names the first. Should a key name something else, or a budget be
+/// spent, the error undoes all.
 pub(in crate::store) fn accept(
     tx: &mut Tx<'_>,
     messages: &[NewMessage],
 ) -> Result<Vec<Accepted>, StoreError> {
+    room::check(tx.conn)?;
     let (mut accepted, mut conflicts) = (Vec::with_capacity(messages.len()), Vec::new());
+    let mut bills = Vec::new();
     for (place, message) in messages.iter().enumerate() {
         match known(tx, message)? {
             Known::Same(id) => accepted.push(Accepted::Before(id)),
             Known::Other => conflicts.push(place),
             Known::New => {
                 insert(tx, message)?;
+                bills.extend(Some(&message.bill).filter(|bill| !bill.charges.is_empty()));
                 accepted.push(Accepted::New(message.id));
             }
         }
     }
-    if conflicts.is_empty() { Ok(accepted) } else { Err(StoreError::Conflict(conflicts)) }
+    if !conflicts.is_empty() {
+        return Err(StoreError::Conflict(conflicts));
+    }
+    charge(tx, &bills, messages.first().map_or(UnixMs(0), |message| message.created))?;
+    Ok(accepted)
 }
 
-/// Advances the counters and opens the challenges with their messages. A conflict must leave nothing, so it is looked for first.
+/// Counts what is new of a batch. A budget that is spent is an error, which undoes all.
+fn charge(tx: &Tx<'_>, bills: &[&Bill], now: UnixMs) -> Result<(), StoreError> {
+    if bills.is_empty() {
+        return Ok(());
+    }
+    match allowance::charge(tx, &Tally::new(now, bills.iter().copied()), now)? {
+        Some((_, over)) => Err(StoreError::OverBudget(over)),
+        None => Ok(()),
+    }
+}
+
+/// Advances the counters and opens the challenges with their messages. Conflicts and spent budgets must
+/// leave nothing, so they are looked for first.
 pub(in crate::store) fn trigger(tx: &mut Tx<'_>, triggers: &[Trigger]) -> Result<Triggered, StoreError> {
+    room::check(tx.conn)?;
     for Trigger { challenge, .. } in triggers {
         let counter = i64::try_from(challenge.counter).unwrap_or(i64::MAX);
         if !tx.conn.prepare_cached(STANDS)?.exists(params![challenge.serial, counter])? {
             return Ok(Triggered::Conflict);
         }
+    }
+    let now = triggers.first().map_or(UnixMs(0), |trigger| trigger.challenge.created);
+    let tally = Tally::new(now, triggers.iter().map(|trigger| &trigger.message.bill));
+    if let Some((counter, over)) = allowance::charge(tx, &tally, now)? {
+        let charged = |trigger: &Trigger| trigger.message.bill.charges.iter().any(|(one, _)| one == counter);
+        let place = triggers.iter().rposition(charged).unwrap_or_default();
+        return Ok(Triggered::OverBudget { place, over });
     }
     for Trigger { challenge, message } in triggers {
         let counter = i64::try_from(challenge.counter).unwrap_or(i64::MAX);
@@ -82,6 +113,7 @@ pub(in crate::store) fn trigger(tx: &mut Tx<'_>, triggers: &[Trigger]) -> Result
                 challenge.expires.0,
                 challenge.message.as_bytes(),
                 challenge.answered.map(|at| at.0),
+                message.bill.proven,
             ])
             .map_err(|error| if is_duplicate(&error) { exists() } else { error.into() })?;
     }

@@ -19,9 +19,11 @@ use super::lease::{self, Hints};
 use super::outbox::News;
 use super::{Tx, checkpoint};
 use crate::clock;
+use crate::fault::{self, Point};
 use crate::queue::message::MessageId;
 use crate::store::seal::Keyring;
 use crate::store::{Leased, StoreError, Want};
+use crate::telemetry::over_budget::OverBudget;
 use crate::units::UnixMs;
 
 /// Rows written by one commit, roughly: a longer one would keep every modem waiting for its attempt.
@@ -101,6 +103,8 @@ pub(in crate::store) struct Counters {
     pub(in crate::store) jobs: AtomicU64,
     /// Why the last write was refused by the disk.
     pub(in crate::store) unwritable: Mutex<Option<String>>,
+    /// Requests over budget.
+    pub(in crate::store) over: OverBudget,
 }
 
 /// The thread's state.
@@ -226,6 +230,9 @@ impl Writer {
             if let Some(pause) = self.pause {
                 spin(pause);
             }
+            if self.conn.total_changes() != changes {
+                fault::point(Point::BeforeCommit);
+            }
             lost = statement(&self.conn, "COMMIT").err();
         }
         if lost.is_some() {
@@ -235,6 +242,7 @@ impl Writer {
                 let _ = statement(&self.conn, "ROLLBACK");
             }
         } else if self.conn.total_changes() != changes {
+            fault::point(Point::AfterCommit);
             self.counters.commits.fetch_add(1, Ordering::Relaxed);
         }
         if lost.is_some() {
@@ -287,7 +295,13 @@ impl Writer {
     }
 
     fn tx(&mut self) -> Tx<'_> {
-        Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints, news: &self.news }
+        Tx {
+            conn: &self.conn,
+            keys: &self.keys,
+            hints: &mut self.hints,
+            news: &self.news,
+            over: &self.counters.over,
+        }
     }
 
     fn release_unclaimed(&mut self) -> Result<(), StoreError> {
