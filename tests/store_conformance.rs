@@ -34,6 +34,8 @@ mod from_phones;
 mod lanes;
 #[path = "store_conformance/life.rs"]
 mod life;
+#[path = "store_conformance/outbox.rs"]
+mod outbox;
 #[path = "store_conformance/second_round.rs"]
 mod second_round;
 #[path = "store_conformance/segments.rs"]
@@ -45,6 +47,7 @@ use budgets::*;
 use from_phones::*;
 use lanes::*;
 use life::*;
+use outbox::*;
 use second_round::*;
 use segments::*;
 
@@ -67,6 +70,7 @@ fn message(lane: Lane, random: u8) -> NewMessage {
         deadline: now.plus(Duration::from_secs(600)),
         caller: "portal".to_owned(),
         idempotency: None,
+        callback: None,
         bill: Bill::default(),
     }
 }
@@ -607,6 +611,8 @@ mod sqlite {
         a_text_that_stays_incomplete_is_given_out_with_its_gaps
         what_waits_is_bounded
         received_texts_are_purged
+        a_story_is_taken_once_until_it_is_due_again
+        a_kannel_client_hears_what_its_mask_asks_for
         an_alarm_stands_once_and_is_told_again
         a_cleared_alarm_is_over_and_soon_after_the_same_again
         cleared_alarms_are_purged_and_open_ones_kept

@@ -14,7 +14,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::{Bytes, BytesMut};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::at::command::UssdCode;
@@ -33,8 +33,10 @@ use crate::units::UnixMs;
 mod alarms;
 pub mod caller;
 mod envelope;
+mod events;
 mod health;
 mod inbox;
+mod kannel;
 mod life;
 pub mod listen;
 mod live;
@@ -107,6 +109,8 @@ pub struct Parts {
     pub confirm_sim: ConfirmSim,
     /// All channels of all providers.
     pub channels: watch::Receiver<Arc<[Channel]>>,
+    /// Told when the API is to end, so that streams end before their connections are waited for.
+    pub stopping: CancellationToken,
     /// The one realm that privacyIDEA's clients may name.
     pub realm: String,
     /// Octets of a form's body at most; a batch of messages may have 16 times as many.
@@ -117,6 +121,7 @@ pub struct Parts {
 pub(crate) struct Api {
     parts: Parts,
     started: UnixMs,
+    streams: Arc<Semaphore>,
 }
 
 /// A bound server.
@@ -158,12 +163,14 @@ impl Server {
 fn router(parts: Parts) -> Router {
     let started = clock::wall();
     parts.metrics.started(started.0.div_euclid(1_000));
-    let api = Arc::new(Api { parts, started });
+    let streams = Arc::new(Semaphore::new(events::STREAMS));
+    let api = Arc::new(Api { parts, started, streams });
     Router::new()
         .route("/validate/check", get(validate::check).post(validate::check))
         .route("/token/init", post(tokens::init))
         .route("/token/", get(tokens::list))
         .route("/token/{serial}", axum::routing::delete(tokens::remove))
+        .route("/cgi-bin/sendsms", get(kannel::send).post(kannel::send))
         .route("/v1/messages", get(messages::list).post(messages::submit))
         .route("/v1/messages/{id}", get(messages::show).delete(messages::withdraw))
         .route("/v1/messages/{id}/retry", post(messages::retry))
@@ -172,6 +179,7 @@ fn router(parts: Parts) -> Router {
         .route("/v1/queue/{lane}/resume", post(queue::resume))
         .route("/v1/queue/{lane}/purge", post(queue::purge))
         .route("/v1/messages/{id}/events", get(life::events))
+        .route("/v1/events", get(events::follow))
         .route("/v1/alarms", get(alarms::list))
         .route("/v1/alarms/{id}", axum::routing::delete(alarms::clear))
         .route("/v1/inbox", get(inbox::list))
@@ -251,5 +259,6 @@ async fn wrong_method(request: Request) -> Response {
 }
 
 fn is_ours(request: &Request) -> bool {
-    request.uri().path().starts_with("/v1/") || request.uri().path() == "/metrics"
+    let path = request.uri().path();
+    path.starts_with("/v1/") || path.starts_with("/cgi-bin/") || path == "/metrics"
 }

@@ -8,21 +8,26 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::finding::{Fault, Finding, Findings};
+use super::hooks;
 use super::login_text;
 use super::raw::{self, Limits, Notes, Section, whole};
-use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Queue, Sim, Store, UserName, Validate};
+use super::{
+    Admission, Api, Caller, Config, DAY, KannelLogin, Key, Log, Modem, Queue, Role, Sim, Store, UserName,
+    Validate,
+};
 use crate::at::command::{Address, CMGS_SLOW, UssdCode};
 use crate::modem::balance::{Amount, BalanceCheck, Pattern};
 use crate::otp::template::{Template, TemplateError};
 use crate::pdu::Policy;
 use crate::queue::budget::{Budgets, ByDimension, Dimension};
 use crate::queue::conversion::Brake;
+use crate::queue::message::Lane;
 use crate::queue::prefix;
 use crate::route::budget;
 use crate::secret::Secret;
 use crate::units::{Dbm, Iccid};
 
-const SECOND: (Duration, &str) = (Duration::from_secs(1), "1s");
+pub(super) const SECOND: (Duration, &str) = (Duration::from_secs(1), "1s");
 const HOUR: (Duration, &str) = (Duration::from_secs(3_600), "1h");
 /// No message may wait longer; its validity period would no longer be honoured by most networks.
 const WEEK: (Duration, &str) = (Duration::from_secs(7 * 86_400), "7d");
@@ -63,6 +68,8 @@ pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
         api: api(root.section("api")),
         callers: callers(root.sections("caller")),
         log: log(root.section("log")),
+        kannel: hooks::kannel(root.section("kannel")),
+        hooks: hooks::hooks(root.sections("hook")),
         sims: sims(root.sections("sim"), modem.budget),
         modem,
         admission: admission(root.section("admission")),
@@ -166,16 +173,52 @@ fn callers(tables: Vec<Section<'_, '_>>) -> Vec<Caller> {
                 Fault::Missing("write role = \"validate\", \"send\", \"trigger\" or \"admin\""),
             );
         }
+        let lane = lane(&at, role);
+        let kannel = kannel_login(&at, &callers);
         if let Some(user) = user {
             if callers.iter().any(|caller| caller.user == user) {
                 at.fault("user", at.value("user"), Fault::Twice(user.to_string()));
             } else if let Some(role) = role {
-                callers.push(Caller { user, role });
+                callers.push(Caller { user, role, lane, kannel });
             }
         }
         at.done();
     }
     callers
+}
+
+/// The lane of what a caller sends without naming one.
+fn lane(at: &Section<'_, '_>, role: Option<Role>) -> Lane {
+    let lane = at.word("lane").unwrap_or(Lane::Bulk);
+    if lane == Lane::Login && role.is_some_and(|role| role < Role::Trigger) {
+        let remedy = "write \"alert\" or \"bulk\"; the login lane is for the roles trigger and admin";
+        at.fault("lane", at.value("lane"), Fault::Text { value: "login".to_owned(), remedy });
+    }
+    lane
+}
+
+fn kannel_login(at: &Section<'_, '_>, before: &[Caller]) -> Option<KannelLogin> {
+    let (user, password_file) = (at.text("kannel-user"), at.optional_absolute("kannel-password-file"));
+    match (user, password_file) {
+        (Some(user), Some(password_file)) => {
+            let taken = |caller: &Caller| caller.kannel.as_ref().is_some_and(|login| login.user == user);
+            if before.iter().any(taken) {
+                at.fault("kannel-user", at.value("kannel-user"), Fault::Twice(user.clone()));
+            }
+            Some(KannelLogin { user, password_file })
+        }
+        (Some(_), None) if at.value("kannel-password-file").is_none() => {
+            let remedy = "name the file with the password of `kannel-user`";
+            at.fault("kannel-password-file", at.value("kannel-user"), Fault::Missing(remedy));
+            None
+        }
+        (None, Some(_)) => {
+            let remedy = "write the name that goes with `kannel-password-file`";
+            at.fault("kannel-user", at.value("kannel-password-file"), Fault::Missing(remedy));
+            None
+        }
+        _ => None,
+    }
 }
 
 fn user(at: &Section<'_, '_>) -> Option<UserName> {

@@ -29,12 +29,14 @@ use crate::units::{Dbm, Iccid};
 mod check;
 pub mod diff;
 pub mod finding;
+mod hooks;
 mod login_text;
 mod notes;
 mod raw;
 
 pub use diff::{Change, diff};
 pub use finding::{Fault, Finding, Findings};
+pub use hooks::{Hook, HookWay, Kannel};
 pub use raw::friendly as duration;
 
 /// Where the packages put the file.
@@ -71,6 +73,10 @@ pub struct Config {
     pub sms: Policy,
     /// `[validate]`
     pub validate: Validate,
+    /// `[kannel]`
+    pub kannel: Kannel,
+    /// `[[hook]]`, in the order of the file.
+    pub hooks: Vec<Hook>,
     /// What is legal but unwise, for the log; no part of [`diff`](diff()).
     pub warnings: Findings,
 }
@@ -113,6 +119,19 @@ pub struct Caller {
     pub user: UserName,
     /// What it may do.
     pub role: Role,
+    /// The lane of what it sends through Kannel's interface without a priority.
+    pub lane: Lane,
+    /// What its Kannel clients say who they are.
+    pub kannel: Option<KannelLogin>,
+}
+
+/// Name of a Kannel client and where its password is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KannelLogin {
+    /// Kannel's `username`.
+    pub user: String,
+    /// The file with the password, without the line end.
+    pub password_file: PathBuf,
 }
 
 /// A local user as the file names it; names are resolved by the daemon.
@@ -438,13 +457,13 @@ impl Word for Role {
     ];
 }
 
-impl Word for Language {
-    const WORDS: &'static [(&'static str, Self)] = Self::WORDS;
-}
-
 impl Word for Lane {
     const WORDS: &'static [(&'static str, Self)] =
         &[("login", Self::Login), ("alert", Self::Alert), ("bulk", Self::Bulk)];
+}
+
+impl Word for Language {
+    const WORDS: &'static [(&'static str, Self)] = Self::WORDS;
 }
 
 impl Word for Transliteration {

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::daemon::vitals::Vitals;
 use crate::daemon::watchdog::Proof;
 use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_DATAERR, EX_UNAVAILABLE, key, notify, settings};
+use crate::dispatch::hooks::{self, Hooks};
 use crate::dispatch::ledger::Ledger;
 use crate::dispatch::{self, Dispatcher, Pulse, Tally, inbox};
 use crate::modem::profile::Library;
@@ -41,6 +42,8 @@ const REALM: &str = "defrealm";
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Requests in flight get this long to finish.
 const API_LIMIT: Duration = Duration::from_secs(5);
+/// Stories that are under way to hooks get this long to arrive.
+const HOOKS_LIMIT: Duration = Duration::from_secs(5);
 /// Beyond the drivers' own limit, for what they said last to be stored.
 const DISPATCH_GRACE: Duration = Duration::from_secs(5);
 
@@ -59,13 +62,23 @@ pub enum StartError {
     /// A text of the configuration.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// The SIM PIN cannot be read.
-    #[error("modem.pin-file {path}: {source}")]
-    PinFile {
+    /// A file with a secret cannot be read, or is empty.
+    #[error("{key} {path}: {source}")]
+    SecretFile {
+        /// The key that names it.
+        key: &'static str,
         /// Which file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A hook's program that may not be run.
+    #[error("hook.exec {program}: {why}")]
+    HookProgram {
+        /// Which.
+        program: PathBuf,
+        /// Why, and what helps.
+        why: String,
     },
     /// A caller or group that the system does not know.
     #[error(transparent)]
@@ -80,7 +93,11 @@ impl StartError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Key(_) | Self::Template(_) | Self::PinFile { .. } | Self::Caller(_) => EX_CONFIG,
+            Self::Key(_)
+            | Self::Template(_)
+            | Self::SecretFile { .. }
+            | Self::HookProgram { .. }
+            | Self::Caller(_) => EX_CONFIG,
             // Another release or another key is wanted: trying again would change nothing.
             Self::Open(OpenError::Newer { .. } | OpenError::UnknownKey { .. }) => EX_CONFIG,
             Self::Open(OpenError::Damaged { .. }) | Self::Store(StoreError::Damaged(_)) => EX_DATAERR,
@@ -107,6 +124,7 @@ pub struct App {
     vitals: Vitals,
     notes: watch::Sender<Arc<Library>>,
     dispatch: watch::Sender<dispatch::Settings>,
+    hooks: Arc<Hooks>,
 }
 
 /// One token a stage, in the order of the end.
@@ -115,6 +133,7 @@ struct Stops {
     api: CancellationToken,
     dispatch: CancellationToken,
     modems: CancellationToken,
+    hooks: CancellationToken,
 }
 
 /// Every part, running.
@@ -125,6 +144,7 @@ pub struct Running {
     keep: watch::Sender<Duration>,
     notes: watch::Sender<Arc<Library>>,
     dispatch: watch::Sender<dispatch::Settings>,
+    hooks: watch::Sender<Arc<Hooks>>,
     pulse: Pulse,
     server: JoinHandle<()>,
     dispatcher: JoinHandle<()>,
@@ -133,6 +153,7 @@ pub struct Running {
     inbox: JoinHandle<()>,
     alarms: JoinHandle<()>,
     janitor: JoinHandle<()>,
+    carrier: JoinHandle<()>,
 }
 
 impl App {
@@ -148,6 +169,9 @@ impl App {
         open.commit_pause = bench_commit_pause();
         let store = Store::open(open)?;
         store.bound(settings::bounds(config));
+        let hooks = Arc::new(settings::hooks(config)?);
+        // Before anything happens that they want to hear of.
+        store.subscribe(hooks.subscriptions());
         let recovered = match store.recover(clock::wall()).await {
             Err(StoreError::Damaged(reason)) => {
                 let path = config.store.path.clone();
@@ -207,6 +231,7 @@ impl App {
                 Box::pin(async move { sims.confirm_sim(&modem).await })
             }),
             channels,
+            stopping: stops.api.clone(),
             realm: REALM.to_owned(),
             max_body: config.api.max_body,
         };
@@ -231,6 +256,7 @@ impl App {
             weak_signal: config.modem.weak_signal,
             notes,
             dispatch,
+            hooks,
         })
     }
 
@@ -258,7 +284,10 @@ impl App {
             vitals,
             notes,
             dispatch,
+            hooks,
         } = self;
+        let (hooks, told) = watch::channel(hooks);
+        let carrier = hooks::run(store.clone(), told, Arc::clone(&metrics), stops.hooks.clone());
         let (keep, kept) = watch::channel(keep);
         let tally = dispatcher.tally();
         let (pulse, reports) = (dispatcher.pulse(), dispatcher.reports());
@@ -280,12 +309,14 @@ impl App {
                 tokio::join!(looking, keeping);
             }),
             janitor: tokio::spawn(janitor(store.clone(), kept, stops.dispatch.clone())),
+            carrier: tokio::spawn(carrier),
             store,
             stops,
             live,
             keep,
             notes,
             dispatch,
+            hooks,
             pulse,
         }
     }
@@ -303,8 +334,11 @@ impl Running {
     /// # Errors
     /// What is wrong.
     pub fn reconfigure(&self, config: &Config) -> Result<(), StartError> {
+        let hooks = Arc::new(settings::hooks(config)?);
         self.live.replace(in_force(config, &self.store)?);
         self.store.bound(settings::bounds(config));
+        self.store.subscribe(hooks.subscriptions());
+        self.hooks.send_replace(hooks);
         self.keep.send_replace(config.store.keep);
         self.notes.send_replace(Arc::clone(&config.modem.library));
         self.dispatch.send_replace(settings::dispatch(config));
@@ -321,6 +355,7 @@ impl Running {
             _ = &mut self.inbox => "inbox",
             _ = &mut self.alarms => "alarms",
             _ = &mut self.janitor => "janitor",
+            _ = &mut self.carrier => "hooks",
         }
     }
 
@@ -344,6 +379,9 @@ impl Running {
         }
         within("intake", API_LIMIT, self.intake).await;
         within("inbox", API_LIMIT, self.inbox).await;
+        // What is not carried by then is carried after the next start.
+        self.stops.hooks.cancel();
+        within("hooks", HOOKS_LIMIT, self.carrier).await;
         self.store.close().await;
     }
 }
@@ -376,7 +414,8 @@ async fn janitor(store: Store, keep: watch::Receiver<Duration>, stop: Cancellati
 fn in_force(config: &Config, store: &Store) -> Result<InForce, StartError> {
     let rules = Arc::new(settings::rules(config));
     let validate = Validate::new(store.clone(), settings::validate(config)?, Arc::clone(&rules));
-    Ok(InForce { callers: settings::callers(config)?, rules, validate })
+    let dlr_allow = config.kannel.dlr_allow.clone();
+    Ok(InForce { callers: settings::callers(config)?, rules, dlr_allow, validate })
 }
 
 /// Copies totals that others count into the metrics, when somebody looks.
@@ -402,9 +441,7 @@ fn pin_file(config: &Config) -> PathBuf {
 
 fn sim_pin(config: &Config) -> Result<Option<Secret>, StartError> {
     let Some(path) = &config.modem.pin_file else { return Ok(config.modem.pin.clone()) };
-    let text =
-        std::fs::read_to_string(path).map_err(|source| StartError::PinFile { path: path.clone(), source })?;
-    Ok(Some(Secret::from(text.trim())))
+    settings::secret_file("modem.pin-file", path).map(Some)
 }
 
 /// Only for the bench, which compares machines whose disks differ: microseconds to spin before each commit.

@@ -29,6 +29,7 @@ mod channels;
 mod demand;
 mod end;
 mod fallback;
+pub mod hooks;
 pub mod inbox;
 mod learn;
 pub mod ledger;

@@ -135,6 +135,7 @@ impl House {
             caller: "test".to_owned(),
             idempotency: None,
             bill: Bill::default(),
+            callback: None,
         }
     }
 

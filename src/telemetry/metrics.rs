@@ -19,7 +19,8 @@ use prometheus_client::registry::Registry;
 use crate::queue::conversion::Conversions;
 use crate::queue::lanes::PerLane;
 use crate::queue::message::Lane;
-use crate::store::{AlarmRecord, Count, LaneRecord};
+use crate::store::{AlarmRecord, Count, LaneRecord, OutboxCount};
+use crate::units::UnixMs;
 
 /// Labels of an answered request. Endpoints are the router's own names, never paths as sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -35,6 +36,20 @@ pub struct Request {
 pub struct Validation {
     /// `accept`, `reject`, `challenge`, `error`.
     pub outcome: &'static str,
+}
+
+/// Labels of a try to carry a story to a hook.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct HookTry {
+    /// The hook's name; `dlr` for all Kannel clients.
+    pub hook: String,
+    /// `carried`, `failed` (it is tried again) or `dead`.
+    pub outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfHook {
+    hook: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -128,6 +143,13 @@ pub struct Metrics {
     pub commits: Counter,
     /// Jobs that those commits served.
     pub jobs: Counter,
+    /// Tries to carry a story to a hook.
+    pub hook_tries: Family<HookTry, Counter>,
+    /// Stories for hooks that found the outbox full.
+    pub hook_refused: Counter,
+    hook_waiting: Family<OfHook, Gauge>,
+    hook_oldest: Family<OfHook, Gauge>,
+    hook_dead: Family<OfHook, Gauge>,
     messages: Family<Standing, Gauge>,
     alarms: Family<StandingAlarm, Gauge>,
     balances: Family<OfModem, Gauge<f64, AtomicU64>>,
@@ -160,6 +182,11 @@ impl Default for Metrics {
             at_noise: Counter::default(),
             commits: Counter::default(),
             jobs: Counter::default(),
+            hook_tries: Family::default(),
+            hook_refused: Counter::default(),
+            hook_waiting: Family::default(),
+            hook_oldest: Family::default(),
+            hook_dead: Family::default(),
             messages: Family::default(),
             alarms: Family::default(),
             balances: Family::default(),
@@ -201,6 +228,13 @@ impl Metrics {
         r.register("at_noise_lines", "Lines from modems that no rule knows", self.at_noise.clone());
         r.register("store_commits", "Durable commits", self.commits.clone());
         r.register("store_jobs", "Jobs served by the commits", self.jobs.clone());
+        r.register("hook_tries", "Tries to carry a story to a hook", self.hook_tries.clone());
+        let refused = "Stories for hooks that were lost because the outbox was full";
+        r.register("hook_refused", refused, self.hook_refused.clone());
+        r.register("hook_waiting", "Stories on their way to a hook", self.hook_waiting.clone());
+        r.register("hook_oldest_seconds", "Age of the oldest of them", self.hook_oldest.clone());
+        let dead = "Stories for a hook that were given up in the last seven days";
+        r.register("hook_dead", dead, self.hook_dead.clone());
         r.register("messages", "Messages in the store", self.messages.clone());
         r.register("alarm", "Open alarms", self.alarms.clone());
         let balance = "Money on the SIM, in its own currency, by the IMEI of its modem";
@@ -281,6 +315,19 @@ impl Metrics {
         }
     }
 
+    /// What is on its way to hooks now.
+    pub fn outbox(&self, counts: &[OutboxCount], now: UnixMs) {
+        let all = [&self.hook_waiting, &self.hook_oldest, &self.hook_dead];
+        all.iter().for_each(|family| family.clear());
+        for count in counts {
+            let seconds = count.oldest.map_or(0, |made| now.since(made).as_secs());
+            for (family, value) in all.into_iter().zip([count.waiting, seconds, count.dead]) {
+                let label = OfHook { hook: hook_label(&count.hook).to_owned() };
+                family.get_or_create(&label).set(i64::try_from(value).unwrap_or(i64::MAX));
+            }
+        }
+    }
+
     /// Requests over budget so far, by dimension.
     pub fn over_budget(&self, totals: impl Iterator<Item = (&'static str, u64)>) {
         for (dimension, total) in totals {
@@ -337,6 +384,12 @@ impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Metrics")
     }
+}
+
+/// What metrics call a hook; Kannel's clients have no name of their own.
+#[must_use]
+pub fn hook_label(hook: &str) -> &str {
+    if hook.is_empty() { "dlr" } else { hook }
 }
 
 /// Copies a total that somebody else counts. Only ever with the newest value of a running count.

@@ -79,7 +79,7 @@ impl House {
             ..validate::Settings::new(validate::TEXT, validate::PROMPT).unwrap()
         };
         let validate = Validate::new(store.clone(), settings, Arc::clone(&rules));
-        let in_force = InForce { callers: Callers::only(role), rules, validate };
+        let in_force = InForce { callers: Callers::only(role), rules, dlr_allow: Vec::new(), validate };
         let live = Arc::new(Live::new(in_force));
         let channels = watch::Sender::new(Arc::from([]));
         let parts = Parts {
@@ -122,6 +122,7 @@ impl House {
                 Box::pin(async move { if known { Ok(()) } else { Err(CommandError::NoCard(name)) } })
             }),
             channels: channels.subscribe(),
+            stopping: CancellationToken::new(),
             realm: "realm1".to_owned(),
             max_body: 65_536,
         };
@@ -402,11 +403,21 @@ async fn a_reload_counts_from_the_next_connection_on() {
     let settings = validate::Settings::new(validate::TEXT, validate::PROMPT).unwrap();
     let rules = Arc::new(Rules { allow: only("+43"), ..Rules::default() });
     let validate = Validate::new(house.store.clone(), settings.clone(), Arc::clone(&rules));
-    house.live.replace(InForce { callers: Callers::only(Role::Send), rules: Arc::clone(&rules), validate });
+    house.live.replace(InForce {
+        callers: Callers::only(Role::Send),
+        rules: Arc::clone(&rules),
+        dlr_allow: Vec::new(),
+        validate,
+    });
     let answer = house.post("/v1/messages", &json!({"to": PHONE, "text": "x"})).await;
     assert_eq!((answer.status, &answer.json()["code"]), (422, &json!("number-not-allowed")));
     let validate = Validate::new(house.store.clone(), settings, Arc::clone(&rules));
-    house.live.replace(InForce { callers: Callers::only(Role::Validate), rules, validate });
+    house.live.replace(InForce {
+        callers: Callers::only(Role::Validate),
+        rules,
+        dlr_allow: Vec::new(),
+        validate,
+    });
     assert_eq!(house.get("/v1/status").await.status, 403);
     house.close().await;
 }
