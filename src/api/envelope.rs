@@ -99,12 +99,16 @@ impl From<&StoreError> for Failure {
             StoreError::Busy(_)
             | StoreError::Unwritable(_)
             | StoreError::Unreachable(_)
-            | StoreError::Closed => Self::unavailable(),
+            | StoreError::Closed
+            | StoreError::Full(_) => Self::unavailable(),
             // What validation asks for is answered there; nothing else here is counted.
             StoreError::OverBudget(_) => Self::unavailable(),
             StoreError::Exists(what) => Self::parameter(format!("{what} exists already.")),
             // A challenge's message has no key.
-            StoreError::Engine(_) | StoreError::Sealed(_) | StoreError::Conflict(_) => Self::internal(),
+            StoreError::Engine(_)
+            | StoreError::Sealed(_)
+            | StoreError::Damaged(_)
+            | StoreError::Conflict(_) => Self::internal(),
         }
     }
 }

@@ -1,20 +1,24 @@
 //! One of the two engines, as the configuration says; whoever holds the store need not know which.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::engine::{Embedded, OpenError, Settings, Stats};
+use super::feed::Feed;
 #[cfg(feature = "postgres")]
 use super::postgres::handle::Shared;
 use super::{
-    Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
-    InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, SpentRecord,
-    StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
+    Accepted, AlarmId, AlarmRecord, Alarms, Begun, Carried, ChallengeRecord, Count, Filter, Held, InboxId,
+    InboxRecord, Incoming, LaneRecord, Leased, MessageRecord, Operations, OutboxCount, Page, ParcelId,
+    Parcels, Paused, Raised, Recovered, Report, Retried, Retry, SecondRound, SpentRecord, StoreError,
+    Subscription, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
 };
 use crate::alarm::Alarm;
 use crate::number::Number;
 use crate::provider::ChannelId;
 use crate::queue::conversion::Conversions;
-use crate::queue::message::{MessageId, NewMessage};
+use crate::queue::lanes::PerLane;
+use crate::queue::message::{Lane, MessageId, NewMessage};
 use crate::route::budget::Recipient;
 use crate::telemetry::over_budget::OverBudget;
 use crate::units::{MessageRef, UnixMs};
@@ -37,6 +41,17 @@ macro_rules! engine {
             Engine::Embedded(store) => store.$operation($($argument),*).await,
             #[cfg(feature = "postgres")]
             Engine::Shared(store) => store.$operation($($argument),*).await,
+        }
+    };
+}
+
+/// The same of what does not wait.
+macro_rules! plain {
+    ($store:ident, $operation:ident($($argument:ident),*)) => {
+        match &$store.0 {
+            Engine::Embedded(store) => store.$operation($($argument),*),
+            #[cfg(feature = "postgres")]
+            Engine::Shared(store) => store.$operation($($argument),*),
         }
     };
 }
@@ -73,42 +88,58 @@ impl Store {
     /// What the writer did so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
+        plain!(self, stats())
+    }
+
+    /// Who hears of what happens here.
+    #[must_use]
+    pub fn feed(&self) -> &Arc<Feed> {
+        plain!(self, feed())
+    }
+
+    /// Waits until the file is found to be damaged, and says what was found. From then on nothing is written any more. For the shared
+    /// store its server is answerable.
+    pub async fn damaged(&self) -> String {
         match &self.0 {
-            Engine::Embedded(store) => store.stats(),
+            Engine::Embedded(store) => store.damaged().await,
             #[cfg(feature = "postgres")]
-            Engine::Shared(store) => store.stats(),
+            Engine::Shared(_) => std::future::pending().await,
         }
     }
 
     /// What is counted of requests over budget.
     #[must_use]
     pub fn over_budget(&self) -> &OverBudget {
-        match &self.0 {
-            Engine::Embedded(store) => store.over_budget(),
-            #[cfg(feature = "postgres")]
-            Engine::Shared(store) => store.over_budget(),
-        }
+        plain!(self, over_budget())
     }
 
     /// Why the last write was refused for want of a disk that takes it or a database that answers; `None` once something was written
     /// again.
     #[must_use]
     pub fn unwritable(&self) -> Option<String> {
-        match &self.0 {
-            Engine::Embedded(store) => store.unwritable(),
-            #[cfg(feature = "postgres")]
-            Engine::Shared(store) => store.unwritable(),
-        }
+        plain!(self, unwritable())
     }
 }
 
 impl Operations for Store {
+    fn bound(&self, most: PerLane<Option<u64>>) {
+        plain!(self, bound(most));
+    }
+
+    fn subscribe(&self, hooks: Vec<Subscription>) {
+        plain!(self, subscribe(hooks));
+    }
+
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
         engine!(self, accept(messages))
     }
 
     async fn lease(&self, want: Want) -> Result<Vec<Leased>, StoreError> {
         engine!(self, lease(want))
+    }
+
+    async fn second_round(&self, round: SecondRound) -> Result<Option<Leased>, StoreError> {
+        engine!(self, second_round(round))
     }
 
     async fn turn(&self, turn: Turn) -> Result<Vec<Begun>, StoreError> {
@@ -174,11 +205,27 @@ impl Operations for Store {
         engine!(self, withdraw(id, caller, now))
     }
 
+    async fn withdraw_lane(&self, lane: Lane, now: UnixMs) -> Result<u64, StoreError> {
+        engine!(self, withdraw_lane(lane, now))
+    }
+
+    async fn retry(&self, retry: Retry) -> Result<Retried, StoreError> {
+        engine!(self, retry(retry))
+    }
+
+    async fn pause_lane(&self, lane: Lane, paused: Option<Paused>) -> Result<bool, StoreError> {
+        engine!(self, pause_lane(lane, paused))
+    }
+
+    async fn lanes(&self, now: UnixMs) -> Result<Vec<LaneRecord>, StoreError> {
+        engine!(self, lanes(now))
+    }
+
     async fn message(&self, id: MessageId) -> Result<Option<MessageRecord>, StoreError> {
         engine!(self, message(id))
     }
 
-    async fn messages(&self, filter: Filter) -> Result<Vec<MessageRecord>, StoreError> {
+    async fn messages(&self, filter: Filter) -> Result<Page, StoreError> {
         engine!(self, messages(filter))
     }
 
@@ -236,6 +283,27 @@ impl Operations for Store {
 
     async fn alarms(&self, which: Alarms) -> Result<Vec<AlarmRecord>, StoreError> {
         engine!(self, alarms(which))
+    }
+
+    async fn parcels(
+        &self,
+        now: UnixMs,
+        until: UnixMs,
+        rooms: Vec<(String, usize)>,
+    ) -> Result<Parcels, StoreError> {
+        engine!(self, parcels(now, until, rooms))
+    }
+
+    async fn carried(&self, ends: Vec<(ParcelId, Carried)>, now: UnixMs) -> Result<(), StoreError> {
+        engine!(self, carried(ends, now))
+    }
+
+    async fn keep_hooks(&self, known: Vec<String>, now: UnixMs) -> Result<(), StoreError> {
+        engine!(self, keep_hooks(known, now))
+    }
+
+    async fn outbox(&self) -> Result<Vec<OutboxCount>, StoreError> {
+        engine!(self, outbox())
     }
 
     async fn recover(&self, now: UnixMs) -> Result<Recovered, StoreError> {

@@ -18,21 +18,26 @@ use super::sqlite::read::Readers;
 use super::sqlite::recovery::TakenBack;
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
 use super::sqlite::{
-    self, Tx, accept, alarms, allowance, inbox, lease, recovery, report, spent, tokens, turn, upgrade,
+    self, Tx, accept, again, alarms, allowance, inbox, lanes, lease, outbox, recovery, report, spent, tokens,
+    turn, upgrade,
 };
 use super::{
-    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
-    InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, SpentRecord,
-    StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
+    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, Carried, ChallengeRecord, Count,
+    DEAD_PARCELS_KEPT, Filter, Held, InboxId, InboxRecord, Incoming, LaneRecord, Leased, MessageRecord,
+    Operations, OutboxCount, Page, ParcelId, Parcels, Paused, Raised, Recovered, Report, Retried, Retry,
+    SecondRound, SpentRecord, StoreError, Subscription, TokenRecord, Trigger, Triggered, Turn, Want,
+    Withdrawn,
 };
 use crate::alarm::Alarm;
 use crate::number::Number;
 use crate::provider::ChannelId;
 use crate::queue::conversion::{self, Conversions};
+use crate::queue::lanes::PerLane;
 use crate::queue::life::Actor;
-use crate::queue::message::{MessageId, NewMessage};
+use crate::queue::message::{Lane, MessageId, NewMessage};
 use crate::route::budget::Recipient;
 use crate::secret::Secret;
+use crate::store::feed::Feed;
 use crate::store::seal::{KeyId, Keyring};
 use crate::telemetry::over_budget::OverBudget;
 use crate::units::{MessageRef, UnixMs};
@@ -155,6 +160,17 @@ pub enum OpenError {
         "this build has no shared store (cargo feature `postgres`); install one that has, or remove `[store] url`"
     )]
     NoSharedEngine,
+    /// What is in it cannot be: the disk lost or changed some of it.
+    #[error(
+        "the store {path} is damaged: {reason}; nothing in it was changed. Look after the disk, keep the file, and put a backup in \
+         its place, or move it away (with {path}-wal) to begin with an empty store"
+    )]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What the engine said.
+        reason: String,
+    },
     /// The engine refused it.
     #[error("the store {path}: {reason}")]
     Engine {
@@ -189,6 +205,8 @@ struct Shared {
     demands: Arc<Semaphore>,
     readers: Arc<Readers>,
     counters: Arc<Counters>,
+    gate: lanes::Shared,
+    feed: Arc<Feed>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -201,10 +219,12 @@ impl Embedded {
         let Settings { path, key, commit_pause, most_pages, url: _ } = settings;
         let keys = Arc::new(key);
         let conn = sqlite::open(&path, &keys, most_pages)?;
-        let readers = Arc::new(Readers::open(&path, Arc::clone(&keys))?);
         let counters = Arc::new(Counters::default());
+        let readers = Arc::new(Readers::open(&path, Arc::clone(&keys), Arc::clone(&counters))?);
         let (jobs, received) = sync_channel(ACCEPTS + OTHERS + DEMANDS + SPARE);
-        let writer = Writer::new(conn, keys, received, Arc::clone(&counters), commit_pause);
+        let feed = Arc::new(Feed::default());
+        let news = outbox::News::new(Arc::clone(&feed));
+        let writer = Writer::new(conn, keys, received, Arc::clone(&counters), commit_pause, news);
         let writer = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())
@@ -217,6 +237,8 @@ impl Embedded {
             demands: Arc::new(Semaphore::new(DEMANDS)),
             readers,
             counters,
+            gate: lanes::Shared::default(),
+            feed,
             writer: Mutex::new(Some(writer)),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -245,6 +267,12 @@ impl Embedded {
         self.write(0, |_| Ok(())).await
     }
 
+    /// Who hears of what happens.
+    #[must_use]
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.shared.feed
+    }
+
     /// What the writer did so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -264,6 +292,11 @@ impl Embedded {
     #[must_use]
     pub fn unwritable(&self) -> Option<String> {
         self.shared.counters.unwritable.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until the database is found to be damaged, and says what was found. From then on nothing is written any more.
+    pub async fn damaged(&self) -> String {
+        self.shared.counters.damaged().await
     }
 
     fn send(&self, job: Job) -> Result<(), StoreError> {
@@ -376,27 +409,37 @@ impl Drop for Waiting<'_> {
 }
 
 impl Operations for Embedded {
+    fn bound(&self, most: PerLane<Option<u64>>) {
+        lanes::locked(&self.shared.gate).bound(most);
+    }
+
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
+        let messages = Arc::new(messages);
         let mut accepted = Vec::with_capacity(messages.len());
         // What is counted, or carries keys, is let in or refused as a whole.
         let whole = |message: &NewMessage| message.idempotency.is_some() || !message.bill.charges.is_empty();
         let most = if messages.iter().any(whole) { messages.len() } else { CHUNK };
-        let mut rest = messages.into_iter();
-        loop {
-            let chunk: Vec<_> = rest.by_ref().take(most).collect();
-            let rows = chunk.len();
-            if rows == 0 {
-                return Ok(accepted);
-            }
-            // What has begun goes on: only the first chunk may be told to come again.
-            let permit = if accepted.is_empty() {
+        // What has begun goes on: only the first chunk may be told to come again, and keeps places for the others.
+        let mut promise = None;
+        for from in (0..messages.len()).step_by(most.max(1)) {
+            let first = promise.is_none();
+            let permit = if first {
                 self.may_accept()?
             } else {
                 Arc::clone(&self.shared.accepts).acquire_owned().await.map_err(|_| StoreError::Closed)?
             };
-            let work = move |tx: &mut Tx<'_>| accept::accept(tx, &chunk);
-            accepted.extend(self.submit(rows, permit, work).await?);
+            let (batch, gate) = (Arc::clone(&messages), Arc::clone(&self.shared.gate));
+            let rows = most.min(messages.len() - from);
+            let work = move |tx: &mut Tx<'_>| {
+                let promise = first.then(|| accept::enter(tx, &gate, &batch, rows)).transpose()?;
+                let chunk = batch.get(from..from + rows).unwrap_or_default();
+                Ok((accept::accept(tx, &gate, chunk)?, promise))
+            };
+            let (some, promised) = self.submit(rows, permit, work).await?;
+            accepted.extend(some);
+            promise = promise.or(promised);
         }
+        Ok(accepted)
     }
 
     async fn lease(&self, want: Want) -> Result<Vec<Leased>, StoreError> {
@@ -405,6 +448,10 @@ impl Operations for Embedded {
         self.send(Job::Lease(Demand { want, answer, fresh: true, permit }))?;
         let mut waiting = Waiting { store: self, answer: answered };
         (&mut waiting.answer).await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn second_round(&self, round: SecondRound) -> Result<Option<Leased>, StoreError> {
+        self.write(1, move |tx| lease::second_round(tx, &round)).await
     }
 
     async fn turn(&self, turn: Turn) -> Result<Vec<Begun>, StoreError> {
@@ -472,11 +519,38 @@ impl Operations for Embedded {
         self.write(1, move |tx| tokens::withdraw(tx, id, caller.as_deref(), actor, now)).await
     }
 
+    async fn withdraw_lane(&self, lane: Lane, now: UnixMs) -> Result<u64, StoreError> {
+        // What is accepted meanwhile stays, else a busy sender would keep this going for ever.
+        let last = MessageId::new(now, 0xfff, [0xff; 8]);
+        let mut all = 0;
+        loop {
+            let (some, more) = self.write(PIECE, move |tx| lanes::withdraw(tx, lane, last, now)).await?;
+            all += some;
+            if !more {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn retry(&self, retry: Retry) -> Result<Retried, StoreError> {
+        let gate = Arc::clone(&self.shared.gate);
+        self.write(2, move |tx| again::retry(tx, &gate, &retry)).await
+    }
+
+    async fn pause_lane(&self, lane: Lane, paused: Option<Paused>) -> Result<bool, StoreError> {
+        self.write(1, move |tx| lanes::pause(tx, lane, paused.as_ref())).await
+    }
+
+    async fn lanes(&self, now: UnixMs) -> Result<Vec<LaneRecord>, StoreError> {
+        let most = lanes::locked(&self.shared.gate).bounds();
+        self.shared.readers.ask(move |view| view.lanes(&most, now)).await
+    }
+
     async fn message(&self, id: MessageId) -> Result<Option<MessageRecord>, StoreError> {
         self.shared.readers.ask(move |view| view.message(id)).await
     }
 
-    async fn messages(&self, filter: Filter) -> Result<Vec<MessageRecord>, StoreError> {
+    async fn messages(&self, filter: Filter) -> Result<Page, StoreError> {
         self.shared.readers.ask(move |view| view.messages(&filter)).await
     }
 
@@ -506,7 +580,8 @@ impl Operations for Embedded {
 
     async fn trigger(&self, triggers: Vec<Trigger>) -> Result<Triggered, StoreError> {
         let permit = self.may_accept()?;
-        self.submit(triggers.len() * 3, permit, move |tx| accept::trigger(tx, &triggers)).await
+        let gate = Arc::clone(&self.shared.gate);
+        self.submit(triggers.len() * 3, permit, move |tx| accept::trigger(tx, &gate, &triggers)).await
     }
 
     async fn conversions(&self, since: UnixMs, now: UnixMs) -> Result<Conversions, StoreError> {
@@ -537,7 +612,33 @@ impl Operations for Embedded {
         self.shared.readers.ask(move |view| view.alarms(which)).await
     }
 
+    fn subscribe(&self, hooks: Vec<Subscription>) {
+        self.shared.feed.subscribe(hooks);
+    }
+
+    async fn parcels(
+        &self,
+        now: UnixMs,
+        until: UnixMs,
+        rooms: Vec<(String, usize)>,
+    ) -> Result<Parcels, StoreError> {
+        self.write(rooms.len(), move |tx| outbox::take(tx, now, until, &rooms)).await
+    }
+
+    async fn keep_hooks(&self, known: Vec<String>, now: UnixMs) -> Result<(), StoreError> {
+        self.write(1, move |tx| outbox::keep_hooks(tx, &known, now)).await
+    }
+
+    async fn carried(&self, ends: Vec<(ParcelId, Carried)>, now: UnixMs) -> Result<(), StoreError> {
+        self.write(ends.len(), move |tx| outbox::carried(tx, &ends, now)).await
+    }
+
+    async fn outbox(&self) -> Result<Vec<OutboxCount>, StoreError> {
+        self.shared.readers.ask(|view: &sqlite::read::View<'_>| view.outbox()).await
+    }
+
     async fn recover(&self, now: UnixMs) -> Result<Recovered, StoreError> {
+        self.write(1, move |tx| outbox::recover(tx, now)).await?;
         let cause = "the daemon stopped while it was leaving";
         self.take_back(UnixMs(i64::MAX), TakenBack { actor: Actor::Recovery, cause }, now).await
     }
@@ -552,6 +653,8 @@ impl Operations for Embedded {
         while self.write(PIECE, move |tx| recovery::purge_challenges(tx, dead)).await? {}
         while self.write(PIECE, move |tx| inbox::purge(tx, old, now)).await? {}
         while self.write(PIECE, move |tx| alarms::purge(tx, over)).await? {}
+        let given_up = now.minus(DEAD_PARCELS_KEPT);
+        while self.write(PIECE, move |tx| outbox::purge(tx, given_up)).await? {}
         while self.write(PIECE, move |tx| spent::purge(tx, now)).await? {}
         while self.write(PIECE, move |tx| allowance::purge(tx, now)).await? {}
         while self.write(PIECE, move |tx| inbox::expire(tx, now)).await? {}

@@ -9,14 +9,17 @@
 //!   of that id, and two daemons never share one.
 
 mod accept;
+mod again;
 mod alarms;
 mod allowance;
 mod appliance;
 pub(super) mod handle;
 mod inbox;
+mod lanes;
 mod lease;
 mod link;
 mod messages;
+mod outbox;
 mod read;
 mod recovery;
 mod report;
@@ -33,11 +36,14 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use self::link::Link;
+use self::outbox::News;
 use self::spent::Ledger;
 use super::StoreError;
 use super::seal::Keyring;
+use super::sqlite::lanes::Shared as Gate;
 use super::sqlite::lease::Hints;
 use crate::number::Number;
+use crate::queue::lanes::PerLane;
 use crate::queue::message::{Lane, MessageId, State};
 use crate::telemetry::over_budget::OverBudget;
 use crate::units::UnixMs;
@@ -59,13 +65,26 @@ pub(super) struct Tx<'a> {
     /// Nothing else runs in this transaction.
     alone: bool,
     /// Something came into the queue of which the other appliances do not know.
-    news: Cell<bool>,
+    queued: Cell<bool>,
+    /// Something changed that they must know of at once.
+    changed: Cell<bool>,
+    /// What is to be told to hooks and listeners.
+    news: News,
+    /// The bounds of the lanes.
+    gate: &'a Gate,
+    /// Unsent messages of each lane at the beginning and those accepted since; `None` until it is asked.
+    unsent: Cell<Option<PerLane<u64>>>,
 }
 
 impl Tx<'_> {
     /// A caller's time as the server's.
     fn at(&self, caller: UnixMs) -> i64 {
         time::shifted(caller, self.shift.get())
+    }
+
+    /// A time of the server as the caller's.
+    fn told(&self, server: i64) -> UnixMs {
+        UnixMs(server.saturating_sub(self.shift.get()))
     }
 
     /// The server's now, or the caller's if that is later: what is over for either is over.

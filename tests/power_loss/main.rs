@@ -10,6 +10,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests read the real clock")]
 
 #[path = "../gateway/http.rs"]
+#[allow(dead_code, reason = "shared with the tests of the gateway, which use more of it")]
 mod http;
 #[path = "../gateway/rig.rs"]
 #[allow(dead_code, reason = "shared with the whole-daemon tests, which use the rest of it")]

@@ -25,9 +25,10 @@ fn counted(budgets: &Budgets, lane: Lane, random: u8, created: UnixMs) -> NewMes
 
 fn over(refused: Result<Vec<Accepted>, StoreError>) -> Over {
     match refused {
-        Err(StoreError::OverBudget(over)) => over,
-        other => panic!("not over budget: {other:?}"),
+        Err(StoreError::OverBudget(over)) => Some(over),
+        _ => None,
     }
+    .expect("it is over budget")
 }
 
 pub(crate) async fn what_is_over_budget_is_refused_and_not_counted(store: impl Operations) {
@@ -37,11 +38,10 @@ pub(crate) async fn what_is_over_budget_is_refused_and_not_counted(store: impl O
     }
     for n in 2..5 {
         let told = over(store.accept(vec![counted(&two, Lane::Bulk, n, NOW.plus(MINUTE))]).await);
-        let Over::Limit { dimension: Dimension::Number, span: Span::Hour, limit: 2, until, .. } = told else {
-            panic!("{told:?}")
-        };
         // 04:00:00.
-        assert_eq!(until, Some(UnixMs(2_000_001_600_000)));
+        let until = Some(UnixMs(2_000_001_600_000));
+        let (dimension, span) = (Dimension::Number, Span::Hour);
+        assert_eq!(told, Over::Limit { dimension, proven: false, span, limit: 2, until });
     }
     assert_eq!(all(&store).await.len(), 2, "nothing of them is there");
     counts_agree(&store).await;
@@ -64,7 +64,7 @@ pub(crate) async fn a_batch_is_counted_once_and_as_a_whole(store: impl Operation
     assert_eq!(store.accept(batch(0, 600)).await.unwrap().len(), 600);
     let told = over(store.accept(batch(600, 500)).await);
     assert!(told.until().is_some());
-    assert_eq!(store.messages(Filter { most: 2_000, ..Filter::default() }).await.unwrap().len(), 600);
+    assert_eq!(store.messages(Filter { most: 2_000, ..Filter::default() }).await.unwrap().records.len(), 600);
     assert_eq!(store.accept(batch(600, 400)).await.unwrap().len(), 400);
     assert_eq!(over(store.accept(batch(1_000, 1_001)).await).until(), None, "it will never fit");
 }
@@ -72,7 +72,7 @@ pub(crate) async fn a_batch_is_counted_once_and_as_a_whole(store: impl Operation
 pub(crate) async fn a_repeat_is_neither_counted_nor_refused(store: impl Operations) {
     let two = budgets(Dimension::Box, 2);
     let keyed = |key: &str, random| NewMessage {
-        idempotency: Some(Idempotency { key: key.to_owned(), asked: Secret::from("the same") }),
+        idempotency: Some(Idempotency { key: key.to_owned(), asked: Secret::from(key) }),
         ..counted(&two, Lane::Bulk, random, NOW)
     };
     let first = keyed("a", 1);
@@ -81,6 +81,9 @@ pub(crate) async fn a_repeat_is_neither_counted_nor_refused(store: impl Operatio
     assert_eq!(store.accept(vec![keyed("a", 3)]).await.unwrap(), [Accepted::Before(first.id)]);
     store.accept(vec![keyed("b", 4)]).await.unwrap();
     over(store.accept(vec![keyed("c", 5)]).await);
+    let other = Idempotency { key: "a".to_owned(), asked: Secret::from("else") };
+    let other = NewMessage { idempotency: Some(other), ..keyed("a", 7) };
+    assert!(matches!(store.accept(vec![other]).await, Err(StoreError::Conflict(_))), "that is told first");
     assert_eq!(store.accept(vec![keyed("a", 6)]).await.unwrap(), [Accepted::Before(first.id)]);
 }
 
@@ -103,10 +106,12 @@ pub(crate) async fn a_trigger_over_budget_touches_no_token(store: impl Operation
     store.add_token(token("PISM2")).await.unwrap();
     let one = budgets(Dimension::User, 1);
     let both = vec![costly(&one, trigger("PISM1", "t1", 1, 1)), costly(&one, trigger("PISM2", "t1", 1, 2))];
-    let Triggered::OverBudget { place: 1, over } = store.trigger(both.clone()).await.unwrap() else {
-        panic!("both went")
-    };
-    assert_eq!(over.until(), None, "two at once never fit");
+    let refused = store.trigger(both.clone()).await.unwrap();
+    let never = |over: &Over| over.until().is_none();
+    assert!(
+        matches!(&refused, Triggered::OverBudget { place: 1, over } if never(over)),
+        "two at once never fit: {refused:?}"
+    );
     assert_eq!(store.trigger(vec![both[0].clone()]).await.unwrap(), Triggered::Opened);
     let again = vec![costly(&one, trigger("PISM1", "t2", 2, 3))];
     assert!(matches!(store.trigger(again).await.unwrap(), Triggered::OverBudget { place: 0, .. }));

@@ -6,8 +6,9 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::time::shifted;
-use super::{Tx, allowance, id_of, uuid};
+use super::{Tx, allowance, id_of, lanes, outbox, uuid};
 use crate::clock;
+use crate::queue::lanes::PerLane;
 use crate::queue::life::{Actor, Move};
 use crate::queue::message::{MessageId, NewMessage, State};
 use crate::store::seal::Place;
@@ -66,6 +67,8 @@ pub(super) async fn accept(
             }
         }
     }
+    let now = messages.first().map_or(tx.now.0, |(message, shift)| shifted(message.created, *shift));
+    lanes::enter(tx, &PerLane::count(new.iter().map(|row| row.of.lane)), UnixMs(now)).await?;
     if !conflicts.is_empty() {
         return Err(StoreError::Conflict(conflicts));
     }
@@ -120,6 +123,8 @@ pub(super) async fn trigger(tx: &Tx<'_>, triggers: &[Trigger]) -> Result<Trigger
     }
     let shift = tx.shift.get();
     let now = triggers.first().map_or(tx.now.0, |trigger| tx.at(trigger.challenge.created));
+    lanes::enter(tx, &PerLane::count(triggers.iter().map(|trigger| trigger.message.lane)), UnixMs(now))
+        .await?;
     let bills = triggers.iter().map(|trigger| &trigger.message.bill);
     if let Some((counter, over)) = allowance::charge(tx, bills, UnixMs(now), shift).await? {
         let charged = |trigger: &Trigger| trigger.message.bill.charges.iter().any(|(one, _)| *one == counter);
@@ -254,7 +259,8 @@ async fn insert(tx: &Tx<'_>, new: &[Row<'_>]) -> Result<Vec<Uuid>, StoreError> {
     for row in new.iter().filter(|row| written.len() == new.len() || written.contains(&row.id)) {
         tx.ledger.borrow_mut().came(row.of.lane, State::Queued, 1);
         tx.hints.borrow_mut().due(row.of.lane, UnixMs(row.created));
-        tx.news.set(true);
+        tx.queued.set(true);
+        outbox::accepted(tx, row.of, row.created).await?;
     }
     Ok(written)
 }

@@ -21,26 +21,32 @@ use super::recovery::{PIECE, Whose};
 use super::time::{Stamp, Times};
 use super::writer::{Asked, Demand, Ground, Job, Task, Writer};
 use super::{
-    Tx, accept, alarms, allowance, appliance, inbox, lease, recovery, report, schema, spent, tokens,
+    Tx, accept, again, alarms, allowance, appliance, inbox, lanes, lease, outbox, recovery, report, schema,
+    spent, tokens,
 };
 use crate::alarm::Alarm;
 use crate::clock;
 use crate::number::Number;
 use crate::provider::ChannelId;
 use crate::queue::conversion::Conversions;
+use crate::queue::lanes::PerLane;
 use crate::queue::life::Actor;
-use crate::queue::message::{MessageId, NewMessage};
+use crate::queue::message::{Lane, MessageId, NewMessage};
 use crate::route::budget::Recipient;
 use crate::secret::Secret;
 use crate::store::engine::{
-    ACCEPTS, CHUNK, DEAD_CHALLENGE, DEMANDS, OTHERS, OpenError, SPARE, Settings, Stats, permit,
+    ACCEPTS, DEAD_CHALLENGE, DEMANDS, OTHERS, OpenError, SPARE, Settings, Stats, permit,
 };
+use crate::store::feed::Feed;
+use crate::store::sqlite::lanes::{Shared as Gate, locked};
 use crate::store::sqlite::recovery::TakenBack;
 use crate::store::sqlite::writer::Counters;
 use crate::store::{
-    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
-    InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, SpentRecord,
-    StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
+    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, Carried, ChallengeRecord, Count,
+    DEAD_PARCELS_KEPT, Filter, Held, InboxId, InboxRecord, Incoming, LaneRecord, Leased, MessageRecord,
+    Operations, OutboxCount, Page, ParcelId, Parcels, Paused, Raised, Recovered, Report, Retried, Retry,
+    SecondRound, SpentRecord, StoreError, Subscription, TokenRecord, Trigger, Triggered, Turn, Want,
+    Withdrawn,
 };
 use crate::telemetry::over_budget::OverBudget;
 use crate::units::{MessageRef, UnixMs};
@@ -69,6 +75,8 @@ struct Inner {
     others: Arc<Semaphore>,
     demands: Arc<Semaphore>,
     counters: Arc<Counters>,
+    gate: Gate,
+    feed: Arc<Feed>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -96,6 +104,8 @@ impl Shared {
         let ends = Ends { jobs: jobs_end, questions: questions_end, pulses: pulses_end };
         let (opened, result) = std::sync::mpsc::sync_channel(1);
         let counted = Arc::clone(&counters);
+        let (gate, feed) = (Gate::default(), Arc::new(Feed::default()));
+        let (gate_there, feed_there) = (Arc::clone(&gate), Arc::clone(&feed));
         let thread = thread::Builder::new().name("store-shared".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = match runtime {
@@ -108,8 +118,15 @@ impl Shared {
                 }
             };
             let times = Rc::new(Times::new());
-            let ground =
-                Rc::new(Ground { address, keys: Arc::new(settings.key), me, times, counters: counted });
+            let ground = Rc::new(Ground {
+                address,
+                keys: Arc::new(settings.key),
+                me,
+                times,
+                counters: counted,
+                feed: feed_there,
+                gate: gate_there,
+            });
             let all = LocalSet::new();
             all.block_on(&runtime, live(ground, ends, opened));
         });
@@ -125,6 +142,8 @@ impl Shared {
             others: Arc::new(Semaphore::new(OTHERS)),
             demands: Arc::new(Semaphore::new(DEMANDS)),
             counters,
+            gate,
+            feed,
             thread: Mutex::new(Some(thread)),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -166,6 +185,12 @@ impl Shared {
     #[must_use]
     pub(in crate::store) fn over_budget(&self) -> &OverBudget {
         &self.inner.counters.over
+    }
+
+    /// Who hears of what happens here.
+    #[must_use]
+    pub(in crate::store) fn feed(&self) -> &Arc<Feed> {
+        &self.inner.feed
     }
 
     /// Why nothing can be written at present.
@@ -383,28 +408,24 @@ impl Drop for Waiting<'_> {
 }
 
 impl Operations for Shared {
+    fn bound(&self, most: PerLane<Option<u64>>) {
+        locked(&self.inner.gate).bound(most);
+    }
+
+    fn subscribe(&self, hooks: Vec<Subscription>) {
+        self.inner.feed.subscribe(hooks);
+    }
+
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
-        let mut accepted = Vec::with_capacity(messages.len());
-        // What is counted, or carries keys, is let in or refused as a whole.
-        let whole = |message: &NewMessage| message.idempotency.is_some() || !message.bill.charges.is_empty();
-        let most = if messages.iter().any(whole) { messages.len() } else { CHUNK };
-        let mut rest = messages.into_iter();
-        loop {
-            let chunk: Vec<_> = rest.by_ref().take(most).collect();
-            let rows = chunk.len();
-            if rows == 0 {
-                return Ok(accepted);
-            }
-            // What has begun goes on: only the first chunk may be told to come again.
-            let permit = if accepted.is_empty() {
-                permit(&self.inner.accepts, ACCEPTS)?
-            } else {
-                Arc::clone(&self.inner.accepts).acquire_owned().await.map_err(|_| StoreError::Closed)?
-            };
-            let (answer, answered) = oneshot::channel();
-            self.send(Job::Accept(Asked::new(chunk, rows, answer, permit)))?;
-            accepted.extend(answered.await.unwrap_or(Err(StoreError::Closed))?);
+        if messages.is_empty() {
+            return Ok(Vec::new());
         }
+        // One statement takes in as many as a request may have, so a batch is always one chunk.
+        let permit = permit(&self.inner.accepts, ACCEPTS)?;
+        let (answer, answered) = oneshot::channel();
+        let rows = messages.len();
+        self.send(Job::Accept(Asked::new(messages, rows, answer, permit)))?;
+        answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
     async fn lease(&self, want: Want) -> Result<Vec<Leased>, StoreError> {
@@ -413,6 +434,10 @@ impl Operations for Shared {
         self.send(Job::Lease(Demand { want, answer, fresh: true, permit }))?;
         let mut waiting = Waiting { store: self, answer: answered };
         (&mut waiting.answer).await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn second_round(&self, round: SecondRound) -> Result<Option<Leased>, StoreError> {
+        self.write(1, async move |tx| lease::second_round(tx, &round).await).await
     }
 
     async fn turn(&self, turn: Turn) -> Result<Vec<Begun>, StoreError> {
@@ -483,11 +508,60 @@ impl Operations for Shared {
         self.write(1, async move |tx| tokens::withdraw(tx, id, caller.as_deref(), actor, now).await).await
     }
 
+    async fn withdraw_lane(&self, lane: Lane, now: UnixMs) -> Result<u64, StoreError> {
+        // What is accepted meanwhile stays, else a busy sender would keep this going for ever.
+        let last = MessageId::new(now, 0xfff, [0xff; 8]);
+        let rows = usize::try_from(PIECE).unwrap_or(0);
+        let mut all = 0;
+        loop {
+            let (some, more) =
+                self.write(rows, async move |tx| lanes::withdraw(tx, lane, last, now).await).await?;
+            all += some;
+            if !more {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn retry(&self, retry: Retry) -> Result<Retried, StoreError> {
+        self.write(2, async move |tx| again::retry(tx, &retry).await).await
+    }
+
+    async fn pause_lane(&self, lane: Lane, paused: Option<Paused>) -> Result<bool, StoreError> {
+        self.write(1, async move |tx| lanes::pause(tx, lane, paused.as_ref()).await).await
+    }
+
+    async fn lanes(&self, now: UnixMs) -> Result<Vec<LaneRecord>, StoreError> {
+        let most = locked(&self.inner.gate).bounds();
+        self.ask(async move |view| view.lanes(&most, now).await).await
+    }
+
+    async fn parcels(
+        &self,
+        now: UnixMs,
+        until: UnixMs,
+        rooms: Vec<(String, usize)>,
+    ) -> Result<Parcels, StoreError> {
+        self.write(rooms.len(), async move |tx| outbox::take(tx, now, until, &rooms).await).await
+    }
+
+    async fn keep_hooks(&self, known: Vec<String>, now: UnixMs) -> Result<(), StoreError> {
+        self.write(1, async move |tx| outbox::keep_hooks(tx, &known, now).await).await
+    }
+
+    async fn carried(&self, ends: Vec<(ParcelId, Carried)>, now: UnixMs) -> Result<(), StoreError> {
+        self.write(ends.len(), async move |tx| outbox::carried(tx, &ends, now).await).await
+    }
+
+    async fn outbox(&self) -> Result<Vec<OutboxCount>, StoreError> {
+        self.ask(async |view| view.outbox().await).await
+    }
+
     async fn message(&self, id: MessageId) -> Result<Option<MessageRecord>, StoreError> {
         self.ask(async move |view| view.message(id).await).await
     }
 
-    async fn messages(&self, filter: Filter) -> Result<Vec<MessageRecord>, StoreError> {
+    async fn messages(&self, filter: Filter) -> Result<Page, StoreError> {
         self.ask(async move |view| view.messages(&filter).await).await
     }
 
@@ -551,6 +625,7 @@ impl Operations for Shared {
     }
 
     async fn recover(&self, now: UnixMs) -> Result<Recovered, StoreError> {
+        self.write(1, async move |tx| outbox::recover(tx, now).await).await?;
         let cause = "the daemon stopped while it was leaving";
         self.take_back(Whose::Own, TakenBack { actor: Actor::Recovery, cause }, now).await
     }
@@ -566,6 +641,8 @@ impl Operations for Shared {
         while self.write(rows, async move |tx| recovery::purge_challenges(tx, dead).await).await? {}
         while self.write(rows, async move |tx| inbox::purge(tx, old, now).await).await? {}
         while self.write(rows, async move |tx| alarms::purge(tx, over).await).await? {}
+        let given_up = now.minus(DEAD_PARCELS_KEPT);
+        while self.write(rows, async move |tx| outbox::purge(tx, given_up).await).await? {}
         while self.write(rows, async move |tx| spent::purge(tx, now).await).await? {}
         while self.write(rows, async move |tx| allowance::purge(tx, now).await).await? {}
         while self.write(rows, async move |tx| inbox::expire(tx, now).await).await? {}

@@ -3,19 +3,19 @@
 //! Parts lie here until the rules of [`reassemble`] give their text out, so a restart between two parts changes nothing. The
 //! rules see the parts of all appliances, so one at a time takes parts in.
 
-use data_encoding::HEXUPPER;
+use data_encoding::{HEXLOWER, HEXUPPER};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::recovery::PIECE;
-use super::{Tx, corrupt, octet_of};
+use super::{Tx, corrupt, octet_of, outbox};
 use crate::clock;
 use crate::pdu::reassemble::{Content, Part, Reassembler, Set, Taken};
 use crate::pdu::{self, Concat, Kind, Pdu, reassemble};
 use crate::provider::Segment;
 use crate::secret::Secret;
 use crate::store::seal::Place;
-use crate::store::{Incoming, SHOWN_AGAIN, StoreError};
+use crate::store::{Arrived, Event, Incoming, SHOWN_AGAIN, StoreError, Story};
 use crate::units::UnixMs;
 
 /// An HMAC that is the same for the same content.
@@ -237,5 +237,17 @@ async fn store(tx: &Tx<'_>, text: &Text<'_>, at: i64) -> Result<(), StoreError> 
         &i16::from(text.parts),
         &i16::from(text.missing),
     ];
-    tx.link.execute(STORE, &row).await.map(drop)
+    tx.link.execute(STORE, &row).await?;
+    outbox::tell(tx, Event::Inbound, || {
+        Story::Inbound(Arrived {
+            id: HEXLOWER.encode(&id),
+            from: text.from.to_owned(),
+            channel: text.channel.to_owned(),
+            text: text.body.clone(),
+            sent: text.sent,
+            parts: text.parts,
+            missing: text.missing,
+            at: tx.told(at),
+        })
+    })
 }

@@ -6,17 +6,17 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::messages::{self, Messages};
-use super::{Tx, count_of, id_of, lane_of, number_of, octet_of, recovery, state_of};
+use super::{Tx, count_of, id_of, lane_of, number_of, octet_of, recovery, state_of, uuid};
 use crate::pdu::Coding;
 use crate::provider::ChannelId;
 use crate::queue::life::{Actor, Move};
 use crate::queue::message::{Lane, MessageId, State};
 use crate::route::budget::Recipient;
 use crate::secret::Secret;
-use crate::store::seal::Place;
+use crate::store::seal::{Place, SealError};
 use crate::store::sqlite::lease::Hints;
 use crate::store::sqlite::recovery::OVERDUE;
-use crate::store::{Leased, StoreError, Want};
+use crate::store::{Leased, SecondRound, StoreError, Want};
 use crate::units::UnixMs;
 
 /// Rounds of one lane in one batch; each finds `most` rows, and only what was overdue or cannot be opened makes for another.
@@ -26,7 +26,8 @@ const ROUNDS: usize = 8;
 macro_rules! take {
     ($due:literal) => {
         concat!(
-            "WITH due AS MATERIALIZED (SELECT id FROM message WHERE state = 0 AND lane = $1 AND due <= $2 AND ",
+            "WITH due AS MATERIALIZED (SELECT id FROM message WHERE state = 0 AND lane = $1 AND due <= $2
+            AND NOT EXISTS (SELECT FROM lane_hold WHERE lane_hold.lane = $1) AND ",
             $due,
             " ORDER BY due, id LIMIT $4 FOR UPDATE SKIP LOCKED)
             UPDATE message SET state = CASE WHEN deadline <= $2 THEN 5 ELSE 1 END,
@@ -46,6 +47,14 @@ const TAKE: &str = take!("(channel IS NULL OR channel = ANY($3))");
 
 /// The same of what began on one of these SIMs.
 const TAKE_BEGUN: &str = take!("channel = ANY($3)");
+
+/// Few challenges live at a time, and hardly ever is one asked for by its message.
+const ANSWERED: &str =
+    "SELECT FROM challenge WHERE expires > $2 AND message = $1 AND answered IS NOT NULL LIMIT 1";
+
+const HOLD: &str = "UPDATE message SET lease_until = $2, holder = $3 WHERE id = $1
+    RETURNING message.id, epoch, recipient, body, flash, report, deadline, segments, channel, refused_by, concat_ref,
+        coding, refusals, uncertain, due, state, lane";
 
 const NEXT_DUE: &str =
     "SELECT due FROM message WHERE state = 0 AND lane = $1 AND due > $2 ORDER BY due LIMIT 1";
@@ -133,51 +142,34 @@ async fn take_in(
     let again = again.map(|row| row.try_get(0)).collect::<Result<Vec<Uuid>, _>>()?;
     let attempts = messages::parts_of(tx, &again).await?;
     taken.sort_by_cached_key(|row| (row.try_get::<_, i64>(14).ok(), row.try_get::<_, Uuid>(0).ok()));
-    let mut at_rest = Vec::new();
+    let (mut at_rest, mut expired) = (Vec::new(), Vec::new());
     for row in &taken {
         let lane = lane_of(row, 16)?;
         let state = state_of(row, 15)?;
         tx.ledger.borrow_mut().moved(lane, State::Queued, state);
+        let id = id_of(row, 0)?;
         if state == State::Expired {
+            expired.push(id);
             continue;
         }
-        let id = id_of(row, 0)?;
-        let (body, failed) = match tx.keys.open(place(&id), row.try_get(3)?) {
-            Ok(body) => (body, None),
-            // One row that was tampered with must not hold up all behind it.
-            Err(error) => (Secret::new(Vec::new()), Some(format!("its text cannot be opened: {error}"))),
-        };
-        let (segments, uncertain) = (octet_of(row, 7)?, count_of(row, 13)?);
+        let (mut one, body) = taken_of(tx, id, row, until)?;
+        // One row that was tampered with must not hold up all behind it.
+        let failed = body.as_ref().err().map(|error| format!("its text cannot be opened: {error}"));
+        one.body = body.unwrap_or_else(|_| Secret::new(Vec::new()));
+        let (segments, uncertain) = (one.segments, one.uncertain);
         let tried = attempts.get(&id).map(Vec::as_slice).unwrap_or_default();
         let parts = messages::parts(tried.iter().copied());
         let open = parts.open(lane, segments, uncertain);
         if failed.is_some() || open.is_empty() {
             let done = if parts.all_submitted(segments) { State::Submitted } else { State::Uncertain };
-            at_rest.push((id, if failed.is_some() { State::Failed } else { done }, failed));
+            let state = if failed.is_some() { State::Failed } else { done };
+            at_rest.push((id, state, failed));
             continue;
         }
-        let recipient: &str = row.try_get(2)?;
-        let mac = tx.keys.mac("recipient", &[recipient.as_bytes()]);
-        leased.push(Leased {
-            id,
-            epoch: row.try_get(1)?,
-            until: UnixMs(until.0.saturating_sub(tx.shift.get())),
-            lane,
-            to: number_of(row, 2)?,
-            recipient: Recipient(mac.first_chunk().copied().unwrap_or_default()),
-            body,
-            flash: row.try_get(4)?,
-            report: row.try_get(5)?,
-            deadline: UnixMs(row.try_get::<_, i64>(6)?.saturating_sub(tx.shift.get())),
-            segments,
-            bound: row.try_get::<_, Option<&str>>(8)?.map(|channel| ChannelId(channel.into())),
-            refused_by: row.try_get::<_, Option<&str>>(9)?.map(|channel| ChannelId(channel.into())),
-            concat_ref: octet_of(row, 10)?,
-            coding: u16::try_from(row.try_get::<_, i32>(11)?).ok().and_then(Coding::of_code),
-            open,
-            refusals: count_of(row, 12)?,
-            uncertain,
-        });
+        leased.push(Leased { open, ..one });
+    }
+    if !expired.is_empty() {
+        recovery::tell_expired(tx, expired, tx.now).await?;
     }
     if at_rest.is_empty() {
         return Ok(());
@@ -187,9 +179,76 @@ async fn take_in(
         if let Some(message) = messages.get(id) {
             let actor = Actor::Dispatcher;
             message.rest(&Move { state, actor, at: tx.now, cause: cause.as_deref() });
+            // Their reports may all be there.
+            message.follow(Actor::Network, tx.now.0);
         }
     }
     messages.save(tx).await
+}
+
+/// The row as it was taken, without its open segments; its text apart, which may not open.
+fn taken_of(
+    tx: &Tx<'_>,
+    id: MessageId,
+    row: &Row,
+    until: UnixMs,
+) -> Result<(Leased, Result<Secret, SealError>), StoreError> {
+    let opened = tx.keys.open(place(&id), row.try_get(3)?);
+    let recipient: &str = row.try_get(2)?;
+    let mac = tx.keys.mac("recipient", &[recipient.as_bytes()]);
+    let channel = |at| {
+        Ok::<_, StoreError>(row.try_get::<_, Option<&str>>(at)?.map(|channel| ChannelId(channel.into())))
+    };
+    let leased = Leased {
+        id,
+        epoch: row.try_get(1)?,
+        until: tx.told(until.0),
+        lane: lane_of(row, 16)?,
+        to: number_of(row, 2)?,
+        recipient: Recipient(mac.first_chunk().copied().unwrap_or_default()),
+        body: Secret::new(Vec::new()),
+        flash: row.try_get(4)?,
+        report: row.try_get(5)?,
+        deadline: tx.told(row.try_get(6)?),
+        segments: octet_of(row, 7)?,
+        bound: channel(8)?,
+        refused_by: channel(9)?,
+        concat_ref: octet_of(row, 10)?,
+        coding: u16::try_from(row.try_get::<_, i32>(11)?).ok().and_then(Coding::of_code),
+        open: Vec::new(),
+        refusals: count_of(row, 12)?,
+        uncertain: count_of(row, 13)?,
+        first_round: None,
+    };
+    Ok((leased, opened))
+}
+
+/// Leases a submitted login for a round over another channel.
+pub(super) async fn second_round(tx: &Tx<'_>, round: &SecondRound) -> Result<Option<Leased>, StoreError> {
+    let id = round.id;
+    let mut messages = Messages::load(tx, [id]).await?;
+    let at = UnixMs(tx.at(round.at).max(tx.now.0));
+    let answered = tx.link.first(ANSWERED, &[&uuid(id), &at.0]).await?.is_some();
+    let Some(message) = messages.get(id) else { return Ok(None) };
+    if answered || !message.second_round(round, at) {
+        return Ok(None);
+    }
+    messages.save(tx).await?;
+    let until = at.plus(round.lease);
+    let Some(row) = tx.link.first(HOLD, &[&uuid(id), &until.0, &tx.me]).await? else { return Ok(None) };
+    let (mut leased, body) = taken_of(tx, id, &row, until)?;
+    let Ok(body) = body else {
+        let mut messages = Messages::load(tx, [id]).await?;
+        if let Some(message) = messages.get(id) {
+            message.no_second_round(at.0);
+        }
+        messages.save(tx).await?;
+        return Ok(None);
+    };
+    leased.body = body;
+    leased.open = (1..=leased.segments).collect();
+    leased.first_round = Some(round.first.clone());
+    Ok(Some(leased))
 }
 
 fn place(id: &MessageId) -> Place<'_> {

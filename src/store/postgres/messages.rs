@@ -10,39 +10,45 @@ use uuid::Uuid;
 
 use super::spent::Count;
 use super::time::shifted;
-use super::{Tx, corrupt, id_of};
+use super::{Tx, corrupt, id_of, outbox};
 use crate::provider::Verdict;
+use crate::queue::again::{self, NotAgain, Rest};
 use crate::queue::life::{self, Actor, Move};
 use crate::queue::message::{Lane, MessageId, State};
 use crate::queue::rules::{self, Ended, Next, Standing};
+use crate::store::sqlite::again::FORCED;
 use crate::store::sqlite::recovery::{TakenBack, UNUSED};
 use crate::store::sqlite::turn::{NOTHING_LEFT, Segments};
-use crate::store::{AttemptState, Begin, Begun, End, Recovered, StoreError, Withdrawn};
+use crate::store::{
+    AttemptState, Begin, Begun, End, Recovered, Retry, SecondRound, StoreError, Turned, Withdrawn,
+};
 use crate::units::{MessageRef, UnixMs};
 
 const LOCK: &str =
     "SELECT id, state, lane, due, epoch, channel, refused_by, refusals, uncertain, cause, changed,
     deadline, segments, caller, octet_length(life),
-    CASE WHEN octet_length(life) > 0 THEN get_byte(life, octet_length(life) - 1) END FROM message WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+    CASE WHEN octet_length(life) > 0 THEN get_byte(life, octet_length(life) - 1) END, recipient, callback.target
+    FROM message LEFT JOIN callback ON callback.message = message.id
+    WHERE id = ANY($1) ORDER BY id FOR UPDATE OF message";
 
 const ATTEMPTS: &str =
-    "SELECT message, seq, n, channel, epoch, state, begun, ended, reference, cause, status, verdict, reported
-    FROM attempt WHERE message = ANY($1) ORDER BY message, seq, n";
+    "SELECT message, seq, n, channel, epoch, state, begun, ended, reference, cause, status, verdict, reported,
+    overruled FROM attempt WHERE message = ANY($1) ORDER BY message, seq, n";
 
 const MOVE: &str = "UPDATE message SET state = moved.state, due = moved.due, epoch = moved.epoch, channel = moved.channel,
     refused_by = moved.refused_by, refusals = moved.refusals, uncertain = moved.uncertain, cause = moved.cause,
-    changed = moved.changed, life = substr(life, 1, octet_length(life) - moved.cut) || moved.entries
+    changed = moved.changed, deadline = moved.deadline, life = substr(life, 1, octet_length(life) - moved.cut) || moved.entries
     FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::integer[], $8::integer[],
-        $9::text[], $10::bigint[], $11::integer[], $12::bytea[])
-        AS moved (id, state, due, epoch, channel, refused_by, refusals, uncertain, cause, changed, cut, entries)
+        $9::text[], $10::bigint[], $11::integer[], $12::bytea[], $13::bigint[])
+        AS moved (id, state, due, epoch, channel, refused_by, refusals, uncertain, cause, changed, cut, entries, deadline)
     WHERE message.id = moved.id";
 
 const WRITE: &str = "INSERT INTO attempt (message, seq, n, channel, epoch, state, begun, ended, reference, cause, status, verdict,
-        reported)
+        reported, overruled)
     SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::integer[], $4::text[], $5::bigint[], $6::smallint[], $7::bigint[],
-        $8::bigint[], $9::smallint[], $10::text[], $11::smallint[], $12::smallint[], $13::bigint[])
+        $8::bigint[], $9::smallint[], $10::text[], $11::smallint[], $12::smallint[], $13::bigint[], $14::smallint[])
     ON CONFLICT (message, seq, n) DO UPDATE SET state = excluded.state, ended = excluded.ended, reference = excluded.reference,
-        cause = excluded.cause, status = excluded.status, verdict = excluded.verdict, reported = excluded.reported";
+        cause = excluded.cause, status = excluded.status, verdict = excluded.verdict, reported = excluded.reported, overruled = excluded.overruled";
 
 /// The statements that go together with others, to be prepared beforehand.
 pub(super) const STATEMENTS: [&str; 4] = [LOCK, ATTEMPTS, MOVE, WRITE];
@@ -73,6 +79,11 @@ pub(super) struct Message {
     cut: i32,
     /// What is put behind it.
     entries: Vec<u8>,
+    /// Changes that others may want to hear of.
+    told: Vec<Turned>,
+    to: String,
+    /// Where its Kannel client wants to hear of it, sealed.
+    callback: Option<Vec<u8>>,
     tries: Vec<Try>,
     dirty: bool,
 }
@@ -92,6 +103,8 @@ struct Try {
     status: Option<i16>,
     verdict: Option<i16>,
     reported: Option<i64>,
+    /// The state that a retry overruled.
+    overruled: Option<i16>,
     dirty: bool,
 }
 
@@ -141,8 +154,14 @@ impl Messages {
             tx.ledger.borrow_mut().moved(message.lane, message.was, message.state);
             if message.state == State::Queued {
                 tx.hints.borrow_mut().due(message.lane, UnixMs(message.due));
-                tx.news.set(true);
+                tx.queued.set(true);
             }
+        }
+        for message in self.0.values() {
+            message
+                .told
+                .iter()
+                .try_for_each(|turned| outbox::turned(tx, turned.clone(), message.callback()))?;
         }
         tokio::try_join!(self.save_messages(tx), self.save_attempts(tx))?;
         Ok(())
@@ -158,7 +177,7 @@ impl Messages {
                 &moved.iter().map($of).collect::<Vec<_>>()
             };
         }
-        let columns: [&(dyn tokio_postgres::types::ToSql + Sync); 12] = [
+        let columns: [&(dyn tokio_postgres::types::ToSql + Sync); 13] = [
             column!(|message| Uuid::from_bytes(*message.id.as_bytes())),
             column!(|message| message.state as i16),
             column!(|message| message.due),
@@ -171,6 +190,7 @@ impl Messages {
             column!(|message| message.changed),
             column!(|message| message.cut),
             column!(|message| message.entries.as_slice()),
+            column!(|message| message.deadline),
         ];
         tx.link.execute(MOVE, &columns).await.map(drop)
     }
@@ -186,7 +206,7 @@ impl Messages {
                 &written.iter().map($of).collect::<Vec<_>>()
             };
         }
-        let columns: [&(dyn tokio_postgres::types::ToSql + Sync); 13] = [
+        let columns: [&(dyn tokio_postgres::types::ToSql + Sync); 14] = [
             column!(|(id, _)| Uuid::from_bytes(*id.as_bytes())),
             column!(|(_, tried)| tried.seq),
             column!(|(_, tried)| tried.n),
@@ -200,6 +220,7 @@ impl Messages {
             column!(|(_, tried)| tried.status),
             column!(|(_, tried)| tried.verdict),
             column!(|(_, tried)| tried.reported),
+            column!(|(_, tried)| tried.overruled),
         ];
         tx.link.execute(WRITE, &columns).await.map(drop)
     }
@@ -228,6 +249,9 @@ impl Message {
             last: row.try_get::<_, Option<i32>>(15)?.and_then(|last| u8::try_from(last).ok()),
             cut: 0,
             entries: Vec::new(),
+            told: Vec::new(),
+            to: row.try_get(16)?,
+            callback: row.try_get(17)?,
             tries: Vec::new(),
             dirty: false,
         })
@@ -257,6 +281,7 @@ impl Message {
             status: None,
             verdict: None,
             reported: None,
+            overruled: None,
             dirty: true,
         });
         Begun::Durable
@@ -323,8 +348,9 @@ impl Message {
         if self.segments > 1 && channel.is_some() && (uncertain || end.result == AttemptState::Submitted) {
             self.channel = channel;
         }
-        // Reports for the first segments may have come while the last were leaving.
-        if self.segments > 1 && matches!(self.state, State::Submitted | State::Uncertain) {
+        // Reports for the first segments, or for an earlier round, may have come while the last were leaving.
+        let earlier = self.segments > 1 || end.epoch > 1;
+        if earlier && matches!(self.state, State::Submitted | State::Uncertain) {
             self.follow(Actor::Network, at);
         }
     }
@@ -356,6 +382,40 @@ impl Message {
     fn go(&mut self, to: &Move<'_>) {
         (self.state, self.changed, self.dirty) = (to.state, to.at.0, true);
         self.live(to);
+        self.told.extend(outbox::is_told(to).then(|| self.turned(to)));
+    }
+
+    /// What is to be told of a change; its time is the server's.
+    pub(super) fn turned(&self, to: &Move<'_>) -> Turned {
+        let newest = self.tries.iter().max_by_key(|tried| (tried.begun, tried.n));
+        Turned {
+            id: self.id,
+            lane: self.lane,
+            state: to.state,
+            to: self.to.clone(),
+            caller: self.caller.clone(),
+            cause: to.cause.map(str::to_owned),
+            channel: newest.map(|tried| tried.channel.clone()),
+            reference: newest.and_then(|tried| u8::try_from(tried.reference?).ok()),
+            left: self.tries.iter().any(|tried| tried.state == AttemptState::Submitted as i16),
+            at: to.at,
+        }
+    }
+
+    /// Where its Kannel client wants to hear of it, sealed.
+    pub(super) fn callback(&self) -> Option<&[u8]> {
+        self.callback.as_deref()
+    }
+
+    /// A message whose segments were all taken in an earlier round rests as its reports have it, whatever became of its second round;
+    /// `true` if it does.
+    fn rest_if_submitted(&mut self, actor: Actor, now: i64) -> bool {
+        let parts = self.parts();
+        let submitted = parts.all_submitted(self.segments);
+        if submitted {
+            self.go(&Move { state: parts.reported(), actor, at: UnixMs(now), cause: None });
+        }
+        submitted
     }
 
     fn live(&mut self, to: &Move<'_>) {
@@ -402,7 +462,12 @@ impl Message {
     }
 
     fn parts(&self) -> Segments {
-        parts(self.tries.iter().map(|tried| (tried.seq, tried.state, tried.verdict)))
+        parts(
+            self.tries
+                .iter()
+                .filter(|tried| tried.counts())
+                .map(|tried| (tried.seq, tried.state, tried.verdict)),
+        )
     }
 
     /// Gives a lease back whose attempt has not begun. A lease of which nothing began is taken out of the life again: what waits for a
@@ -419,6 +484,9 @@ impl Message {
         } else {
             self.live(&Move { state: State::Queued, actor: Actor::Dispatcher, at: now, cause: None });
         }
+        if epoch > 1 {
+            self.rest_if_submitted(Actor::Dispatcher, now.0);
+        }
     }
 
     /// An attempt whose beginning was answered as failed, but may be durable: nothing of it left. Says what is given back.
@@ -434,14 +502,16 @@ impl Message {
     /// Takes the message back unless something of it is leaving; `actor` asks for it.
     pub(super) fn withdraw(&mut self, actor: Actor, now: i64) -> Withdrawn {
         let left = |tried: &Try| tried.epoch == self.epoch && matches!(tried.state, 0 | 1 | 3);
+        let was = self.state;
         let still_here = match self.state {
             State::Queued => true,
             State::Leased => !self.tries.iter().any(left),
             State::Withdrawn => return Withdrawn::Done,
             _ => false,
         };
-        if !still_here {
-            return Withdrawn::TooLate(self.state);
+        // In the second round of a message the first has left.
+        if !still_here || (self.state == State::Leased && self.rest_if_submitted(actor, now)) {
+            return Withdrawn::TooLate(was);
         }
         self.go(&Move { state: State::Withdrawn, actor, at: UnixMs(now), cause: None });
         Withdrawn::Done
@@ -459,6 +529,11 @@ impl Message {
             tried.cause = Some(cause.to_owned());
             self.uncertain = self.uncertain.saturating_add(1);
             last = Some((tried.seq, tried.channel.clone()));
+        }
+        // A second round was cut off: what the first came to stays.
+        if self.rest_if_submitted(actor, now) {
+            recovered.uncertain += u64::from(last.is_some());
+            return;
         }
         let Some((seq, channel)) = last else {
             recovered.requeued += 1;
@@ -504,19 +579,90 @@ impl Message {
         }
     }
 
-    /// A report on one attempt: recorded unless a final one came before; the message follows in any case.
-    pub(super) fn report(&mut self, seq: i16, n: i32, status: u8, verdict: Verdict, at: i64) {
-        if let Some(tried) = self.tries.iter_mut().find(|tried| tried.seq == seq && tried.n == n) {
-            if tried.verdict.is_none_or(|said| said == Verdict::Trying as i16) {
-                tried.status = Some(i16::from(status));
-                (tried.verdict, tried.reported, tried.dirty) = (Some(verdict as i16), Some(at), true);
-            }
+    /// A report on one attempt: recorded unless a final one came before; the message follows in any case. Says whether it was recorded.
+    pub(super) fn report(&mut self, seq: i16, n: i32, status: u8, verdict: Verdict, at: i64) -> bool {
+        let tried = self.tries.iter_mut().find(|tried| tried.seq == seq && tried.n == n);
+        let open = tried.filter(|tried| tried.verdict.is_none_or(|said| said == Verdict::Trying as i16));
+        let recorded = open.is_some();
+        if let Some(tried) = open {
+            tried.status = Some(i16::from(status));
+            (tried.verdict, tried.reported, tried.dirty) = (Some(verdict as i16), Some(at), true);
         }
         self.follow(Actor::Network, at);
+        recorded
+    }
+
+    /// Puts a message that rests back into the queue for the segments that are open. Where every segment goes again, none ties it to a
+    /// SIM.
+    pub(super) fn again(
+        &mut self,
+        retry: &Retry,
+        answered: bool,
+        erased: bool,
+        now: UnixMs,
+    ) -> Result<UnixMs, NotAgain> {
+        let deadline = UnixMs(self.deadline);
+        let rest = Rest { lane: self.lane, state: self.state, deadline, answered };
+        let deadline = again::again(rest, retry.lifetime, retry.force, now)?;
+        if erased {
+            return Err(NotAgain::Erased);
+        }
+        let repeat = again::repeats_doubt(self.lane, retry.force);
+        for tried in &mut self.tries {
+            let failed = tried.state == AttemptState::Submitted as i16
+                && tried.verdict == Some(Verdict::Failed as i16);
+            if failed || (repeat && tried.state == AttemptState::Uncertain as i16) {
+                (tried.overruled, tried.dirty) = (Some(tried.state), true);
+            }
+        }
+        let doubts = if repeat { 0 } else { u32::try_from(self.uncertain).unwrap_or(0) };
+        let open = self.parts().open(self.lane, self.segments, doubts);
+        if open.is_empty() {
+            return Err(NotAgain::Nothing);
+        }
+        (self.due, self.deadline, self.refusals) = (now.0, deadline.0, 0);
+        (self.refused_by, self.cause) = (None, None);
+        if repeat {
+            self.uncertain = 0;
+        }
+        if open.len() == usize::from(self.segments) {
+            self.channel = None;
+        }
+        let actor = if retry.caller.is_some() { Actor::Caller } else { Actor::Operator };
+        self.go(&Move { state: State::Queued, actor, at: now, cause: retry.force.then_some(FORCED) });
+        Ok(deadline)
+    }
+
+    /// Takes a submitted login into our hands once more; `false` if there is no reason any more, unless its challenge was answered.
+    pub(super) fn second_round(&mut self, round: &SecondRound, at: UnixMs) -> bool {
+        let elsewhere = |tried: &Try| tried.channel != *round.first.0 && matches!(tried.state, 0 | 1 | 3);
+        let may = self.state == State::Submitted && self.lane == Lane::Login && self.deadline > at.0;
+        if !may || self.tries.iter().any(elsewhere) {
+            return false;
+        }
+        let cause = format!("no report came over {}", round.first);
+        let by_us = |state, cause| Move { state, actor: Actor::Dispatcher, at, cause };
+        let changed = self.changed;
+        self.go(&by_us(State::Queued, Some(&cause)));
+        self.go(&by_us(State::Leased, None));
+        // Only an end changes that.
+        (self.changed, self.due, self.channel) = (changed, at.0, None);
+        self.epoch = self.epoch.saturating_add(1);
+        true
+    }
+
+    /// What it came to before its second round stays.
+    pub(super) fn no_second_round(&mut self, now: i64) {
+        self.rest_if_submitted(Actor::Dispatcher, now);
     }
 }
 
 impl Try {
+    /// Unless a retry overruled it in the state that it still has.
+    fn counts(&self) -> bool {
+        self.overruled != Some(self.state)
+    }
+
     fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             seq: row.try_get(1)?,
@@ -531,6 +677,7 @@ impl Try {
             status: row.try_get(10)?,
             verdict: row.try_get(11)?,
             reported: row.try_get(12)?,
+            overruled: row.try_get(13)?,
             dirty: false,
         })
     }
@@ -554,7 +701,8 @@ pub(super) async fn parts_of(
     }
     for row in &tx.link.query(ATTEMPTS, &[&ids]).await? {
         let tried = Try::read(row)?;
-        all.entry(id_of(row, 0)?).or_default().push((tried.seq, tried.state, tried.verdict));
+        let counts = tried.counts().then_some((tried.seq, tried.state, tried.verdict));
+        all.entry(id_of(row, 0)?).or_default().extend(counts);
     }
     let known = |state: i16| (0..=4).contains(&state);
     if all.values().flatten().any(|(_, state, _)| !known(*state)) {

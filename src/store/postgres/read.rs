@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::link::Link;
 use super::{corrupt, count_of, id_of, lane_of, number_of, octet_of, state_of, time, uuid};
 use crate::alarm::Severity;
+use crate::number::Number;
 use crate::provider::ChannelId;
 use crate::queue::life::{self, Stands, Transition};
 use crate::queue::message::MessageId;
@@ -13,12 +14,14 @@ use crate::secret::Secret;
 use crate::store::seal::{Keyring, Place};
 use crate::store::{
     AlarmId, AlarmRecord, Alarms, AttemptRecord, AttemptState, ChallengeRecord, Count, Filter, InboxId,
-    InboxRecord, MessageRecord, StoreError, TokenRecord,
+    InboxRecord, MessageRecord, Page, StoreError, TokenRecord,
 };
 use crate::units::{MessageRef, UnixMs};
 
 /// Rows of one listing, whatever the caller asks.
 const LISTED: usize = 1000;
+/// Messages looked at for one page, whatever the filter.
+const LOOKED: i64 = 20_000;
 
 macro_rules! message {
     ($rest:literal) => {
@@ -63,7 +66,7 @@ impl View<'_> {
         Ok(UnixMs(row.try_get::<_, i64>(at)?.saturating_sub(self.shift)))
     }
 
-    fn time_if(&self, row: &Row, at: usize) -> Result<Option<UnixMs>, StoreError> {
+    pub(super) fn time_if(&self, row: &Row, at: usize) -> Result<Option<UnixMs>, StoreError> {
         Ok(row.try_get::<_, Option<i64>>(at)?.map(|time| UnixMs(time.saturating_sub(self.shift))))
     }
 
@@ -77,15 +80,29 @@ impl View<'_> {
         Ok(Some(record))
     }
 
-    pub(super) async fn messages(&self, filter: &Filter) -> Result<Vec<MessageRecord>, StoreError> {
+    pub(super) async fn messages(&self, filter: &Filter) -> Result<Page, StoreError> {
+        // An index for each filter would cost every acceptance: so many rows are looked at, and then the page ends where it is.
+        let last =
+            "SELECT id FROM message WHERE $1::uuid IS NULL OR id < $1 ORDER BY id DESC OFFSET $2 LIMIT 1";
         let list = message!(
             "WHERE ($1::smallint IS NULL OR state = $1) AND ($2::text IS NULL OR caller = $2)
-             AND ($3::uuid IS NULL OR id < $3) ORDER BY id DESC LIMIT $4"
+             AND ($3::uuid IS NULL OR id < $3) AND ($5::smallint IS NULL OR lane = $5)
+             AND ($6::text IS NULL OR recipient = $6) AND ($7::uuid IS NULL OR id >= $7) ORDER BY id DESC LIMIT $4"
         );
-        let state = filter.state.map(|state| state as i16);
-        let before = filter.before.map(uuid);
-        let rows = self.link.query(list, &[&state, &filter.caller, &before, &listed(filter.most)]).await?;
-        rows.iter().map(|row| self.message_of(row)).collect()
+        let Filter { state, lane, to, caller, before, most } = filter;
+        let (before, most) = (before.map(uuid), listed(*most));
+        let last = match self.link.first(last, &[&before, &(LOOKED - 1)]).await? {
+            Some(row) => Some((row.try_get::<_, Uuid>(0)?, id_of(&row, 0)?)),
+            None => None,
+        };
+        let (state, lane) = (state.map(|state| state as i16), lane.map(|lane| lane as i16));
+        let to = to.as_ref().map(Number::as_str);
+        let end = last.map(|(end, _)| end);
+        let rows = self.link.query(list, &[&state, caller, &before, &most, &lane, &to, &end]).await?;
+        let records = rows.iter().map(|row| self.message_of(row)).collect::<Result<Vec<_>, _>>()?;
+        let full = i64::try_from(records.len()).is_ok_and(|found| found >= most);
+        let next = if full { records.last().map(|record| record.id) } else { last.map(|(_, id)| id) };
+        Ok(Page { records, next })
     }
 
     pub(super) async fn inbox(
@@ -142,12 +159,6 @@ impl View<'_> {
                 Ok(Count { lane: lane_of(row, 0)?, state: state_of(row, 1)?, messages })
             })
             .collect()
-    }
-
-    pub(super) async fn waiting(&self, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
-        let first = "SELECT min(due) FROM message WHERE state = 0 AND lane = ANY('{0,1,2}') AND due <= $1 AND deadline > $1";
-        let row = self.link.first(first, &[&self.at(now)]).await?;
-        row.map_or(Ok(None), |row| self.time_if(&row, 0))
     }
 
     pub(super) async fn tokens(&self, user: Option<&str>) -> Result<Vec<TokenRecord>, StoreError> {

@@ -4,7 +4,7 @@
 //! once: what one has locked the other passes over.
 
 use super::messages::Messages;
-use super::{Tx, id_of, lane_of, state_of};
+use super::{Tx, id_of, lane_of, outbox, state_of};
 use crate::queue::life::{self, Actor, Move};
 use crate::queue::message::{MessageId, State};
 use crate::store::sqlite::recovery::{OVERDUE, TakenBack};
@@ -21,7 +21,7 @@ const LAPSED: &str = "SELECT id FROM message WHERE state = 1 AND lease_until <= 
 
 const EXPIRE: &str = "UPDATE message SET state = 5, changed = $1, cause = coalesce(cause, $3),
     life = CASE WHEN octet_length(life) < $5 THEN life || $4 ELSE life END
-    WHERE id IN (SELECT id FROM message WHERE state = 0 AND deadline <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING lane";
+    WHERE id IN (SELECT id FROM message WHERE state = 0 AND deadline <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING lane, id";
 
 const PURGE: &str = "DELETE FROM message WHERE id IN
     (SELECT id FROM message WHERE state > 1 AND changed < $1 ORDER BY changed LIMIT $2 FOR UPDATE SKIP LOCKED)
@@ -108,7 +108,19 @@ pub(super) async fn expire(tx: &Tx<'_>, now: UnixMs) -> Result<bool, StoreError>
     for row in &rows {
         tx.ledger.borrow_mut().moved(lane_of(row, 0)?, State::Queued, State::Expired);
     }
+    let ids = rows.iter().map(|row| id_of(row, 1)).collect::<Result<Vec<_>, _>>()?;
+    tell_expired(tx, ids, UnixMs(at)).await?;
     Ok(is_full(rows.len()))
+}
+
+/// Tells of messages that a statement has just expired.
+pub(super) async fn tell_expired(tx: &Tx<'_>, ids: Vec<MessageId>, at: UnixMs) -> Result<(), StoreError> {
+    let expired = Move { state: State::Expired, actor: Actor::Janitor, at, cause: None };
+    let mut messages = Messages::load(tx, ids).await?;
+    for message in messages.all() {
+        outbox::turned(tx, message.turned(&expired), message.callback())?;
+    }
+    Ok(())
 }
 
 /// Deletes finished messages that have not changed since `before`; `true` if more may be left.

@@ -1,11 +1,11 @@
 //! What comes back: handset reports and late confirmations.
 
 use super::messages::Messages;
-use super::{Tx, id_of};
+use super::{Tx, id_of, outbox};
 use crate::number::Number;
-use crate::provider::ChannelId;
-use crate::queue::life::Actor;
-use crate::queue::message::MessageId;
+use crate::provider::{ChannelId, Verdict};
+use crate::queue::life::{Actor, Move};
+use crate::queue::message::{MessageId, State};
 use crate::queue::rules::DOUBT_LASTS;
 use crate::store::sqlite::report::same_subscriber;
 use crate::store::{Report, StoreError};
@@ -48,7 +48,12 @@ pub(super) async fn report(tx: &Tx<'_>, report: &Report) -> Result<Option<Messag
         if doubtful {
             message.settle(matched.seq, matched.n, report.reference, at);
         }
-        message.report(matched.seq, matched.n, report.status, report.verdict, at);
+        let recorded = message.report(matched.seq, matched.n, report.status, report.verdict, at);
+        if recorded && report.verdict == Verdict::Trying {
+            let (state, actor) = (State::Submitted, Actor::Network);
+            let turned = message.turned(&Move { state, actor, at: UnixMs(at), cause: None });
+            outbox::buffered(tx, turned, message.callback())?;
+        }
     }
     messages.save(tx).await?;
     Ok(Some(matched.message))

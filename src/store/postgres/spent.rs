@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Tx;
+use super::{Tx, outbox};
 use crate::provider::ChannelId;
 use crate::queue::message::{Lane, State};
 use crate::route::budget::{Recipient, Spent, Windows};
@@ -92,6 +92,7 @@ impl Ledger {
 
 /// Writes what was gathered.
 pub(super) async fn write(tx: &Tx<'_>) -> Result<(), StoreError> {
+    outbox::write(tx).await?;
     let Ledger { tally, begun, back } = tx.ledger.take();
     let spent = async {
         if !back.is_empty() {

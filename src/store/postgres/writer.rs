@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use uuid::Uuid;
 
 use super::link::{Address, Link, PATIENCE};
+use super::outbox::News;
 use super::recovery::{self, Doubt};
 use super::spent::Ledger;
 use super::time::{Stamp, Times};
@@ -27,7 +28,9 @@ use super::{Tx, accept, appliance, lease, messages, spent, turn};
 use crate::clock;
 use crate::fault::{self, Point};
 use crate::queue::message::{Lane, MessageId, NewMessage};
+use crate::store::feed::Feed;
 use crate::store::seal::Keyring;
+use crate::store::sqlite::lanes::Shared as Gate;
 use crate::store::sqlite::lease::Hints;
 use crate::store::sqlite::writer::Counters;
 use crate::store::{Accepted, Begun, Leased, StoreError, Turn, Want};
@@ -208,6 +211,8 @@ pub(super) struct Ground {
     pub(super) me: Uuid,
     pub(super) times: Rc<Times>,
     pub(super) counters: Arc<Counters>,
+    pub(super) feed: Arc<Feed>,
+    pub(super) gate: Gate,
 }
 
 impl Ground {
@@ -547,12 +552,16 @@ impl Writer {
             keys: &ground.keys,
             me: ground.me,
             now,
-            shift: Cell::new(0),
+            shift: Cell::new(ground.times.shift(Stamp::now())),
             hints: &self.hints,
             ledger: RefCell::new(Ledger::default()),
             over: &ground.counters.over,
             alone,
-            news: Cell::new(false),
+            queued: Cell::new(false),
+            changed: Cell::new(false),
+            news: News::new(&ground.feed),
+            gate: &ground.gate,
+            unsent: Cell::new(None),
         };
         if !self.doubt.is_none() {
             recovery::undo(&tx, &self.doubt).await?;
@@ -573,6 +582,7 @@ impl Writer {
         fault::point(Point::BeforeCommit);
         link.batch("COMMIT").await?;
         fault::point(Point::AfterCommit);
+        tx.news.publish();
         Ok(())
     }
 
@@ -631,16 +641,16 @@ impl Writer {
 
     /// Wakes the other appliances if something stays in the queue that they may not know of.
     async fn tell(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
-        self.owed.set(self.owed.get() || tx.news.get());
+        self.owed.set(self.owed.get() || tx.queued.get() || tx.changed.get());
         if !self.owed.get() {
             return Ok(());
         }
-        if self.hints.borrow().next(Lane::Bulk) == UnixMs(i64::MAX) {
+        if self.hints.borrow().next(Lane::Bulk) == UnixMs(i64::MAX) && !tx.changed.get() {
             // We took all of it ourselves.
             self.owed.set(false);
             return Ok(());
         }
-        if self.told.get().elapsed() >= TELL_EVERY {
+        if tx.changed.get() || self.told.get().elapsed() >= TELL_EVERY {
             tx.link.query(TELL, &[&tx.me.to_string()]).await?;
             self.owed.set(false);
             self.told.set(clock::monotonic());
@@ -669,6 +679,8 @@ fn copy(error: &StoreError) -> StoreError {
         StoreError::Busy(jobs) => StoreError::Busy(*jobs),
         StoreError::Closed => StoreError::Closed,
         StoreError::Conflict(places) => StoreError::Conflict(places.clone()),
+        StoreError::Damaged(what) => StoreError::Damaged(what.clone()),
+        StoreError::Full(full) => StoreError::Full(*full),
         StoreError::OverBudget(over) => StoreError::OverBudget(over.clone()),
         StoreError::Engine(why) => StoreError::Engine(why.clone()),
     }

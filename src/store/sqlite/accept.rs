@@ -1,15 +1,15 @@
 //! Messages and challenges coming in: rows are checked and written within one savepoint, all or none.
 
-use std::collections::HashSet;
-
 use rusqlite::params;
 
+use super::lanes::{self, Promise};
 use super::life::change;
-use super::{Tx, allowance, corrupt, id_of, is_duplicate, room};
+use super::{Tx, allowance, corrupt, id_of, is_duplicate, outbox, room};
 use crate::clock;
-use crate::queue::budget::Tally;
+use crate::queue::budget::{Bill, Tally};
+use crate::queue::lanes::PerLane;
 use crate::queue::life::{Actor, Move};
-use crate::queue::message::{Idempotency, MessageId, NewMessage, State};
+use crate::queue::message::{Idempotency, Lane, MessageId, NewMessage, State};
 use crate::store::seal::Place;
 use crate::store::{Accepted, StoreError, Trigger, Triggered};
 use crate::units::UnixMs;
@@ -43,53 +43,76 @@ enum Known {
     Other,
 }
 
-/// Writes the messages; one whose idempotency key is known names the first. Should a key name something else, the error undoes all.
+/// Looks whether the lanes have room for all of a batch, and promises places to what follows its first `chunk` messages.
+pub(in crate::store) fn enter(
+    tx: &mut Tx<'_>,
+    gate: &lanes::Shared,
+    batch: &[NewMessage],
+    chunk: usize,
+) -> Result<Promise, StoreError> {
+    // One whose key names another message needs no room either: it is refused for that.
+    let there = |tx: &Tx<'_>, lane: Lane| {
+        let mut there = 0;
+        for message in batch.iter().filter(|message| message.lane == lane) {
+            there += u64::from(!matches!(known(tx, message)?, Known::New));
+        }
+        Ok(there)
+    };
+    let lanes_of = |messages: &[NewMessage]| PerLane::count(messages.iter().map(|message| message.lane));
+    let now = batch.first().map_or(UnixMs(0), |message| message.created);
+    lanes::room(tx, gate, &lanes_of(batch), there, now)?;
+    Ok(Promise::new(gate, lanes_of(batch.get(chunk..).unwrap_or_default())))
+}
+
+/// Writes the messages; one whose idempotency key is known names the first. Should a key name something else, or a budget be
+/// spent, the error undoes all.
 pub(in crate::store) fn accept(
     tx: &mut Tx<'_>,
+    gate: &lanes::Shared,
     messages: &[NewMessage],
 ) -> Result<Vec<Accepted>, StoreError> {
     room::check(tx.conn)?;
-    charge_new(tx, messages)?;
     let (mut accepted, mut conflicts) = (Vec::with_capacity(messages.len()), Vec::new());
+    let mut bills = Vec::new();
+    let mut new = PerLane::default();
     for (place, message) in messages.iter().enumerate() {
         match known(tx, message)? {
             Known::Same(id) => accepted.push(Accepted::Before(id)),
             Known::Other => conflicts.push(place),
             Known::New => {
                 insert(tx, message)?;
+                bills.extend(Some(&message.bill).filter(|bill| !bill.charges.is_empty()));
+                *new.of_mut(message.lane) += 1;
                 accepted.push(Accepted::New(message.id));
             }
         }
     }
-    if conflicts.is_empty() { Ok(accepted) } else { Err(StoreError::Conflict(conflicts)) }
+    if !conflicts.is_empty() {
+        return Err(StoreError::Conflict(conflicts));
+    }
+    charge(tx, &bills, messages.first().map_or(UnixMs(0), |message| message.created))?;
+    lanes::came(tx, gate, &new, messages.first().map_or(UnixMs(0), |message| message.created))?;
+    Ok(accepted)
 }
 
-/// Counts what is new of a batch, as at the moment of its first message. A key that is known, or comes twice in the batch, names a
-/// message that is counted already.
-fn charge_new(tx: &Tx<'_>, messages: &[NewMessage]) -> Result<(), StoreError> {
-    if messages.iter().all(|message| message.bill.charges.is_empty()) {
+/// Counts what is new of a batch. A budget that is spent is an error, which undoes all.
+fn charge(tx: &Tx<'_>, bills: &[&Bill], now: UnixMs) -> Result<(), StoreError> {
+    if bills.is_empty() {
         return Ok(());
     }
-    let mut keys = HashSet::new();
-    let mut new = Vec::with_capacity(messages.len());
-    for message in messages {
-        let first =
-            message.idempotency.as_ref().is_none_or(|given| keys.insert((&message.caller, &given.key)));
-        if first && matches!(known(tx, message)?, Known::New) {
-            new.push(message);
-        }
-    }
-    let now = new.first().map_or(UnixMs(0), |message| message.created);
-    let tally = Tally::new(now, new.iter().map(|message| &message.bill));
-    match allowance::charge(tx, &tally, now)? {
+    match allowance::charge(tx, &Tally::new(now, bills.iter().copied()), now)? {
         Some((_, over)) => Err(StoreError::OverBudget(over)),
         None => Ok(()),
     }
 }
 
-/// Advances the counters and opens the challenges with their messages. Conflicts and spent budgets must
-/// leave nothing, so they are looked for first.
-pub(in crate::store) fn trigger(tx: &mut Tx<'_>, triggers: &[Trigger]) -> Result<Triggered, StoreError> {
+/// Advances the counters and opens the challenges with their messages. Conflicts, spent budgets and a
+/// full lane must leave nothing, so they are looked for first.
+pub(in crate::store) fn trigger(
+    tx: &mut Tx<'_>,
+    gate: &lanes::Shared,
+    triggers: &[Trigger],
+) -> Result<Triggered, StoreError> {
     room::check(tx.conn)?;
     for Trigger { challenge, .. } in triggers {
         let counter = i64::try_from(challenge.counter).unwrap_or(i64::MAX);
@@ -98,6 +121,8 @@ pub(in crate::store) fn trigger(tx: &mut Tx<'_>, triggers: &[Trigger]) -> Result
         }
     }
     let now = triggers.first().map_or(UnixMs(0), |trigger| trigger.challenge.created);
+    let new = PerLane::count(triggers.iter().map(|trigger| trigger.message.lane));
+    lanes::room(tx, gate, &new, |_, _| Ok(0), now)?;
     let tally = Tally::new(now, triggers.iter().map(|trigger| &trigger.message.bill));
     if let Some((counter, over)) = allowance::charge(tx, &tally, now)? {
         let charged = |trigger: &Trigger| trigger.message.bill.charges.iter().any(|(one, _)| one == counter);
@@ -125,6 +150,7 @@ pub(in crate::store) fn trigger(tx: &mut Tx<'_>, triggers: &[Trigger]) -> Result
             ])
             .map_err(|error| if is_duplicate(&error) { exists() } else { error.into() })?;
     }
+    lanes::came(tx, gate, &new, now)?;
     Ok(Triggered::Opened)
 }
 
@@ -165,12 +191,9 @@ fn insert(tx: &mut Tx<'_>, message: &NewMessage) -> Result<(), StoreError> {
         message.coding.code(),
         asked,
     ];
-    match change(tx, INSERT, message.id, &accepted, row, |_| ()) {
-        Ok(_) => {}
-        Err(error) if is_duplicate(&error) => {
-            return Err(StoreError::Exists(format!("message {}", message.id)));
-        }
-        Err(error) => return Err(error.into()),
+    change(tx, INSERT, message.id, &accepted, row, |_| ())?;
+    if let Some(callback) = &message.callback {
+        outbox::listen(tx, message.id, callback)?;
     }
     tx.hints.due(message.lane, message.created);
     Ok(())

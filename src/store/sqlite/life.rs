@@ -2,9 +2,10 @@
 
 use rusqlite::{Row, ToSql};
 
-use super::Tx;
+use super::{Tx, is_duplicate, outbox};
 use crate::queue::life::{self, Move};
 use crate::queue::message::MessageId;
+use crate::store::StoreError;
 
 /// Puts the entry `?4` behind a life that has room for it (`?5`). To SQLite the sum of two blobs is a text.
 macro_rules! and_life {
@@ -16,7 +17,7 @@ pub(super) use and_life;
 
 /// Carries out `sql`, which writes the message's new state and its life, and reads the row that it returns; `None` if the
 /// message is not where the change begins. To `sql`, `?1` is the id, `?2` the new state, `?3` the time, `?4` the entry of the life
-/// and `?5` its room; `values` begin at `?6`. Whoever must know of every change in its transaction hears of it here.
+/// and `?5` its room; `values` begin at `?6`. Hooks and listeners hear of it here, in the same transaction.
 pub(super) fn change<T>(
     tx: &Tx<'_>,
     sql: &str,
@@ -24,7 +25,7 @@ pub(super) fn change<T>(
     to: &Move<'_>,
     values: &[&dyn ToSql],
     read: impl FnOnce(&Row<'_>) -> T,
-) -> rusqlite::Result<Option<T>> {
+) -> Result<Option<T>, StoreError> {
     let mut statement = tx.conn.prepare_cached(sql)?;
     statement.raw_bind_parameter(1, id.as_bytes())?;
     statement.raw_bind_parameter(2, to.state as i64)?;
@@ -35,5 +36,14 @@ pub(super) fn change<T>(
         statement.raw_bind_parameter(at, value)?;
     }
     let mut rows = statement.raw_query();
-    Ok(rows.next()?.map(read))
+    let changed = match rows.next() {
+        Ok(row) => row.map(read),
+        Err(error) if is_duplicate(&error) => return Err(StoreError::Exists(format!("message {id}"))),
+        Err(error) => return Err(error.into()),
+    };
+    drop(rows);
+    if changed.is_some() {
+        outbox::turned(tx, id, to)?;
+    }
+    Ok(changed)
 }

@@ -1,4 +1,4 @@
--- Version 1 of the shared store: what SQLite's versions 1 to 7 hold, for several appliances at once.
+-- Version 1 of the shared store: what SQLite's versions 1 to 9 hold, for several appliances at once.
 -- Times are milliseconds since 1970 (UTC) by the clock of this server; codes are those of the Rust enums.
 
 CREATE TABLE seal_key (
@@ -58,6 +58,7 @@ CREATE TABLE attempt (
     status    smallint,                 -- TP-ST of the last report
     verdict   smallint,                 -- what it means
     reported  bigint,
+    overruled smallint,                 -- the state that a retry overruled; it counts anew once the state changes
     PRIMARY KEY (message, seq, n)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 
@@ -200,3 +201,34 @@ CREATE TABLE allowance (
     in_day    integer NOT NULL,
     PRIMARY KEY (day, counter)
 ) WITH (fillfactor = 50);
+
+-- Lanes that an operator paused; for all appliances.
+CREATE TABLE lane_hold (
+    lane  smallint PRIMARY KEY,
+    who   text NOT NULL,
+    since bigint NOT NULL
+);
+
+-- What is on its way to hooks. One row for each story and hook, written by the appliance where it happened and carried by that one; gone
+-- when it has arrived, kept for a while when it is given up.
+CREATE TABLE outbox (
+    id        bytea PRIMARY KEY,        -- time and chance
+    appliance uuid NOT NULL,
+    hook      text NOT NULL,            -- empty for a Kannel client
+    made      bigint NOT NULL,
+    due       bigint NOT NULL,          -- while it is carried: when it is taken for lost
+    taken     boolean NOT NULL DEFAULT false,
+    tries     integer NOT NULL DEFAULT 0,
+    dead      bigint,                   -- when it was given up
+    cause     text,                     -- of the last failure
+    body      bytea NOT NULL            -- sealed
+) WITH (autovacuum_vacuum_scale_factor = 0.02);
+
+CREATE INDEX outbox_due ON outbox (appliance, hook, due) WHERE dead IS NULL;
+CREATE INDEX outbox_dead ON outbox (dead) WHERE dead IS NOT NULL;
+
+CREATE TABLE callback (
+    message uuid PRIMARY KEY REFERENCES message (id) ON DELETE CASCADE,
+    mask    smallint NOT NULL,          -- Kannel's dlr-mask
+    target  bytea NOT NULL              -- sealed
+);
