@@ -30,6 +30,7 @@ mod rig;
 
 #[cfg(feature = "postgres")]
 #[path = "../../tests/store_conformance/cluster.rs"]
+#[allow(dead_code, reason = "shared with the tests, which use more of it")]
 mod cluster;
 mod load;
 #[cfg(feature = "postgres")]

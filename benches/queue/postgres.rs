@@ -4,6 +4,7 @@
 //! that long before it syncs (`commit_delay`); others may join the same sync meanwhile, as they may on any disk.
 
 use std::collections::HashSet;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Barrier;
 use std::time::Duration;
 
@@ -25,7 +26,11 @@ const CYCLES: f64 = 1_500.0;
 pub(crate) fn play(ground: &Ground, rounds: usize, count: usize, tell: &mut dyn FnMut(Figure)) {
     let pause =
         ground.pause.map(|pause| format!("-c commit_delay={} -c commit_siblings=0", pause.as_micros()));
-    let Some(cluster) = Cluster::start(&ground.dir, &pause.unwrap_or_default()) else { return };
+    // The server runs as nobody where this runs as root: it may pass through, and we clean up behind it.
+    let room = tempfile::tempdir_in(&ground.dir).expect("a temporary directory");
+    std::fs::set_permissions(room.path(), std::fs::Permissions::from_mode(0o711))
+        .expect("a directory of ours");
+    let Some(cluster) = Cluster::start(room.path(), &pause.unwrap_or_default()) else { return };
     let database = cluster.database();
     let places = [0, 1].map(|_| tempfile::tempdir_in(&ground.dir).expect("a temporary directory"));
     let key = places[0].path().join("key");

@@ -31,7 +31,7 @@ pub(crate) struct Cluster {
     programs: PathBuf,
     made: Mutex<u32>,
     /// Its pipe is the server's life.
-    _shell: Child,
+    shell: Child,
 }
 
 /// A database of a test's own.
@@ -93,14 +93,13 @@ impl Cluster {
         }
         std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o700)).unwrap();
         let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut said = String::new();
         let mut lines = BufReader::new(shell.stdout.take().unwrap());
-        while lines.read_line(&mut said).unwrap() > 0 {
-            if said.ends_with("ready\n") {
-                return Some(Self { directory, programs, made: Mutex::new(0), _shell: shell });
-            }
+        let cluster = Self { directory, programs, made: Mutex::new(0), shell };
+        let mut said = String::new();
+        while !said.ends_with("ready\n") {
+            assert!(lines.read_line(&mut said).unwrap() > 0, "PostgreSQL does not start: {said}");
         }
-        panic!("PostgreSQL does not start: {said}");
+        Some(cluster)
     }
 
     /// Makes a database of its own.
@@ -115,5 +114,13 @@ impl Cluster {
             .unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         Database { directory: self.directory.clone(), name }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.shell.stdin.take());
+        // One that has ended by itself has nothing to be waited for.
+        let _ = self.shell.wait();
     }
 }

@@ -205,7 +205,7 @@ impl Link {
 /// What a failure means for whoever asked. Values never get into it: only the server's first line is told, not its detail.
 fn fault(error: &tokio_postgres::Error) -> StoreError {
     let Some(db) = error.as_db_error() else {
-        let io = error.source().is_some_and(|source| source.is::<io::Error>());
+        let io = error.source().is_some_and(<dyn std::error::Error>::is::<io::Error>);
         let text = told(error);
         return if io || error.is_closed() {
             StoreError::Unreachable(text)

@@ -149,6 +149,9 @@ async fn recipients(tx: &Tx<'_>, sql: &'static str, counts: &[Count]) -> Result<
         .collect()
 }
 
+/// Attempts and new recipients, by minute, day and month.
+type ByWindows = BTreeMap<(i64, i64, i64), (i32, i32)>;
+
 /// Counts by SIM and windows. A statement may touch a row once only, so a SIM with two windows in one commit takes two.
 async fn add(
     tx: &Tx<'_>,
@@ -156,7 +159,7 @@ async fn add(
     counts: &[Count],
     whom: Vec<(i64, String)>,
 ) -> Result<(), StoreError> {
-    let mut by: BTreeMap<&str, BTreeMap<(i64, i64, i64), (i32, i32)>> = BTreeMap::new();
+    let mut by: BTreeMap<&str, ByWindows> = BTreeMap::new();
     for Count { channel, at, .. } in counts {
         let Windows { minute, day, month } = Windows::at(*at);
         by.entry(channel).or_default().entry((minute, day, month)).or_default().0 += 1;
