@@ -27,6 +27,9 @@ use smsotpd::units::{MessageRef, UnixMs};
 mod alarms;
 #[path = "store_conformance/allowance.rs"]
 mod allowance;
+#[cfg(feature = "postgres")]
+#[path = "store_conformance/appliances.rs"]
+mod appliances;
 #[path = "store_conformance/budgets.rs"]
 mod budgets;
 #[cfg(feature = "postgres")]

@@ -473,7 +473,10 @@ impl Operations for Shared {
     }
 
     async fn report(&self, report: Report) -> Result<Option<MessageId>, StoreError> {
-        self.write(2, async move |tx| report::report(tx, &report).await).await
+        let permit = self.other().await?;
+        let (answer, answered) = oneshot::channel();
+        self.send(Job::Report(Asked::new(report, 2, answer, permit)))?;
+        answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
     async fn settle(

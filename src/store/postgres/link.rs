@@ -25,10 +25,14 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the server does with a session that lost its daemon: limits that any user may set, where the server knows them. A silent
 /// session ends as well; the writer speaks at least three times as often ([`super::writer`]).
+///
+/// Each statement is planned once: it always wants the same index, also while the tables are so small, or so new to the server's statistics,
+/// that a scan looks cheaper.
 const SESSION: &str = "SELECT set_config(name, value, false) FROM (VALUES
     ('statement_timeout', '5s'), ('lock_timeout', '4s'), ('idle_in_transaction_session_timeout', '5s'),
     ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3'),
-    ('client_min_messages', 'warning')) AS wanted (name, value)
+    ('client_min_messages', 'warning'), ('jit', 'off'),
+    ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off')) AS wanted (name, value)
     WHERE EXISTS (SELECT 1 FROM pg_settings WHERE pg_settings.name = wanted.name)";
 
 /// What was acknowledged must be on the server's disk; a stricter setting than the usual one stays.

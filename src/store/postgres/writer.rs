@@ -20,11 +20,12 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use uuid::Uuid;
 
 use super::link::{Address, Link, PATIENCE};
+use super::messages::{self, Messages};
 use super::outbox::News;
 use super::recovery::{self, Doubt};
 use super::spent::Ledger;
 use super::time::{Stamp, Times};
-use super::{Tx, accept, appliance, lease, messages, spent, turn};
+use super::{Tx, accept, appliance, lease, report, spent, turn};
 use crate::clock;
 use crate::fault::{self, Point};
 use crate::queue::message::{Lane, MessageId, NewMessage};
@@ -33,7 +34,7 @@ use crate::store::seal::Keyring;
 use crate::store::sqlite::lanes::Shared as Gate;
 use crate::store::sqlite::lease::Hints;
 use crate::store::sqlite::writer::Counters;
-use crate::store::{Accepted, Begun, Leased, StoreError, Turn, Want};
+use crate::store::{Accepted, Begun, Leased, Report, StoreError, Turn, Want};
 use crate::units::UnixMs;
 
 /// Rows written by one commit, roughly: a longer one would keep every modem waiting for its attempt.
@@ -60,6 +61,8 @@ pub(super) enum Job {
     Accept(Asked<Vec<NewMessage>, Vec<Accepted>>),
     /// A turn of the dispatcher.
     Turn(Asked<Turn, Vec<Begun>>),
+    /// A handset report.
+    Report(Asked<Report, Option<MessageId>>),
     /// Something else to write.
     Work(Box<dyn Work>),
     /// A demand for leases, which stands until it can be met.
@@ -157,18 +160,20 @@ pub(super) struct Demand {
 struct Batch {
     accepts: Vec<Asked<Vec<NewMessage>, Vec<Accepted>>>,
     turns: Vec<Asked<Turn, Vec<Begun>>>,
+    reports: Vec<Asked<Report, Option<MessageId>>>,
     works: Vec<Box<dyn Work>>,
     rows: usize,
 }
 
 impl Batch {
     fn len(&self) -> usize {
-        self.accepts.len() + self.turns.len() + self.works.len()
+        self.accepts.len() + self.turns.len() + self.reports.len() + self.works.len()
     }
 
     fn settle(self, failed: Option<&StoreError>) {
         self.accepts.into_iter().for_each(|one| one.settle(failed));
         self.turns.into_iter().for_each(|one| one.settle(failed));
+        self.reports.into_iter().for_each(|one| one.settle(failed));
         self.works.into_iter().for_each(|one| one.settle(failed));
     }
 
@@ -176,8 +181,9 @@ impl Batch {
     fn apart(self) -> impl Iterator<Item = Self> {
         let accepts = self.accepts.into_iter().map(|one| Self { accepts: vec![one], ..Self::default() });
         let turns = self.turns.into_iter().map(|one| Self { turns: vec![one], ..Self::default() });
+        let reports = self.reports.into_iter().map(|one| Self { reports: vec![one], ..Self::default() });
         let works = self.works.into_iter().map(|one| Self { works: vec![one], ..Self::default() });
-        accepts.chain(turns).chain(works)
+        accepts.chain(turns).chain(reports).chain(works)
     }
 
     /// What must be undone should this batch be durable though everybody was told otherwise. A message with a key stays: its caller
@@ -238,6 +244,7 @@ impl Ground {
             link.batch("LISTEN smsotpd").await?;
             link.learn(&[CLOCK, TELL]).await?;
             link.learn(&messages::STATEMENTS).await?;
+            link.learn(&report::STATEMENTS).await?;
             link.learn(&lease::STATEMENTS).await
         };
         tokio::time::timeout(PATIENCE, ready)
@@ -404,6 +411,10 @@ impl Writer {
                 batch.rows += asked.rows + 1;
                 batch.turns.push(asked);
             }
+            Job::Report(asked) => {
+                batch.rows += asked.rows + 1;
+                batch.reports.push(asked);
+            }
             Job::Work(work) => {
                 batch.rows += work.rows() + 1;
                 batch.works.push(work);
@@ -566,8 +577,10 @@ impl Writer {
         if !self.doubt.is_none() {
             recovery::undo(&tx, &self.doubt).await?;
         }
-        self.accept(&tx, &mut batch.accepts).await?;
-        self.turn(&tx, &mut batch.turns).await?;
+        let turned = turn::ids(batch.turns.iter().map(|asked| &asked.what));
+        let ((), messages) =
+            tokio::try_join!(self.accept(&tx, &mut batch.accepts), Messages::load(&tx, turned))?;
+        self.turn(&tx, messages, &mut batch.turns, &mut batch.reports).await?;
         for work in &mut batch.works {
             tx.shift.set(ground.times.shift(work.stamp()));
             work.run(&tx).await?;
@@ -606,15 +619,24 @@ impl Writer {
         Ok(())
     }
 
-    async fn turn(&self, tx: &Tx<'_>, turns: &mut [Asked<Turn, Vec<Begun>>]) -> Result<(), StoreError> {
-        if turns.is_empty() {
-            return Ok(());
-        }
+    /// What ends and begins, then the reports, which may be for what has just ended.
+    async fn turn(
+        &self,
+        tx: &Tx<'_>,
+        mut messages: Messages,
+        turns: &mut [Asked<Turn, Vec<Begun>>],
+        reports: &mut [Asked<Report, Option<MessageId>>],
+    ) -> Result<(), StoreError> {
         let times = &self.ground.times;
-        let all: Vec<_> = turns.iter().map(|asked| (&asked.what, times.shift(asked.stamp))).collect();
-        let verdicts = turn::turns(tx, &all).await?;
-        for (asked, verdicts) in turns.iter_mut().zip(verdicts) {
-            asked.done = Some(verdicts);
+        for asked in turns {
+            asked.done = Some(turn::turn(tx, &mut messages, &asked.what, times.shift(asked.stamp)));
+        }
+        let all: Vec<_> = reports.iter().map(|asked| (&asked.what, times.shift(asked.stamp))).collect();
+        // The server takes them in this order.
+        let ((), found) = tokio::try_join!(messages.save(tx), report::find(tx, &all))?;
+        let done = report::reports(tx, &all, found).await?;
+        for (asked, done) in reports.iter_mut().zip(done) {
+            asked.done = Some(done);
         }
         Ok(())
     }

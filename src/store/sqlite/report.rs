@@ -14,7 +14,7 @@ use crate::units::{MessageRef, UnixMs};
 /// A reference wraps after 256 messages; so many wraps back the attempt of a report is still found.
 const WRAPS: i64 = 32;
 /// Digits that must agree at the end; national and international forms of one number share them.
-const TAIL: usize = 6;
+pub(in crate::store) const TAIL: usize = 6;
 
 const SUBMITTED: &str =
     "SELECT a.message, a.seq, a.n, a.verdict, m.recipient FROM attempt a JOIN message m ON m.id = a.message
