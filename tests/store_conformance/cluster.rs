@@ -22,7 +22,7 @@ cd "$2" || exit 1
 echo ready
 cat >/dev/null
 "$1/pg_ctl" -D data -w -m immediate stop >/dev/null 2>&1
-rm -rf "$2"
+rm -rf "$2" 2>/dev/null
 "#;
 
 /// The running server.
