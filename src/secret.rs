@@ -20,6 +20,12 @@ impl Secret {
         Self(bytes)
     }
 
+    /// Nothing, as where a password is asked for and none was given.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self(Vec::new())
+    }
+
     /// The bytes, for the one place that needs them. The long name is meant to be seen in review.
     #[must_use]
     pub fn expose(&self) -> &[u8] {

@@ -4,7 +4,6 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic,
     reason = "a test may fail by panic, in its tools too"
 )]
 
@@ -34,6 +33,10 @@ mod from_phones;
 mod lanes;
 #[path = "store_conformance/life.rs"]
 mod life;
+#[path = "store_conformance/outbox.rs"]
+mod outbox;
+#[path = "store_conformance/second_round.rs"]
+mod second_round;
 #[path = "store_conformance/segments.rs"]
 mod segments;
 
@@ -43,6 +46,8 @@ use budgets::*;
 use from_phones::*;
 use lanes::*;
 use life::*;
+use outbox::*;
+use second_round::*;
 use segments::*;
 
 /// Long enough for any commit of a busy machine; only a failing test waits for it.
@@ -64,6 +69,7 @@ fn message(lane: Lane, random: u8) -> NewMessage {
         deadline: now.plus(Duration::from_secs(600)),
         caller: "portal".to_owned(),
         idempotency: None,
+        callback: None,
         bill: Bill::default(),
     }
 }
@@ -592,6 +598,10 @@ mod sqlite {
         acceptance_is_all_or_none
         listings_page_and_filter
         a_trigger_is_whole_or_a_conflict
+        a_login_without_a_report_goes_once_more
+        there_is_no_second_round_without_a_reason
+        a_report_ends_the_second_round
+        what_was_submitted_stays_so_whatever_the_second_round_comes_to
         an_answer_counts_exactly_once
         finished_rows_are_purged_and_others_kept
         what_a_channel_shows_again_is_stored_once
@@ -600,6 +610,8 @@ mod sqlite {
         a_text_that_stays_incomplete_is_given_out_with_its_gaps
         what_waits_is_bounded
         received_texts_are_purged
+        a_story_is_taken_once_until_it_is_due_again
+        a_kannel_client_hears_what_its_mask_asks_for
         an_alarm_stands_once_and_is_told_again
         a_cleared_alarm_is_over_and_soon_after_the_same_again
         cleared_alarms_are_purged_and_open_ones_kept

@@ -37,6 +37,7 @@ fn message(n: u16) -> NewMessage {
         deadline: now.plus(Duration::from_secs(600)),
         caller: "portal".to_owned(),
         idempotency: None,
+        callback: None,
         bill: Bill::default(),
     }
 }

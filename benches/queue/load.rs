@@ -64,6 +64,7 @@ pub(crate) fn message(n: usize, keyed: bool) -> NewMessage {
             key: format!("{:x}", u64::from_be_bytes(random)),
             asked: Secret::from("this"),
         }),
+        callback: None,
         bill: Bill::default(),
     }
 }

@@ -6,6 +6,9 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
+use crate::queue::message::Lane;
+use crate::secret::Secret;
+
 /// What a caller may do; each role includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
@@ -35,6 +38,19 @@ pub struct Rule {
     pub user: User,
     /// What that user may do.
     pub role: Role,
+    /// The lane of what it sends through an interface that has no word for lanes.
+    pub lane: Lane,
+    /// What its Kannel clients say who they are, if they insist on saying so.
+    pub kannel: Option<Login>,
+}
+
+/// Name and password of a Kannel client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// Kannel's `username`.
+    pub user: String,
+    /// Kannel's `password`.
+    pub password: Secret,
 }
 
 /// Who asks.
@@ -44,6 +60,8 @@ pub struct Caller {
     pub name: Arc<str>,
     /// What it may do.
     pub role: Role,
+    /// The lane of what it sends without naming one, where an interface leaves it open.
+    pub lane: Lane,
     /// Known by the list, and so believed when it says for whom it asks.
     pub listed: bool,
 }
@@ -69,7 +87,10 @@ pub enum CallerError {
 
 /// The list, its logins resolved.
 #[derive(Debug, Clone)]
-pub struct Callers(HashMap<u32, Caller>);
+pub struct Callers {
+    known: HashMap<u32, Caller>,
+    kannel: Vec<(Login, Caller)>,
+}
 
 impl Callers {
     /// Resolves the rules; of several for one user the last one counts. Root and `own` are admin whatever the rules say.
@@ -78,7 +99,7 @@ impl Callers {
     /// When a login is not known.
     pub fn new(rules: &[Rule], own: u32) -> Result<Self, CallerError> {
         let passwd = std::fs::read_to_string("/etc/passwd")?;
-        let mut known = HashMap::new();
+        let (mut known, mut kannel) = (HashMap::new(), Vec::new());
         for rule in rules {
             let (uid, name) = match &rule.user {
                 User::Uid(uid) => (*uid, login_of(&passwd, *uid).unwrap_or_else(|| unnamed(*uid))),
@@ -87,33 +108,46 @@ impl Callers {
                     (uid, login.as_str().into())
                 }
             };
-            known.insert(uid, Caller { name, role: rule.role, listed: true });
+            let caller = Caller { name, role: rule.role, lane: rule.lane, listed: true };
+            kannel.extend(rule.kannel.clone().map(|login| (login, caller.clone())));
+            known.insert(uid, caller);
         }
         for uid in [0, own] {
             let name = login_of(&passwd, uid).unwrap_or_else(|| unnamed(uid));
-            known.insert(uid, Caller { name, role: Role::Admin, listed: true });
+            let lane = known.get(&uid).map_or(Lane::Bulk, |caller| caller.lane);
+            known.insert(uid, Caller { name, role: Role::Admin, lane, listed: true });
         }
-        Ok(Self(known))
+        Ok(Self { known, kannel })
     }
 
     /// Whoever runs the tests, which may be root, has this role.
     #[cfg(test)]
     pub(super) fn only(role: Role) -> Self {
-        let caller = Caller { name: "tester".into(), role, listed: true };
-        Self(HashMap::from([(rustix::process::getuid().as_raw(), caller)]))
+        let caller = Caller { name: "tester".into(), role, lane: Lane::Bulk, listed: true };
+        let known = HashMap::from([(rustix::process::getuid().as_raw(), caller)]);
+        Self { known, kannel: Vec::new() }
     }
 
     /// Nobody is listed, not even whoever runs the tests.
     #[cfg(test)]
     pub(super) fn none() -> Self {
-        Self(HashMap::new())
+        Self { known: HashMap::new(), kannel: Vec::new() }
     }
 
     /// The caller with this uid.
     #[must_use]
     pub fn of(&self, uid: u32) -> Caller {
-        let stranger = || Caller { name: unnamed(uid), role: Role::Validate, listed: false };
-        self.0.get(&uid).cloned().unwrap_or_else(stranger)
+        let stranger =
+            || Caller { name: unnamed(uid), role: Role::Validate, lane: Lane::Bulk, listed: false };
+        self.known.get(&uid).cloned().unwrap_or_else(stranger)
+    }
+
+    /// The caller whose Kannel client says this: `None` where no rule has such a name, `Some(None)` where the password is another.
+    #[must_use]
+    pub fn by_password(&self, user: &str, password: &Secret) -> Option<Option<Caller>> {
+        let (login, caller) = self.kannel.iter().find(|(login, _)| login.user == user)?;
+        // Secrets are compared in constant time.
+        Some((login.password == *password).then(|| caller.clone()))
     }
 }
 
@@ -156,6 +190,27 @@ mod tests {
     const PASSWD: &str =
         "root:x:0:0:root:/root:/bin/sh\n\nbroken\nradiusd:x:95:95::/:/sbin/nologin\nx:x:no:1::/:/\n";
 
+    fn rule(user: User, role: Role) -> Rule {
+        Rule { user, role, lane: Lane::Bulk, kannel: None }
+    }
+
+    #[test]
+    fn a_password_names_a_caller() {
+        let login = Login { user: "nagios".into(), password: Secret::from("s3cret") };
+        let rules =
+            [Rule { lane: Lane::Alert, kannel: Some(login), ..rule(User::Uid(4_000_000_001), Role::Send) }];
+        let callers = Callers::new(&rules, 4_000_000_002).unwrap();
+        let found = callers.by_password("nagios", &Secret::from("s3cret")).unwrap().unwrap();
+        assert_eq!(
+            (found.role, found.lane, found == callers.of(4_000_000_001)),
+            (Role::Send, Lane::Alert, true)
+        );
+        for wrong in ["", "s3cre", "s3cret ", "S3cret"] {
+            assert_eq!(callers.by_password("nagios", &Secret::from(wrong)), Some(None));
+        }
+        assert_eq!(callers.by_password("zabbix", &Secret::from("s3cret")), None);
+    }
+
     #[test]
     fn logins_are_found_both_ways() {
         assert_eq!(uid_of(PASSWD, "radiusd"), Some(95));
@@ -167,10 +222,7 @@ mod tests {
 
     #[test]
     fn root_and_the_own_user_are_admin_and_strangers_validate() {
-        let rules = [
-            Rule { user: User::Uid(0), role: Role::Validate },
-            Rule { user: User::Uid(4_000_000_001), role: Role::Send },
-        ];
+        let rules = [rule(User::Uid(0), Role::Validate), rule(User::Uid(4_000_000_001), Role::Send)];
         let callers = Callers::new(&rules, 4_000_000_002).unwrap();
         assert_eq!(callers.of(0).role, Role::Admin);
         assert_eq!(callers.of(4_000_000_002).role, Role::Admin);
@@ -182,7 +234,7 @@ mod tests {
 
     #[test]
     fn unknown_logins_are_told() {
-        let rules = [Rule { user: User::Login("nobody-has-this-name".into()), role: Role::Send }];
+        let rules = [rule(User::Login("nobody-has-this-name".into()), Role::Send)];
         assert!(matches!(Callers::new(&rules, 1), Err(CallerError::Unknown(_))));
     }
 

@@ -143,6 +143,10 @@ async fn exposed(api: &Api) -> Result<String, StoreError> {
     }));
     metrics.waited(standing.waited());
     metrics.lanes(standing.lanes.iter().map(|lane| (lane, standing.age(lane))));
+    let outlook = (api.parts.outlook)(None).await;
+    metrics.breakers(outlook.channels.into_iter().map(|seen| (seen.channel, seen.breaker)));
+    metrics.outbox(&api.parts.store.outbox().await?, clock::wall());
+    metrics::put(&metrics.hook_refused, api.parts.store.feed().refused());
     metrics.over_budget(api.parts.store.over_budget().totals());
     let now = clock::wall();
     metrics.conversions(&api.parts.store.conversions(now.minus(conversion::WINDOW), now).await?);

@@ -24,6 +24,7 @@ use tracing::warn;
 
 use super::Live;
 use super::caller::{Caller, Role};
+use crate::queue::message::Lane;
 
 /// A connection without a request is closed after this; clients that pool connections reconnect by themselves.
 const IDLE_LIMIT: Duration = Duration::from_secs(75);
@@ -187,7 +188,8 @@ impl Listener for Gate {
 
     fn local_addr(&self) -> io::Result<Peer> {
         // A unix listener has no peer of its own; the path stands for it.
-        Ok(Peer(Caller { name: self.path.display().to_string().into(), role: Role::Validate, listed: false }))
+        let name = self.path.display().to_string().into();
+        Ok(Peer(Caller { name, role: Role::Validate, lane: Lane::Bulk, listed: false }))
     }
 }
 
@@ -211,6 +213,15 @@ impl Guarded {
             self.busy = busy;
             let limit = if busy { REQUEST_LIMIT } else { IDLE_LIMIT };
             self.patience.as_mut().reset(Instant::now() + limit);
+        }
+    }
+
+    /// An answer that has no end keeps its connection while it is read.
+    fn written(&mut self) {
+        self.enter(false);
+        let renewed = Instant::now() + IDLE_LIMIT;
+        if renewed.duration_since(self.patience.deadline()) > IDLE_LIMIT / 5 {
+            self.patience.as_mut().reset(renewed);
         }
     }
 
@@ -244,7 +255,7 @@ impl AsyncWrite for Guarded {
         }
         let written = Pin::new(&mut self.stream).poll_write(cx, octets);
         if written.is_ready() {
-            self.enter(false);
+            self.written();
         }
         written
     }
@@ -267,7 +278,7 @@ impl AsyncWrite for Guarded {
         }
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, octets);
         if written.is_ready() {
-            self.enter(false);
+            self.written();
         }
         written
     }

@@ -15,6 +15,8 @@ pub struct InForce {
     pub callers: Callers,
     /// What is let into the queue.
     pub rules: Arc<Rules>,
+    /// How an address may begin that a Kannel client names to be called.
+    pub dlr_allow: Vec<String>,
     /// Who judges logins.
     pub validate: Validate,
 }

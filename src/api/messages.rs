@@ -223,12 +223,6 @@ fn admit(
     now: UnixMs,
     place: usize,
 ) -> Result<NewMessage, Problem> {
-    let place = u16::try_from(place).unwrap_or(u16::MAX);
-    let random = clock::entropy().map_err(|error| {
-        tracing::error!(%error, "no message id could be made");
-        let detail = error.to_string();
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no-entropy", detail)
-    })?;
     let submission = Submission {
         to: &ask.to,
         text: &ask.text,
@@ -240,7 +234,7 @@ fn admit(
         idempotency: ask.idempotency_key.as_deref(),
         behind: Behind::default(),
     };
-    admission::admit(&submission, rules, now, MessageId::new(now, place, random))
+    admission::admit(&submission, rules, now, new_id(now, place)?)
         .map_err(|refusal: Refusal| Problem::from(&refusal))
 }
 
@@ -267,6 +261,17 @@ fn life(ask: &Ask<'_>) -> Result<Option<Life>, Problem> {
         .parse()
         .map_err(|_| invalid("the deadline must be a time such as \"2026-11-24T15:04:05Z\" (RFC 3339)"))?;
     Ok(Some(Life::Until(UnixMs(deadline.as_millisecond()))))
+}
+
+/// The id of a message that is being accepted, at this place of its batch.
+pub(super) fn new_id(now: UnixMs, place: usize) -> Result<MessageId, Problem> {
+    let place = u16::try_from(place).unwrap_or(u16::MAX);
+    let random = clock::entropy().map_err(|error| {
+        tracing::error!(%error, "no message id could be made");
+        let detail = error.to_string();
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no-entropy", detail)
+    })?;
+    Ok(MessageId::new(now, place, random))
 }
 
 fn lifetime(asked: &Lifetime<'_>) -> Result<Duration, Problem> {

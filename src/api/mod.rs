@@ -14,14 +14,17 @@ use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::{Bytes, BytesMut};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::at::command::UssdCode;
 use crate::clock;
 use crate::modem::supervisor::{CommandError, Fleet, Hold, Trace};
 use crate::modem::ussd::UssdAnswer;
+use crate::number::Number;
 use crate::provider::{BoxFuture, Channel};
+use crate::queue::message::Lane;
+use crate::route::Outlook;
 use crate::route::budget::Budgets;
 use crate::store::engine::Store;
 use crate::telemetry::metrics::{self, Metrics};
@@ -30,8 +33,10 @@ use crate::units::UnixMs;
 mod alarms;
 pub mod caller;
 mod envelope;
+mod events;
 mod health;
 mod inbox;
+mod kannel;
 mod life;
 pub mod listen;
 mod live;
@@ -41,6 +46,7 @@ mod params;
 mod problem;
 mod queue;
 mod records;
+mod routes;
 mod tokens;
 mod validate;
 mod waiting;
@@ -69,6 +75,9 @@ pub type Ussd = Box<dyn Fn(String, Option<UssdCode>) -> Told + Send + Sync>;
 /// Holds a modem back by port name or IMEI, or lets it go; gives the name by which the hold is remembered.
 pub type SetHold = Box<dyn Fn(String, Option<Hold>) -> BoxFuture<Result<String, CommandError>> + Send + Sync>;
 
+/// How the channels stand, best first for a message to this number in this lane.
+pub type OutlookOf = Box<dyn Fn(Option<(Number, Lane)>) -> BoxFuture<Outlook> + Send + Sync>;
+
 /// Confirms the SIM of a modem by port name or IMEI.
 pub type ConfirmSim = Box<dyn Fn(String) -> BoxFuture<Result<(), CommandError>> + Send + Sync>;
 
@@ -90,6 +99,8 @@ pub struct Parts {
     pub ussd: Ussd,
     /// How an operator holds a modem back.
     pub hold: SetHold,
+    /// How the dispatcher sees the channels.
+    pub outlook: OutlookOf,
     /// What each SIM may send.
     pub budgets: Budgets,
     /// What people call SIMs, by ICCID.
@@ -98,6 +109,8 @@ pub struct Parts {
     pub confirm_sim: ConfirmSim,
     /// All channels of all providers.
     pub channels: watch::Receiver<Arc<[Channel]>>,
+    /// Told when the API is to end, so that streams end before their connections are waited for.
+    pub stopping: CancellationToken,
     /// The one realm that privacyIDEA's clients may name.
     pub realm: String,
     /// Octets of a form's body at most; a batch of messages may have 16 times as many.
@@ -108,6 +121,7 @@ pub struct Parts {
 pub(crate) struct Api {
     parts: Parts,
     started: UnixMs,
+    streams: Arc<Semaphore>,
 }
 
 /// A bound server.
@@ -149,12 +163,14 @@ impl Server {
 fn router(parts: Parts) -> Router {
     let started = clock::wall();
     parts.metrics.started(started.0.div_euclid(1_000));
-    let api = Arc::new(Api { parts, started });
+    let streams = Arc::new(Semaphore::new(events::STREAMS));
+    let api = Arc::new(Api { parts, started, streams });
     Router::new()
         .route("/validate/check", get(validate::check).post(validate::check))
         .route("/token/init", post(tokens::init))
         .route("/token/", get(tokens::list))
         .route("/token/{serial}", axum::routing::delete(tokens::remove))
+        .route("/cgi-bin/sendsms", get(kannel::send).post(kannel::send))
         .route("/v1/messages", get(messages::list).post(messages::submit))
         .route("/v1/messages/{id}", get(messages::show).delete(messages::withdraw))
         .route("/v1/messages/{id}/retry", post(messages::retry))
@@ -163,6 +179,7 @@ fn router(parts: Parts) -> Router {
         .route("/v1/queue/{lane}/resume", post(queue::resume))
         .route("/v1/queue/{lane}/purge", post(queue::purge))
         .route("/v1/messages/{id}/events", get(life::events))
+        .route("/v1/events", get(events::follow))
         .route("/v1/alarms", get(alarms::list))
         .route("/v1/alarms/{id}", axum::routing::delete(alarms::clear))
         .route("/v1/inbox", get(inbox::list))
@@ -174,6 +191,7 @@ fn router(parts: Parts) -> Router {
         .route("/v1/modems/{modem}/pause", post(modems::pause))
         .route("/v1/modems/{modem}/drain", post(modems::drain))
         .route("/v1/modems/{modem}/resume", post(modems::resume))
+        .route("/v1/routes", get(routes::explain))
         .route("/v1/status", get(health::status))
         .route("/v1/health/live", get(health::live))
         .route("/v1/health/ready", get(health::ready))
@@ -241,5 +259,6 @@ async fn wrong_method(request: Request) -> Response {
 }
 
 fn is_ours(request: &Request) -> bool {
-    request.uri().path().starts_with("/v1/") || request.uri().path() == "/metrics"
+    let path = request.uri().path();
+    path.starts_with("/v1/") || path.starts_with("/cgi-bin/") || path == "/metrics"
 }

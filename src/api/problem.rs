@@ -18,7 +18,7 @@ use crate::store::StoreError;
 /// One error.
 #[derive(Debug)]
 pub(super) struct Problem {
-    status: StatusCode,
+    pub(super) status: StatusCode,
     pub(super) code: &'static str,
     pub(super) detail: Cow<'static, str>,
     /// What is wrong at which place of a batch.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::queue::life::Transition;
 use crate::queue::message::{Lane, MessageId, State};
 use crate::queue::rules::{self, Stay};
+pub(super) use crate::store::utc;
 use crate::store::{AttemptRecord, AttemptState, MessageRecord};
 use crate::units::UnixMs;
 
@@ -126,11 +127,6 @@ impl<'a> From<&'a Transition> for Event<'a> {
             cause: one.cause.as_deref(),
         }
     }
-}
-
-/// RFC 3339 in UTC with milliseconds; times outside jiff's range are shown as its ends.
-pub(super) fn utc(time: UnixMs) -> String {
-    format!("{:.3}", timestamp(time))
 }
 
 /// privacyIDEA's `valid_until`: local time without its zone, with microseconds.

@@ -1,26 +1,33 @@
 //! From the tree to the checked configuration: one function a section, each key with its range.
 
+mod route;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
 use super::finding::{Fault, Finding, Findings};
+use super::hooks;
 use super::login_text;
 use super::raw::{self, Limits, Notes, Section, whole};
-use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Queue, Sim, Store, UserName, Validate};
+use super::{
+    Admission, Api, Caller, Config, DAY, KannelLogin, Key, Log, Modem, Queue, Role, Sim, Store, UserName,
+    Validate,
+};
 use crate::at::command::{Address, CMGS_SLOW, UssdCode};
 use crate::modem::balance::{Amount, BalanceCheck, Pattern};
 use crate::otp::template::{Template, TemplateError};
 use crate::pdu::Policy;
 use crate::queue::budget::{Budgets, ByDimension, Dimension};
 use crate::queue::conversion::Brake;
+use crate::queue::message::Lane;
 use crate::queue::prefix;
 use crate::route::budget;
 use crate::secret::Secret;
 use crate::units::{Dbm, Iccid};
 
-const SECOND: (Duration, &str) = (Duration::from_secs(1), "1s");
+pub(super) const SECOND: (Duration, &str) = (Duration::from_secs(1), "1s");
 const HOUR: (Duration, &str) = (Duration::from_secs(3_600), "1h");
 /// No message may wait longer; its validity period would no longer be honoured by most networks.
 const WEEK: (Duration, &str) = (Duration::from_secs(7 * 86_400), "7d");
@@ -61,15 +68,19 @@ pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
         api: api(root.section("api")),
         callers: callers(root.sections("caller")),
         log: log(root.section("log")),
+        kannel: hooks::kannel(root.section("kannel")),
+        hooks: hooks::hooks(root.sections("hook")),
         sims: sims(root.sections("sim"), modem.budget),
         modem,
         admission: admission(root.section("admission")),
         queue: queue(root.section("queue")),
+        routes: Vec::new(),
         budget: budgets(root.section("budget")),
         validate: validate(root.section("validate"), &sms),
         sms,
         warnings: Findings::default(),
     };
+    config.routes = route::routes(root.sections("route"), &config.sims);
     root.done();
     let (faults, warnings) = notes.finish();
     config.warnings = warnings;
@@ -162,16 +173,52 @@ fn callers(tables: Vec<Section<'_, '_>>) -> Vec<Caller> {
                 Fault::Missing("write role = \"validate\", \"send\", \"trigger\" or \"admin\""),
             );
         }
+        let lane = lane(&at, role);
+        let kannel = kannel_login(&at, &callers);
         if let Some(user) = user {
             if callers.iter().any(|caller| caller.user == user) {
                 at.fault("user", at.value("user"), Fault::Twice(user.to_string()));
             } else if let Some(role) = role {
-                callers.push(Caller { user, role });
+                callers.push(Caller { user, role, lane, kannel });
             }
         }
         at.done();
     }
     callers
+}
+
+/// The lane of what a caller sends without naming one.
+fn lane(at: &Section<'_, '_>, role: Option<Role>) -> Lane {
+    let lane = at.word("lane").unwrap_or(Lane::Bulk);
+    if lane == Lane::Login && role.is_some_and(|role| role < Role::Trigger) {
+        let remedy = "write \"alert\" or \"bulk\"; the login lane is for the roles trigger and admin";
+        at.fault("lane", at.value("lane"), Fault::Text { value: "login".to_owned(), remedy });
+    }
+    lane
+}
+
+fn kannel_login(at: &Section<'_, '_>, before: &[Caller]) -> Option<KannelLogin> {
+    let (user, password_file) = (at.text("kannel-user"), at.optional_absolute("kannel-password-file"));
+    match (user, password_file) {
+        (Some(user), Some(password_file)) => {
+            let taken = |caller: &Caller| caller.kannel.as_ref().is_some_and(|login| login.user == user);
+            if before.iter().any(taken) {
+                at.fault("kannel-user", at.value("kannel-user"), Fault::Twice(user.clone()));
+            }
+            Some(KannelLogin { user, password_file })
+        }
+        (Some(_), None) if at.value("kannel-password-file").is_none() => {
+            let remedy = "name the file with the password of `kannel-user`";
+            at.fault("kannel-password-file", at.value("kannel-user"), Fault::Missing(remedy));
+            None
+        }
+        (None, Some(_)) => {
+            let remedy = "write the name that goes with `kannel-password-file`";
+            at.fault("kannel-user", at.value("kannel-password-file"), Fault::Missing(remedy));
+            None
+        }
+        _ => None,
+    }
 }
 
 fn user(at: &Section<'_, '_>) -> Option<UserName> {
@@ -454,6 +501,7 @@ fn port_path(at: &Section<'_, '_>, before: &[PathBuf]) -> Option<PathBuf> {
 
 fn queue(at: Section<'_, '_>) -> Queue {
     let mut queue = Queue::default();
+    at.number("login-reserve", 0, 64, &mut queue.login_reserve);
     at.number("max-login", 1, MOST_UNSENT, &mut queue.max_login);
     at.number("max-alert", 1, MOST_UNSENT, &mut queue.max_alert);
     at.number("max-bulk", 1, MOST_UNSENT, &mut queue.max_bulk);
@@ -469,7 +517,7 @@ fn admission(at: Section<'_, '_>) -> Admission {
         let remedy = "write the calling code as 1 to 3 digits without '+', such as \"49\"";
         at.fault("default-country", at.value("default-country"), Fault::Text { value: code.clone(), remedy });
     }
-    allow(&at, &mut admission.allow);
+    prefixes(&at, "allow", &mut admission.allow);
     at.number("max-segments", 1, 255, &mut admission.max_segments);
     at.duration("lifetime-login", &WAIT, &mut admission.lifetime_login);
     at.duration("lifetime-alert", &WAIT, &mut admission.lifetime_alert);
@@ -536,14 +584,15 @@ fn sms(at: Section<'_, '_>) -> Policy {
     policy
 }
 
-fn allow(at: &Section<'_, '_>, into: &mut Vec<String>) {
-    let Some(value) = at.value("allow") else { return };
+/// An array of beginnings of numbers and whole short codes.
+fn prefixes(at: &Section<'_, '_>, key: &'static str, into: &mut Vec<String>) {
+    let Some(value) = at.value(key) else { return };
     let DeValue::Array(prefixes) = value.get_ref() else {
         let wanted = "an array of prefixes such as [\"+49\"]";
-        return at.fault("allow", Some(value), Fault::Type { found: raw::kind(value), wanted });
+        return at.fault(key, Some(value), Fault::Type { found: raw::kind(value), wanted });
     };
     for value in prefixes.iter() {
-        let Some(prefix) = at.text_of("allow", value) else { continue };
+        let Some(prefix) = at.text_of(key, value) else { continue };
         let fits = match prefix.strip_prefix('+') {
             Some(digits) => {
                 (1..=15).contains(&digits.len()) && all_digits(digits) && !digits.starts_with('0')
@@ -552,9 +601,9 @@ fn allow(at: &Section<'_, '_>, into: &mut Vec<String>) {
         };
         if !fits {
             let remedy = "write '+' and the first digits of the number, a short code of 3 to 6 digits, or \"*\" for all countries";
-            at.fault("allow", Some(value), Fault::Text { value: prefix, remedy });
+            at.fault(key, Some(value), Fault::Text { value: prefix, remedy });
         } else if into.contains(&prefix) {
-            at.fault("allow", Some(value), Fault::Twice(prefix));
+            at.fault(key, Some(value), Fault::Twice(prefix));
         } else {
             into.push(prefix);
         }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::at::command::Address;
-use crate::config::{Config, word_of};
+use crate::config::{Config, Hook, HookWay, word_of};
 use crate::queue::budget::{ByDimension, Dimension};
 use crate::route::budget::Limits;
 use crate::secret::Secret;
@@ -91,18 +91,31 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         modem,
         sims,
         admission,
-        budget,
         queue,
+        routes,
+        budget,
         sms,
         validate,
+        kannel,
+        hooks,
         warnings: _,
     } = config;
-    let callers = callers.iter().map(|caller| format!("{}={}", caller.user, caller.role.as_str()));
+    let callers = callers.iter().map(|caller| {
+        let kannel = caller.kannel.as_ref();
+        let kannel = kannel.map(|login| format!(" {}@{}", login.user, login.password_file.display()));
+        let kannel = kannel.unwrap_or_default();
+        format!("{}={}/{}{kannel}", caller.user, caller.role.as_str(), caller.lane)
+    });
+    let hooks = hooks.iter().map(hook);
     let targets = log.targets.iter().map(|(target, level)| format!("{target}={}", level.as_str()));
     let balance = modem.balance.as_ref();
     let sims = sims
         .iter()
         .map(|sim| format!("{}={}", sim.name.as_deref().unwrap_or(sim.iccid.as_str()), limits(&sim.budget)));
+    let routes = routes.iter().map(|route| {
+        let lanes: Vec<_> = route.lanes.iter().map(|lane| lane.as_str()).collect();
+        format!("{} {}: {}", route.prefixes.join(","), lanes.join(","), route.channels.join(", "))
+    });
     let ports = modem.ports.iter().map(|port| port.display().to_string());
     vec![
         restart("store.path", text(store.path.display())),
@@ -148,9 +161,11 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         live("admission.lifetime-login", span(admission.lifetime_login)),
         live("admission.lifetime-alert", span(admission.lifetime_alert)),
         live("admission.lifetime-bulk", span(admission.lifetime_bulk)),
+        live("queue.login-reserve", number(queue.login_reserve)),
         live("queue.max-login", number(queue.max_login)),
         live("queue.max-alert", number(queue.max_alert)),
         live("queue.max-bulk", number(queue.max_bulk)),
+        live("route", list(routes)),
         live("budget.mode", text(word_of(budget.mode))),
         live("budget.block-digits", number(budget.block_digits)),
         live("budget.brake-below", budget.brake.map_or(Shown::Unset, |brake| number(brake.below))),
@@ -172,6 +187,8 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         live("sms.national-languages", list(sms.national.iter().map(|language| language.word().to_owned()))),
         live("sms.transliterate", text(word_of(sms.transliteration))),
         live("sms.alphabet", text(word_of(sms.allowed))),
+        live("kannel.dlr-allow", list(kannel.dlr_allow.iter().cloned())),
+        live("hook", list(hooks)),
         live("validate.lifetime", span(validate.lifetime)),
         live("validate.prompt", text(&validate.prompt)),
         live("validate.text", text(&validate.text)),
@@ -199,6 +216,18 @@ fn optional(value: Option<impl fmt::Display>) -> Shown {
 
 fn limit(value: Option<u32>) -> Shown {
     value.map_or(Shown::Unset, number)
+}
+
+/// Name, way and what it hears; without the query of an address, in which people put tokens.
+fn hook(hook: &Hook) -> String {
+    let way = match &hook.way {
+        HookWay::Web { url, secret_file } => {
+            format!("{} signed with {}", url.split('?').next().unwrap_or_default(), secret_file.display())
+        }
+        HookWay::Exec(program) => program.display().to_string(),
+    };
+    let events: Vec<&str> = hook.events.iter().map(|event| event.as_str()).collect();
+    format!("{}={way} {} {} {}s", hook.name, events.join(","), word_of(hook.numbers), hook.limit.as_secs())
 }
 
 /// Minute/hour/day.

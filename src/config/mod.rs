@@ -21,6 +21,7 @@ use crate::modem::profile::Library;
 use crate::pdu::Language;
 use crate::pdu::segment::{Allowed, Policy, Transliteration};
 use crate::queue::budget::{Budgets, Mode};
+use crate::queue::message::Lane;
 use crate::route::budget::Limits;
 use crate::secret::Secret;
 use crate::units::{Dbm, Iccid};
@@ -28,12 +29,14 @@ use crate::units::{Dbm, Iccid};
 mod check;
 pub mod diff;
 pub mod finding;
+mod hooks;
 mod login_text;
 mod notes;
 mod raw;
 
 pub use diff::{Change, diff};
 pub use finding::{Fault, Finding, Findings};
+pub use hooks::{Hook, HookWay, Kannel};
 pub use raw::friendly as duration;
 
 /// Where the packages put the file.
@@ -62,12 +65,18 @@ pub struct Config {
     pub admission: Admission,
     /// `[queue]`
     pub queue: Queue,
+    /// `[[route]]`, in the order of the file.
+    pub routes: Vec<Route>,
     /// `[budget]`
     pub budget: Budgets,
     /// `[sms]`
     pub sms: Policy,
     /// `[validate]`
     pub validate: Validate,
+    /// `[kannel]`
+    pub kannel: Kannel,
+    /// `[[hook]]`, in the order of the file.
+    pub hooks: Vec<Hook>,
     /// What is legal but unwise, for the log; no part of [`diff`](diff()).
     pub warnings: Findings,
 }
@@ -110,6 +119,19 @@ pub struct Caller {
     pub user: UserName,
     /// What it may do.
     pub role: Role,
+    /// The lane of what it sends through Kannel's interface without a priority.
+    pub lane: Lane,
+    /// What its Kannel clients say who they are.
+    pub kannel: Option<KannelLogin>,
+}
+
+/// Name of a Kannel client and where its password is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KannelLogin {
+    /// Kannel's `username`.
+    pub user: String,
+    /// The file with the password, without the line end.
+    pub password_file: PathBuf,
 }
 
 /// A local user as the file names it; names are resolved by the daemon.
@@ -236,15 +258,28 @@ pub struct Admission {
     pub lifetime_bulk: Duration,
 }
 
-/// Unsent messages that each lane may hold.
+/// How the lanes share the channels, and what they may hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queue {
-    /// Of the login lane.
+    /// Slots that only logins take, where there are more.
+    pub login_reserve: u32,
+    /// Unsent messages of the login lane at most.
     pub max_login: u64,
     /// Of the alert lane.
     pub max_alert: u64,
     /// Of the bulk lane.
     pub max_bulk: u64,
+}
+
+/// Which channels carry some messages, and in which order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Beginnings of numbers; none: every number.
+    pub prefixes: Vec<String>,
+    /// Lanes; none: every lane.
+    pub lanes: Vec<Lane>,
+    /// Channels, best first: a provider, the ICCID or the name of a SIM, or `*` for the rest.
+    pub channels: Vec<String>,
 }
 
 /// Codes and challenges.
@@ -335,7 +370,7 @@ impl Default for Admission {
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { max_login: 1_000, max_alert: 10_000, max_bulk: 100_000 }
+        Self { login_reserve: 1, max_login: 10_000, max_alert: 100_000, max_bulk: 1_000_000 }
     }
 }
 
@@ -420,6 +455,11 @@ impl Word for Role {
         ("trigger", Self::Trigger),
         ("admin", Self::Admin),
     ];
+}
+
+impl Word for Lane {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("login", Self::Login), ("alert", Self::Alert), ("bulk", Self::Bulk)];
 }
 
 impl Word for Language {

@@ -6,6 +6,8 @@ use crate::at::command::UssdCode;
 use crate::modem::balance::{Amount, Pattern};
 use crate::queue::budget::{ByDimension, Dimension, Limits as Asked};
 use crate::queue::conversion::Brake;
+use crate::queue::message::State;
+use crate::store::{Event, Numbers};
 
 const SHIPPED: &str = include_str!("../../conf/smsotpd.toml");
 
@@ -51,9 +53,12 @@ max-body = 2048
 [[caller]]
 user = "radius"
 role = "trigger"
+lane = "login"
 [[caller]]
 user = 1007
 role = "send"
+kannel-user = "nagios"
+kannel-password-file = "/n/p"
 [log]
 level = "debug"
 format = "json"
@@ -96,9 +101,16 @@ lifetime-login = "2m"
 lifetime-alert = "2h"
 lifetime-bulk = "2d"
 [queue]
+login-reserve = 2
 max-login = 10
 max-alert = 20
 max-bulk = 30
+[[route]]
+prefix = ["+43", "72267"]
+lane = ["login", "alert"]
+channels = ["shelf 2", "89490200001005155451", "gsm", "*"]
+[[route]]
+channels = ["*"]
 [budget]
 mode = "shadow"
 block-digits = 2
@@ -119,6 +131,19 @@ text = "Code {otp}"
 otp-length = 8
 max-failures = 5
 hash-permits = 1
+[kannel]
+dlr-allow = ["http://127.0.0.1:8080", "http://h/dlr"]
+[[hook]]
+name = "ops"
+url = "http://h:9/x?t=1"
+secret-file = "/s"
+events = ["message.failed", "alarm.raised"]
+numbers = "full"
+limit = "5s"
+[[hook]]
+name = "texts"
+exec = "/x"
+events = ["inbound"]
 "#,
     );
     let seconds = Duration::from_secs;
@@ -133,8 +158,18 @@ hash-permits = 1
             max_body: 2_048,
         },
         callers: vec![
-            Caller { user: UserName::Login("radius".to_owned()), role: Role::Trigger },
-            Caller { user: UserName::Uid(1_007), role: Role::Send },
+            Caller {
+                user: UserName::Login("radius".to_owned()),
+                role: Role::Trigger,
+                lane: Lane::Login,
+                kannel: None,
+            },
+            Caller {
+                user: UserName::Uid(1_007),
+                role: Role::Send,
+                lane: Lane::Bulk,
+                kannel: Some(KannelLogin { user: "nagios".to_owned(), password_file: "/n/p".into() }),
+            },
         ],
         log: Log {
             level: Level::Debug,
@@ -182,7 +217,15 @@ hash-permits = 1
             lifetime_alert: seconds(7_200),
             lifetime_bulk: DAY * 2,
         },
-        queue: Queue { max_login: 10, max_alert: 20, max_bulk: 30 },
+        queue: Queue { login_reserve: 2, max_login: 10, max_alert: 20, max_bulk: 30 },
+        routes: vec![
+            Route {
+                prefixes: vec!["+43".to_owned(), "72267".to_owned()],
+                lanes: vec![Lane::Login, Lane::Alert],
+                channels: ["shelf 2", "89490200001005155451", "gsm", "*"].map(str::to_owned).to_vec(),
+            },
+            Route { prefixes: vec![], lanes: vec![], channels: vec!["*".to_owned()] },
+        ],
         budget: {
             let (some, per_day) = (Some, Some(4));
             let mut general = ByDimension::default();
@@ -207,6 +250,23 @@ hash-permits = 1
             max_failures: 5,
             hash_permits: 1,
         },
+        kannel: Kannel { dlr_allow: vec!["http://127.0.0.1:8080/".to_owned(), "http://h/dlr".to_owned()] },
+        hooks: vec![
+            Hook {
+                name: "ops".to_owned(),
+                way: HookWay::Web { url: "http://h:9/x?t=1".to_owned(), secret_file: "/s".into() },
+                events: vec![Event::Message(State::Failed), Event::AlarmRaised],
+                numbers: Numbers::Full,
+                limit: seconds(5),
+            },
+            Hook {
+                name: "texts".to_owned(),
+                way: HookWay::Exec("/x".into()),
+                events: vec![Event::Inbound],
+                numbers: Numbers::Masked,
+                limit: seconds(10),
+            },
+        ],
         warnings: Findings::default(),
     };
     assert_eq!(config, expect);
@@ -305,6 +365,12 @@ fn each_key_refuses_what_it_cannot_take() {
         ("[budget.proven]\nbox = { per-hour = 0 }", "budget.proven.box.per-hour"),
         ("[budget]\nnumber = { per-week = 5 }", "budget.number.per-week"),
         ("[admission]\nlifetime-bulk = \"8d\"", "admission.lifetime-bulk"),
+        ("[queue]\nlogin-reserve = 65", "queue.login-reserve"),
+        ("[[route]]\nchannels = [\"*\"]\nprefix = [\"43\"]", "route.prefix"),
+        ("[[route]]\nchannels = [\"*\"]\nlane = [\"slow\"]", "route.lane"),
+        ("[[route]]\nchannels = [\"shelf 3\"]", "route.channels"),
+        ("[[route]]\nchannels = [\"*\", \"*\"]", "route.channels"),
+        ("[[route]]\nchannels = \"*\"", "route.channels"),
         ("[validate]\nlifetime = \"0s\"", "validate.lifetime"),
         ("[validate]\nlifetime = \"61m\"", "validate.lifetime"),
         ("[validate]\nprompt = \"{otp}?\"", "validate.prompt"),
@@ -428,7 +494,8 @@ fn the_shipped_file_documents_every_key() {
         let comment: Vec<&str> =
             before.lines().rev().skip(1).take_while(|line| line.starts_with("# ")).collect();
         let restart = comment.iter().any(|line| line.contains("(restart)"));
-        let unambiguous = SHIPPED.matches(&format!("{bare} = ")).count() == 1;
+        let table = SHIPPED.contains(&format!("[[{bare}]]"));
+        let unambiguous = !table && SHIPPED.matches(&format!("{bare} = ")).count() == 1;
         assert!(
             !unambiguous || restart == entry.restart,
             "{}: the file and the code differ on (restart)",
@@ -453,6 +520,36 @@ fn a_file_that_is_not_there_is_a_finding_only_if_it_was_named() {
     let findings = Config::load(Path::new("/nonexistent/smsotpd.toml")).unwrap_err();
     assert!(matches!(findings.0.as_slice(), [Finding { line: None, fault: Fault::Unreadable(_), .. }]));
     assert!(Config::load_or_default(Some(Path::new("/nonexistent/smsotpd.toml"))).is_err());
+}
+
+#[test]
+fn a_hook_that_cannot_work_is_told() {
+    let hook = |lines: &str| findings(&format!("[[hook]]\n{lines}\n"));
+    let key = |lines: &str| hook(lines).into_iter().map(|(_, key, _)| key).collect::<Vec<_>>();
+    let rest = "events = [\"inbound\"]\nexec = \"/x\"";
+    assert_eq!(key(rest), ["hook.name"]);
+    for name in ["dlr", "", "A", "a b", "a_b"] {
+        assert_eq!(key(&format!("name = {name:?}\n{rest}")), ["hook.name"], "{name}");
+    }
+    let of = |lines: &str| key(&format!("name = \"a\"\n{lines}"));
+    assert_eq!(of("events = [\"inbound\"]"), ["hook.url"]);
+    assert_eq!(of("exec = \"/x\""), ["hook.events"]);
+    assert_eq!(of("exec = \"/x\"\nevents = []"), ["hook.events"]);
+    assert_eq!(of("exec = \"/x\"\nevents = [\"inbound\", \"inbound\"]"), ["hook.events"]);
+    assert_eq!(of("exec = \"/x\"\nevents = [\"message.leased\"]"), ["hook.events"]);
+    assert_eq!(of("exec = \"x\"\nevents = [\"inbound\"]"), ["hook.exec"]);
+    assert_eq!(of("exec = \"/x\"\nurl = \"http://h/\"\nevents = [\"inbound\"]"), ["hook.exec"]);
+    assert_eq!(of("exec = \"/x\"\nsecret-file = \"/s\"\nevents = [\"inbound\"]"), ["hook.secret-file"]);
+    assert_eq!(of("url = \"http://h/\"\nevents = [\"inbound\"]"), ["hook.secret-file"]);
+    for url in ["ftp://h/", "h", "https://h/", "http://"] {
+        let lines = format!("url = {url:?}\nsecret-file = \"/s\"\nevents = [\"inbound\"]");
+        assert_eq!(of(&lines), ["hook.url"], "{url}");
+    }
+    let twice = format!("name = \"a\"\n{rest}\n[[hook]]\nname = \"a\"\n{rest}");
+    assert_eq!(key(&twice), ["hook.name"]);
+    for beginning in ["https://h/", "http://u@h/", "http://h/../x", "x"] {
+        assert_eq!(only(&format!("[kannel]\ndlr-allow = [{beginning:?}]")).1, "kannel.dlr-allow");
+    }
 }
 
 #[test]

@@ -56,6 +56,37 @@ impl Client {
         self.exchange(self.request(Method::GET, path).query(query))
     }
 
+    /// Asks for an answer that has no end, and gives each line of it to `take` until that fails or the daemon ends.
+    pub(super) fn lines(
+        &self,
+        path: &str,
+        mut take: impl FnMut(&str) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.runtime.block_on(async {
+            let request = self.http.get(format!("{HOST}{path}"));
+            let mut response = request.send().await.map_err(|error| self.unanswered(&error))?;
+            let status = response.status().as_u16();
+            if status != 200 {
+                return judge(status, &body(response).await?).map(drop);
+            }
+            let mut rest = Vec::new();
+            loop {
+                let chunk = tokio::time::timeout(self.limit, response.chunk()).await;
+                let chunk = chunk.map_err(|_| Failure::Cut("it fell silent".to_owned()))?;
+                let chunk = chunk.map_err(|error| Failure::Cut(innermost(&error)))?;
+                let Some(chunk) = chunk else { return Err(Failure::Cut("the stream ended".to_owned())) };
+                rest.extend_from_slice(&chunk);
+                while let Some(end) = rest.iter().position(|octet| *octet == b'\n') {
+                    let line: Vec<u8> = rest.drain(..=end).collect();
+                    take(String::from_utf8_lossy(&line).trim_end())?;
+                }
+                if rest.len() > LARGEST_ANSWER {
+                    return Err(Failure::Answer("a line without end".to_owned()));
+                }
+            }
+        })
+    }
+
     /// Posts JSON, with further headers.
     pub(super) fn post_json(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.exchange(self.request(Method::POST, path).json(body))

@@ -18,27 +18,27 @@ const LONGEST_TEXT: u64 = 64 << 10;
 #[derive(Debug, Args)]
 pub(super) struct Send {
     /// The destination: +49..., a national number, or a short code
-    to: String,
+    pub(super) to: String,
     /// The text; `-` reads it from stdin
-    text: String,
+    pub(super) text: String,
     /// Who waits for it
     #[arg(long, value_name = "LANE", value_parser = PossibleValuesParser::new(Lane::ALL.map(Lane::as_str)), default_value = "bulk")]
-    lane: String,
+    pub(super) lane: String,
     /// It must not leave later than so long from now, such as 5m
     #[arg(long, value_name = "TIME", value_parser = seconds)]
-    lifetime: Option<u64>,
+    pub(super) lifetime: Option<u64>,
     /// Shown at once and not stored by the phone (message class 0)
     #[arg(long)]
-    flash: bool,
+    pub(super) flash: bool,
     /// Ask for no delivery report
     #[arg(long)]
-    no_report: bool,
+    pub(super) no_report: bool,
     /// The same key twice sends once
     #[arg(long, value_name = "KEY")]
-    idempotency_key: Option<String>,
+    pub(super) idempotency_key: Option<String>,
     /// Send nothing, only tell what would become of it and what it would take
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -18,6 +18,7 @@ mod client;
 mod config;
 mod dump;
 mod encode;
+mod events;
 mod exchange;
 mod failure;
 mod fleet;
@@ -33,7 +34,9 @@ mod pdu;
 mod queue;
 mod range;
 mod render;
+mod routes;
 mod secret_input;
+mod sendsms;
 mod sms;
 mod status;
 mod texts;
@@ -71,6 +74,8 @@ enum Command {
     Status,
     /// Send a message
     Send(messages::Send),
+    /// Send an alert, as notification scripts call it; also when this program is called by the name sendsms
+    Sendsms(sendsms::Sendsms),
     /// Messages in the queue and after it
     #[command(subcommand)]
     Message(messages::Message),
@@ -86,8 +91,13 @@ enum Command {
     /// The modems
     #[command(subcommand)]
     Modem(modems::Modem),
+    /// Ways of messages
+    #[command(subcommand)]
+    Route(routes::Route),
     /// What needs a person: conditions of modems and ports, with their remedies
     Alarms(alarms::Options),
+    /// Follow what happens: messages, alarms, texts from phones; a line for each
+    Events,
     /// One line for Nagios, Icinga and their kin; exits with 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
     Check(check::Options),
     /// The configuration file
@@ -124,7 +134,7 @@ enum Simulate {
 /// Runs the tool with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let arguments = sendsms::by_name(std::env::args_os().collect());
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(told) => return usage(&told, is_check(arguments)),
@@ -143,11 +153,14 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match command {
         Command::Status => status::run(&client()?, output),
         Command::Send(send) => messages::send(&client()?, output, send),
+        Command::Sendsms(asked) => sendsms::run(&client()?, output, asked),
         Command::Message(message) => messages::run(&client()?, output, message),
         Command::Queue(queue) => queue::run(&client()?, output, queue),
         Command::Inbox(inbox) => inbox::run(&client()?, output, inbox),
         Command::Token(token) => tokens::run(&client()?, output, token),
         Command::Modem(modem) => modems::run(&client()?, output, modem),
+        Command::Route(route) => routes::run(&client()?, output, route),
+        Command::Events => events::run(&client()?, output),
         Command::Alarms(options) => alarms::run(&client()?, output, options),
         Command::Check(options) => {
             let client = client().map(|client| client.within(options.limit()));

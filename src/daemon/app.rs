@@ -17,8 +17,9 @@ use crate::config::Config;
 use crate::daemon::vitals::Vitals;
 use crate::daemon::watchdog::Proof;
 use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_DATAERR, EX_UNAVAILABLE, key, notify, settings};
+use crate::dispatch::hooks::{self, Hooks};
 use crate::dispatch::ledger::Ledger;
-use crate::dispatch::{Dispatcher, Pulse, Tally, inbox};
+use crate::dispatch::{self, Dispatcher, Pulse, Tally, inbox};
 use crate::modem::profile::Library;
 use crate::modem::supervisor::{Fleet, PinMemory, Supervisor};
 use crate::otp::template::TemplateError;
@@ -41,6 +42,8 @@ const REALM: &str = "defrealm";
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Requests in flight get this long to finish.
 const API_LIMIT: Duration = Duration::from_secs(5);
+/// Stories that are under way to hooks get this long to arrive.
+const HOOKS_LIMIT: Duration = Duration::from_secs(5);
 /// Beyond the drivers' own limit, for what they said last to be stored.
 const DISPATCH_GRACE: Duration = Duration::from_secs(5);
 
@@ -59,13 +62,23 @@ pub enum StartError {
     /// A text of the configuration.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// The SIM PIN cannot be read.
-    #[error("modem.pin-file {path}: {source}")]
-    PinFile {
+    /// A file with a secret cannot be read, or is empty.
+    #[error("{key} {path}: {source}")]
+    SecretFile {
+        /// The key that names it.
+        key: &'static str,
         /// Which file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A hook's program that may not be run.
+    #[error("hook.exec {program}: {why}")]
+    HookProgram {
+        /// Which.
+        program: PathBuf,
+        /// Why, and what helps.
+        why: String,
     },
     /// A caller or group that the system does not know.
     #[error(transparent)]
@@ -80,7 +93,11 @@ impl StartError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Key(_) | Self::Template(_) | Self::PinFile { .. } | Self::Caller(_) => EX_CONFIG,
+            Self::Key(_)
+            | Self::Template(_)
+            | Self::SecretFile { .. }
+            | Self::HookProgram { .. }
+            | Self::Caller(_) => EX_CONFIG,
             // Another release or another key is wanted: trying again would change nothing.
             Self::Open(OpenError::Newer { .. } | OpenError::UnknownKey { .. }) => EX_CONFIG,
             Self::Open(OpenError::Damaged { .. }) | Self::Store(StoreError::Damaged(_)) => EX_DATAERR,
@@ -106,6 +123,8 @@ pub struct App {
     weak_signal: Dbm,
     vitals: Vitals,
     notes: watch::Sender<Arc<Library>>,
+    dispatch: watch::Sender<dispatch::Settings>,
+    hooks: Arc<Hooks>,
 }
 
 /// One token a stage, in the order of the end.
@@ -114,6 +133,7 @@ struct Stops {
     api: CancellationToken,
     dispatch: CancellationToken,
     modems: CancellationToken,
+    hooks: CancellationToken,
 }
 
 /// Every part, running.
@@ -123,6 +143,8 @@ pub struct Running {
     live: Arc<Live>,
     keep: watch::Sender<Duration>,
     notes: watch::Sender<Arc<Library>>,
+    dispatch: watch::Sender<dispatch::Settings>,
+    hooks: watch::Sender<Arc<Hooks>>,
     pulse: Pulse,
     server: JoinHandle<()>,
     dispatcher: JoinHandle<()>,
@@ -131,6 +153,7 @@ pub struct Running {
     inbox: JoinHandle<()>,
     alarms: JoinHandle<()>,
     janitor: JoinHandle<()>,
+    carrier: JoinHandle<()>,
 }
 
 impl App {
@@ -146,6 +169,9 @@ impl App {
         open.commit_pause = bench_commit_pause();
         let store = Store::open(open)?;
         store.bound(settings::bounds(config));
+        let hooks = Arc::new(settings::hooks(config)?);
+        // Before anything happens that they want to hear of.
+        store.subscribe(hooks.subscriptions());
         let recovered = match store.recover(clock::wall()).await {
             Err(StoreError::Damaged(reason)) => {
                 let path = config.store.path.clone();
@@ -167,9 +193,11 @@ impl App {
         let taking = channels.clone();
         let budgets = settings::budgets(config);
         let ledger = Ledger::load(&store, budgets.clone(), clock::wall()).await?;
-        let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)], ledger);
+        let (dispatch, dispatched) = watch::channel(settings::dispatch(config));
+        let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)], ledger, dispatched);
 
         let metrics = Arc::new(Metrics::default());
+        let seen = dispatcher.pulse();
         let (traces, asked, holder, sims) = (fleet.clone(), fleet.clone(), fleet.clone(), fleet.clone());
         let live = Arc::new(Live::new(in_force(config, &store)?));
         let parts = api::Parts {
@@ -192,6 +220,10 @@ impl App {
                 let fleet = holder.clone();
                 Box::pin(async move { fleet.hold(&modem, hold).await })
             }),
+            outlook: Box::new(move |asked| {
+                let seen = seen.clone();
+                Box::pin(async move { seen.outlook(asked).await })
+            }),
             budgets,
             sim_names: settings::sim_names(config),
             confirm_sim: Box::new(move |modem| {
@@ -199,6 +231,7 @@ impl App {
                 Box::pin(async move { sims.confirm_sim(&modem).await })
             }),
             channels,
+            stopping: stops.api.clone(),
             realm: REALM.to_owned(),
             max_body: config.api.max_body,
         };
@@ -222,6 +255,8 @@ impl App {
             vitals,
             weak_signal: config.modem.weak_signal,
             notes,
+            dispatch,
+            hooks,
         })
     }
 
@@ -248,10 +283,14 @@ impl App {
             weak_signal,
             vitals,
             notes,
+            dispatch,
+            hooks,
         } = self;
+        let (hooks, told) = watch::channel(hooks);
+        let carrier = hooks::run(store.clone(), told, Arc::clone(&metrics), stops.hooks.clone());
         let (keep, kept) = watch::channel(keep);
         let tally = dispatcher.tally();
-        let pulse = dispatcher.pulse();
+        let (pulse, reports) = (dispatcher.pulse(), dispatcher.reports());
         let (found, own) = watch::channel(Vec::new());
         let looking = vitals.watch(found, stops.dispatch.clone());
         let findings = move |fleet: &Fleet| fleet.findings(weak_signal);
@@ -265,16 +304,19 @@ impl App {
                 }
             }),
             intake: tokio::spawn(intake.run()),
-            inbox: tokio::spawn(inbox::run(store.clone(), inbound, tally, metrics)),
+            inbox: tokio::spawn(inbox::run(store.clone(), inbound, tally, reports, metrics)),
             alarms: tokio::spawn(async move {
                 tokio::join!(looking, keeping);
             }),
             janitor: tokio::spawn(janitor(store.clone(), kept, stops.dispatch.clone())),
+            carrier: tokio::spawn(carrier),
             store,
             stops,
             live,
             keep,
             notes,
+            dispatch,
+            hooks,
             pulse,
         }
     }
@@ -292,10 +334,14 @@ impl Running {
     /// # Errors
     /// What is wrong.
     pub fn reconfigure(&self, config: &Config) -> Result<(), StartError> {
+        let hooks = Arc::new(settings::hooks(config)?);
         self.live.replace(in_force(config, &self.store)?);
         self.store.bound(settings::bounds(config));
+        self.store.subscribe(hooks.subscriptions());
+        self.hooks.send_replace(hooks);
         self.keep.send_replace(config.store.keep);
         self.notes.send_replace(Arc::clone(&config.modem.library));
+        self.dispatch.send_replace(settings::dispatch(config));
         Ok(())
     }
 
@@ -309,6 +355,7 @@ impl Running {
             _ = &mut self.inbox => "inbox",
             _ = &mut self.alarms => "alarms",
             _ = &mut self.janitor => "janitor",
+            _ = &mut self.carrier => "hooks",
         }
     }
 
@@ -332,6 +379,9 @@ impl Running {
         }
         within("intake", API_LIMIT, self.intake).await;
         within("inbox", API_LIMIT, self.inbox).await;
+        // What is not carried by then is carried after the next start.
+        self.stops.hooks.cancel();
+        within("hooks", HOOKS_LIMIT, self.carrier).await;
         self.store.close().await;
     }
 }
@@ -364,7 +414,8 @@ async fn janitor(store: Store, keep: watch::Receiver<Duration>, stop: Cancellati
 fn in_force(config: &Config, store: &Store) -> Result<InForce, StartError> {
     let rules = Arc::new(settings::rules(config));
     let validate = Validate::new(store.clone(), settings::validate(config)?, Arc::clone(&rules));
-    Ok(InForce { callers: settings::callers(config)?, rules, validate })
+    let dlr_allow = config.kannel.dlr_allow.clone();
+    Ok(InForce { callers: settings::callers(config)?, rules, dlr_allow, validate })
 }
 
 /// Copies totals that others count into the metrics, when somebody looks.
@@ -377,6 +428,7 @@ fn refresh(
         put(&metrics.submitted, tally.submitted);
         put(&metrics.failed, tally.refused);
         put(&metrics.uncertain, tally.uncertain);
+        put(&metrics.fallbacks, tally.fallbacks);
         metrics.balances(fleet.borrow().balances());
         put(&metrics.at_noise, fleet.borrow().modems.iter().map(|modem| modem.counters.noise_lines).sum());
     })
@@ -389,9 +441,7 @@ fn pin_file(config: &Config) -> PathBuf {
 
 fn sim_pin(config: &Config) -> Result<Option<Secret>, StartError> {
     let Some(path) = &config.modem.pin_file else { return Ok(config.modem.pin.clone()) };
-    let text =
-        std::fs::read_to_string(path).map_err(|source| StartError::PinFile { path: path.clone(), source })?;
-    Ok(Some(Secret::from(text.trim())))
+    settings::secret_file("modem.pin-file", path).map(Some)
 }
 
 /// Only for the bench, which compares machines whose disks differ: microseconds to spin before each commit.

@@ -2,24 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::api::caller::{CallerError, Callers, Role, Rule, User, gid_of};
+use crate::api::caller::{CallerError, Callers, Login, Role, Rule, User, gid_of};
 use crate::api::listen;
 use crate::config::{self, Config};
 use crate::daemon::app::StartError;
+use crate::dispatch;
+use crate::dispatch::hooks::{self, Hook, Hooks, Way};
 use crate::modem::profile::Library;
 use crate::modem::supervisor::{FleetSettings, Hold, PinMemory, PortSettings};
-use crate::provider::ChannelId;
+use crate::provider::{ChannelId, PROVIDERS};
 use crate::queue::admission::Rules;
 use crate::queue::lanes::PerLane;
 use crate::queue::prefix::AllowList;
 use crate::route::budget::Budgets;
+use crate::route::rule::{self, Named};
 use crate::secret::Secret;
 use crate::store::Held;
 use crate::telemetry::log;
+use crate::units::Iccid;
 use crate::validate;
 
 /// A submit in flight gets this long to end when the daemon stops; then it is stored as uncertain.
@@ -119,6 +124,28 @@ pub(super) fn budgets(config: &Config) -> Budgets {
     Budgets { general: config.modem.budget, own: own.collect() }
 }
 
+/// How messages find their way.
+pub(super) fn dispatch(config: &Config) -> dispatch::Settings {
+    let routed = |route: &config::Route| rule::Rule {
+        prefixes: route.prefixes.clone(),
+        lanes: route.lanes.clone(),
+        channels: route.channels.iter().map(|name| named(config, name)).collect(),
+    };
+    let routes = rule::Rules(config.routes.iter().map(routed).collect());
+    dispatch::Settings { login_reserve: config.queue.login_reserve, routes }
+}
+
+/// What a rule means by a name, which was checked when the configuration was read.
+fn named(config: &Config, name: &str) -> Named {
+    let called =
+        config.sims.iter().find(|sim| sim.name.as_deref() == Some(name)).map(|sim| sim.iccid.clone());
+    match called.or_else(|| Iccid::parse(name)) {
+        Some(iccid) => Named::Channel(ChannelId::of_sim(&iccid).0.to_string()),
+        None if PROVIDERS.contains(&name) => Named::Provider(name.to_owned()),
+        None => Named::Rest,
+    }
+}
+
 /// What people call SIMs.
 pub(super) fn sim_names(config: &Config) -> BTreeMap<String, String> {
     let named = config.sims.iter().filter_map(|sim| Some((sim.iccid.to_string(), sim.name.clone()?)));
@@ -144,22 +171,59 @@ pub(super) fn listen(config: &Config) -> Result<listen::Settings, StartError> {
 }
 
 /// Who may do what; the daemon's own user is always admin.
-pub(super) fn callers(config: &Config) -> Result<Callers, CallerError> {
-    let rules: Vec<Rule> = config
-        .callers
-        .iter()
-        .map(|caller| Rule {
-            user: match &caller.user {
-                config::UserName::Uid(uid) => User::Uid(*uid),
-                config::UserName::Login(login) => User::Login(login.clone()),
-            },
-            role: match caller.role {
-                config::Role::Validate => Role::Validate,
-                config::Role::Send => Role::Send,
-                config::Role::Trigger => Role::Trigger,
-                config::Role::Admin => Role::Admin,
-            },
-        })
-        .collect();
-    Callers::new(&rules, rustix::process::geteuid().as_raw())
+pub(super) fn callers(config: &Config) -> Result<Callers, StartError> {
+    let rules = config.callers.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
+    Ok(Callers::new(&rules, rustix::process::geteuid().as_raw())?)
+}
+
+fn rule(caller: &config::Caller) -> Result<Rule, StartError> {
+    let kannel = caller.kannel.as_ref().map(|login| {
+        let password = secret_file("caller.kannel-password-file", &login.password_file)?;
+        Ok::<_, StartError>(Login { user: login.user.clone(), password })
+    });
+    Ok(Rule {
+        user: match &caller.user {
+            config::UserName::Uid(uid) => User::Uid(*uid),
+            config::UserName::Login(login) => User::Login(login.clone()),
+        },
+        role: match caller.role {
+            config::Role::Validate => Role::Validate,
+            config::Role::Send => Role::Send,
+            config::Role::Trigger => Role::Trigger,
+            config::Role::Admin => Role::Admin,
+        },
+        lane: caller.lane,
+        kannel: kannel.transpose()?,
+    })
+}
+
+/// The hooks, with their secrets; a program that may not be run is told now and not at three in the morning.
+pub(super) fn hooks(config: &Config) -> Result<Hooks, StartError> {
+    let hooks = config.hooks.iter().map(|hook| {
+        let way = match &hook.way {
+            config::HookWay::Web { url, secret_file: file } => {
+                Way::Web(url.clone(), secret_file("hook.secret-file", file)?)
+            }
+            config::HookWay::Exec(program) => {
+                let refused = |why| StartError::HookProgram { program: program.clone(), why };
+                hooks::vet(program).map_err(refused)?;
+                Way::Exec(program.clone())
+            }
+        };
+        let config::Hook { name, events, numbers, limit, .. } = hook.clone();
+        Ok(Hook { name, way, events, numbers, limit })
+    });
+    let hooks = hooks.collect::<Result<_, StartError>>()?;
+    Ok(Hooks { hooks, kannel: config.kannel.dlr_allow.clone() })
+}
+
+/// A secret that has a file of its own, without the line end; `key` names it in the configuration.
+pub(super) fn secret_file(key: &'static str, path: &Path) -> Result<Secret, StartError> {
+    let unreadable = |source| StartError::SecretFile { key, path: path.to_owned(), source };
+    let text = Secret::from(std::fs::read_to_string(path).map_err(unreadable)?);
+    let secret = Secret::from(text.expose_str().unwrap_or_default().trim());
+    if secret.is_empty() {
+        return Err(unreadable(std::io::Error::other("it is empty")));
+    }
+    Ok(secret)
 }

@@ -194,6 +194,7 @@ pub fn admit(
             .idempotency
             .map(|key| Idempotency { key: key.to_owned(), asked: asked(submission, &to) }),
         to,
+        callback: None,
         bill,
     })
 }

@@ -29,6 +29,7 @@ use uuid::Uuid;
 use crate::number::Number;
 use crate::pdu::Coding;
 use crate::queue::budget::Bill;
+use crate::queue::callback::Callback;
 use crate::secret::Secret;
 use crate::units::UnixMs;
 
@@ -59,6 +60,8 @@ pub struct NewMessage {
     pub caller: String,
     /// The caller's key against double submission, if it gave one.
     pub idempotency: Option<Idempotency>,
+    /// Who wants to hear what becomes of it, beside the hooks of the configuration.
+    pub callback: Option<Callback>,
     /// What it is counted on.
     pub bill: Bill,
 }

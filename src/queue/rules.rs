@@ -153,6 +153,24 @@ fn pause(disposition: Disposition, refusals: u32, jitter: u8) -> Duration {
     doubled + doubled.mul_f32(f32::from(jitter) / 1024.0)
 }
 
+/// A hook that fails is mostly being restarted.
+const FIRST_TRY_AGAIN: Duration = Duration::from_secs(1);
+/// One that fails for long is looked at now and then.
+const LAST_TRY_AGAIN: Duration = Duration::from_secs(3_600);
+/// A day later nobody waits for it any more: what the pauses of so many tries and the age come to.
+const MOST_TRIES: u32 = 40;
+/// See [`MOST_TRIES`].
+const OLDEST_STORY: Duration = Duration::from_secs(24 * 3_600);
+
+/// When a story that was made at `made` and could not be carried to its hook in `tries` tries is tried again; `None` gives it up.
+/// `jitter` is 0..=255 and spreads the tries over a quarter of the pause.
+#[must_use]
+pub fn try_again(tries: u32, made: UnixMs, now: UnixMs, jitter: u8) -> Option<UnixMs> {
+    let doubled = FIRST_TRY_AGAIN.saturating_mul(1 << tries.saturating_sub(1).min(16)).min(LAST_TRY_AGAIN);
+    let due = now.plus(doubled + doubled.mul_f32(f32::from(jitter) / 1024.0));
+    (tries < MOST_TRIES && due < made.plus(OLDEST_STORY)).then_some(due)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +179,25 @@ mod tests {
 
     fn standing(lane: Lane) -> Standing {
         Standing { lane, deadline: UnixMs(NOW.0 + 60_000), refusals: 0, uncertain: 0, remaining: 0 }
+    }
+
+    #[test]
+    fn a_story_is_tried_ever_more_seldom_and_then_given_up() {
+        let (mut now, mut last, mut tries) = (NOW, Duration::ZERO, 0);
+        loop {
+            tries += 1;
+            let Some(due) = try_again(tries, NOW, now, 0) else { break };
+            assert!(due.since(now) >= last, "pauses never shrink");
+            last = due.since(now);
+            now = due;
+        }
+        assert_eq!(last, LAST_TRY_AGAIN);
+        assert!((20..=MOST_TRIES).contains(&tries) && now.since(NOW) < OLDEST_STORY, "{tries}");
+        assert_eq!(
+            try_again(1, NOW, NOW, 255).map(|due| due.since(NOW)),
+            Some(Duration::from_micros(1_249_000))
+        );
+        assert_eq!(try_again(MOST_TRIES, NOW, NOW, 0), None);
     }
 
     #[test]

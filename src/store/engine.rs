@@ -18,13 +18,15 @@ use super::sqlite::read::Readers;
 use super::sqlite::recovery::TakenBack;
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
 use super::sqlite::{
-    self, Tx, accept, again, alarms, allowance, inbox, lanes, lease, recovery, report, spent, tokens, turn,
-    upgrade,
+    self, Tx, accept, again, alarms, allowance, inbox, lanes, lease, outbox, recovery, report, spent, tokens,
+    turn, upgrade,
 };
 use super::{
-    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
-    InboxRecord, Incoming, LaneRecord, Leased, MessageRecord, Operations, Page, Paused, Raised, Recovered,
-    Report, Retried, Retry, SpentRecord, StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
+    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, Carried, ChallengeRecord, Count,
+    DEAD_PARCELS_KEPT, Filter, Held, InboxId, InboxRecord, Incoming, LaneRecord, Leased, MessageRecord,
+    Operations, OutboxCount, Page, ParcelId, Parcels, Paused, Raised, Recovered, Report, Retried, Retry,
+    SecondRound, SpentRecord, StoreError, Subscription, TokenRecord, Trigger, Triggered, Turn, Want,
+    Withdrawn,
 };
 use crate::alarm::Alarm;
 use crate::number::Number;
@@ -34,6 +36,7 @@ use crate::queue::lanes::PerLane;
 use crate::queue::life::Actor;
 use crate::queue::message::{Lane, MessageId, NewMessage};
 use crate::route::budget::Recipient;
+use crate::store::feed::Feed;
 use crate::store::seal::{KeyId, Keyring};
 use crate::telemetry::over_budget::OverBudget;
 use crate::units::{MessageRef, UnixMs};
@@ -160,6 +163,7 @@ struct Shared {
     readers: Arc<Readers>,
     counters: Arc<Counters>,
     gate: lanes::Shared,
+    feed: Arc<Feed>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -175,7 +179,9 @@ impl Store {
         let counters = Arc::new(Counters::default());
         let readers = Arc::new(Readers::open(&path, Arc::clone(&keys), Arc::clone(&counters))?);
         let (jobs, received) = sync_channel(ACCEPTS + OTHERS + DEMANDS + SPARE);
-        let writer = Writer::new(conn, keys, received, Arc::clone(&counters), commit_pause);
+        let feed = Arc::new(Feed::default());
+        let news = outbox::News::new(Arc::clone(&feed));
+        let writer = Writer::new(conn, keys, received, Arc::clone(&counters), commit_pause, news);
         let writer = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())
@@ -189,6 +195,7 @@ impl Store {
             readers,
             counters,
             gate: lanes::Shared::default(),
+            feed,
             writer: Mutex::new(Some(writer)),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -215,6 +222,12 @@ impl Store {
     /// [`StoreError::Closed`], or what the engine refuses.
     pub async fn pulse(&self) -> Result<(), StoreError> {
         self.write(0, |_| Ok(())).await
+    }
+
+    /// Who hears of what happens.
+    #[must_use]
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.shared.feed
     }
 
     /// What the writer did so far.
@@ -394,6 +407,10 @@ impl Operations for Store {
         (&mut waiting.answer).await.unwrap_or(Err(StoreError::Closed))
     }
 
+    async fn second_round(&self, round: SecondRound) -> Result<Option<Leased>, StoreError> {
+        self.write(1, move |tx| lease::second_round(tx, &round)).await
+    }
+
     async fn turn(&self, turn: Turn) -> Result<Vec<Begun>, StoreError> {
         let rows = turn.ended.len() * 2 + turn.begun.len();
         self.write(rows, move |tx| turn::turn(tx, &turn)).await
@@ -552,7 +569,33 @@ impl Operations for Store {
         self.shared.readers.ask(move |view| view.alarms(which)).await
     }
 
+    fn subscribe(&self, hooks: Vec<Subscription>) {
+        self.shared.feed.subscribe(hooks);
+    }
+
+    async fn parcels(
+        &self,
+        now: UnixMs,
+        until: UnixMs,
+        rooms: Vec<(String, usize)>,
+    ) -> Result<Parcels, StoreError> {
+        self.write(rooms.len(), move |tx| outbox::take(tx, now, until, &rooms)).await
+    }
+
+    async fn keep_hooks(&self, known: Vec<String>, now: UnixMs) -> Result<(), StoreError> {
+        self.write(1, move |tx| outbox::keep_hooks(tx, &known, now)).await
+    }
+
+    async fn carried(&self, ends: Vec<(ParcelId, Carried)>, now: UnixMs) -> Result<(), StoreError> {
+        self.write(ends.len(), move |tx| outbox::carried(tx, &ends, now)).await
+    }
+
+    async fn outbox(&self) -> Result<Vec<OutboxCount>, StoreError> {
+        self.shared.readers.ask(|view: &sqlite::read::View<'_>| view.outbox()).await
+    }
+
     async fn recover(&self, now: UnixMs) -> Result<Recovered, StoreError> {
+        self.write(1, move |tx| outbox::recover(tx, now)).await?;
         let cause = "the daemon stopped while it was leaving";
         self.take_back(UnixMs(i64::MAX), TakenBack { actor: Actor::Recovery, cause }, now).await
     }
@@ -567,6 +610,8 @@ impl Operations for Store {
         while self.write(PIECE, move |tx| recovery::purge_challenges(tx, dead)).await? {}
         while self.write(PIECE, move |tx| inbox::purge(tx, old, now)).await? {}
         while self.write(PIECE, move |tx| alarms::purge(tx, over)).await? {}
+        let given_up = now.minus(DEAD_PARCELS_KEPT);
+        while self.write(PIECE, move |tx| outbox::purge(tx, given_up)).await? {}
         while self.write(PIECE, move |tx| spent::purge(tx, now)).await? {}
         while self.write(PIECE, move |tx| allowance::purge(tx, now)).await? {}
         while self.write(PIECE, move |tx| inbox::expire(tx, now)).await? {}

@@ -6,9 +6,11 @@
 
 mod attempt;
 pub mod engine;
+pub mod feed;
 mod record;
 pub mod seal;
 mod sqlite;
+mod story;
 
 use std::future::Future;
 use std::time::Duration;
@@ -25,6 +27,7 @@ use crate::units::{MessageRef, UnixMs};
 
 pub use attempt::*;
 pub use record::*;
+pub use story::*;
 
 /// How long it is remembered what came. A modem shows a message again until it is deleted there, a service centre repeats
 /// one whose acknowledgement was lost: both mostly within minutes, and hardly after a week even with the modem unplugged.
@@ -34,6 +37,9 @@ pub const SHOWN_AGAIN: Duration = Duration::from_secs(7 * 24 * 3600);
 pub const ALARM_AGAIN: Duration = Duration::from_secs(10 * 60);
 /// How long a cleared alarm is kept for people to look back.
 pub const ALARM_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How long it is kept what could not be carried to a hook.
+pub const DEAD_PARCELS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Why an operation did not happen; in every case nothing was stored.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +101,14 @@ pub trait Operations {
     /// rides in the accepting commit. Dropping the future withdraws the demand; rows leased for a dropped demand go back to queued.
     /// Messages found past their deadline become expired instead.
     fn lease(&self, want: Want) -> impl Future<Output = Result<Vec<Leased>, StoreError>> + Send;
+
+    /// Leases a submitted login once more, with all its segments, for a round over another channel: while it lives, no report has made
+    /// it delivered or failed, its challenge is not answered, and nothing of it left over another channel yet. What it came to stays:
+    /// given back, recovered or withdrawn it is what its first attempts and their reports say. `None`: there is no reason any more.
+    fn second_round(
+        &self,
+        round: SecondRound,
+    ) -> impl Future<Output = Result<Option<Leased>, StoreError>> + Send;
 
     /// Writes what ended and what begins in one commit; one verdict for each `begun`, in order.
     fn turn(&self, turn: Turn) -> impl Future<Output = Result<Vec<Begun>, StoreError>> + Send;
@@ -254,6 +268,35 @@ pub trait Operations {
 
     /// Alarms, open ones first, then the newest.
     fn alarms(&self, which: Alarms) -> impl Future<Output = Result<Vec<AlarmRecord>, StoreError>> + Send;
+
+    /// From now on stories are written down for these hooks, by the operations that they tell of and in the same transaction.
+    fn subscribe(&self, hooks: Vec<Subscription>);
+
+    /// Takes out stories that are due for these hooks, for each at most so many, to be carried until `until`: then they are due
+    /// again.
+    fn parcels(
+        &self,
+        now: UnixMs,
+        until: UnixMs,
+        rooms: Vec<(String, usize)>,
+    ) -> impl Future<Output = Result<Parcels, StoreError>> + Send;
+
+    /// Writes what became of them.
+    fn carried(
+        &self,
+        ends: Vec<(ParcelId, Carried)>,
+        now: UnixMs,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Gives up stories for hooks that are not among `known`; the empty name stands for Kannel's clients.
+    fn keep_hooks(
+        &self,
+        known: Vec<String>,
+        now: UnixMs,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// What waits for each hook, and what was given up in the last [`DEAD_PARCELS_KEPT`].
+    fn outbox(&self) -> impl Future<Output = Result<Vec<OutboxCount>, StoreError>> + Send;
 
     /// Start-up: leases by the rules of recovery. Call before the first lease.
     fn recover(&self, now: UnixMs) -> impl Future<Output = Result<Recovered, StoreError>> + Send;

@@ -11,6 +11,7 @@ pub(super) mod inbox;
 pub(super) mod lanes;
 pub(super) mod lease;
 pub(super) mod life;
+pub(super) mod outbox;
 pub(super) mod read;
 pub(super) mod recovery;
 pub(super) mod report;
@@ -40,7 +41,7 @@ use crate::telemetry::over_budget::OverBudget;
 use crate::units::UnixMs;
 
 /// Migrations in order; `user_version` counts those applied.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
@@ -49,6 +50,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("schema/0006.sql"),
     include_str!("schema/0007.sql"),
     include_str!("schema/0008.sql"),
+    include_str!("schema/0009.sql"),
 ];
 
 /// Prepared statements kept by a connection: all there are, with room to grow.
@@ -64,6 +66,7 @@ pub(super) struct Tx<'a> {
     pub(super) conn: &'a Connection,
     pub(super) keys: &'a Keyring,
     pub(super) hints: &'a mut lease::Hints,
+    pub(super) news: &'a outbox::News,
     pub(super) over: &'a OverBudget,
 }
 

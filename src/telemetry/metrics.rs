@@ -19,7 +19,8 @@ use prometheus_client::registry::Registry;
 use crate::queue::conversion::Conversions;
 use crate::queue::lanes::PerLane;
 use crate::queue::message::Lane;
-use crate::store::{AlarmRecord, Count, LaneRecord};
+use crate::store::{AlarmRecord, Count, LaneRecord, OutboxCount};
+use crate::units::UnixMs;
 
 /// Labels of an answered request. Endpoints are the router's own names, never paths as sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -37,6 +38,20 @@ pub struct Validation {
     pub outcome: &'static str,
 }
 
+/// Labels of a try to carry a story to a hook.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct HookTry {
+    /// The hook's name; `dlr` for all Kannel clients.
+    pub hook: String,
+    /// `carried`, `failed` (it is tried again) or `dead`.
+    pub outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfHook {
+    hook: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Standing {
     lane: &'static str,
@@ -47,6 +62,11 @@ struct Standing {
 struct Limit {
     channel: String,
     window: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfChannel {
+    channel: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -109,6 +129,8 @@ pub struct Metrics {
     pub failed: Counter,
     /// Attempts in doubt.
     pub uncertain: Counter,
+    /// Logins that went once more, over another channel, because no report came.
+    pub fallbacks: Counter,
     /// Messages received from phones.
     pub incoming: Counter,
     /// Received messages that are no text for anybody: WAP pushes, silent messages.
@@ -121,10 +143,18 @@ pub struct Metrics {
     pub commits: Counter,
     /// Jobs that those commits served.
     pub jobs: Counter,
+    /// Tries to carry a story to a hook.
+    pub hook_tries: Family<HookTry, Counter>,
+    /// Stories for hooks that found the outbox full.
+    pub hook_refused: Counter,
+    hook_waiting: Family<OfHook, Gauge>,
+    hook_oldest: Family<OfHook, Gauge>,
+    hook_dead: Family<OfHook, Gauge>,
     messages: Family<Standing, Gauge>,
     alarms: Family<StandingAlarm, Gauge>,
     balances: Family<OfModem, Gauge<f64, AtomicU64>>,
     budget_left: Family<Limit, Gauge>,
+    breakers: Family<OfChannel, Gauge>,
     budget_exceeded: Family<OfDimension, Counter>,
     codes: Family<OfCountry, Gauge>,
     conversion: Family<OfCountry, Gauge<f64, AtomicU64>>,
@@ -145,16 +175,23 @@ impl Default for Metrics {
             submitted: Counter::default(),
             failed: Counter::default(),
             uncertain: Counter::default(),
+            fallbacks: Counter::default(),
             incoming: Counter::default(),
             dropped: Counter::default(),
             reports: Counter::default(),
             at_noise: Counter::default(),
             commits: Counter::default(),
             jobs: Counter::default(),
+            hook_tries: Family::default(),
+            hook_refused: Counter::default(),
+            hook_waiting: Family::default(),
+            hook_oldest: Family::default(),
+            hook_dead: Family::default(),
             messages: Family::default(),
             alarms: Family::default(),
             balances: Family::default(),
             budget_left: Family::default(),
+            breakers: Family::default(),
             budget_exceeded: Family::default(),
             codes: Family::default(),
             conversion: Family::default(),
@@ -179,6 +216,8 @@ impl Metrics {
         r.register("submitted", "Attempts that the network took", self.submitted.clone());
         r.register("failed", "Attempts that were refused", self.failed.clone());
         r.register("uncertain", "Attempts that may have left", self.uncertain.clone());
+        let fallbacks = "Logins that went once more because no report came";
+        r.register("fallbacks", fallbacks, self.fallbacks.clone());
         r.register("incoming", "Messages received from phones", self.incoming.clone());
         r.register(
             "incoming_dropped",
@@ -189,11 +228,21 @@ impl Metrics {
         r.register("at_noise_lines", "Lines from modems that no rule knows", self.at_noise.clone());
         r.register("store_commits", "Durable commits", self.commits.clone());
         r.register("store_jobs", "Jobs served by the commits", self.jobs.clone());
+        r.register("hook_tries", "Tries to carry a story to a hook", self.hook_tries.clone());
+        let refused = "Stories for hooks that were lost because the outbox was full";
+        r.register("hook_refused", refused, self.hook_refused.clone());
+        r.register("hook_waiting", "Stories on their way to a hook", self.hook_waiting.clone());
+        r.register("hook_oldest_seconds", "Age of the oldest of them", self.hook_oldest.clone());
+        let dead = "Stories for a hook that were given up in the last seven days";
+        r.register("hook_dead", dead, self.hook_dead.clone());
         r.register("messages", "Messages in the store", self.messages.clone());
         r.register("alarm", "Open alarms", self.alarms.clone());
         let balance = "Money on the SIM, in its own currency, by the IMEI of its modem";
         r.register("modem_balance", balance, self.balances.clone());
         r.register("budget_left", "What a SIM may still send in a window", self.budget_left.clone());
+        let breaker =
+            "Whether a channel is left alone for its failures: 0 no, 1 tried with one message, 2 yes";
+        r.register("channel_breaker", breaker, self.breakers.clone());
         let exceeded = "Requests over a budget of admission: refused, or in shadow let in all the same";
         r.register("budget_exceeded", exceeded, self.budget_exceeded.clone());
         let codes =
@@ -256,6 +305,29 @@ impl Metrics {
         }
     }
 
+    /// Breakers now, by channel: closed, half-open or open.
+    pub fn breakers(&self, standing: impl Iterator<Item = (String, &'static str)>) {
+        self.breakers.clear();
+        for (channel, breaker) in standing {
+            let code = ["closed", "half-open", "open"].iter().position(|word| *word == breaker);
+            let code = code.and_then(|code| i64::try_from(code).ok()).unwrap_or(0);
+            self.breakers.get_or_create(&OfChannel { channel }).set(code);
+        }
+    }
+
+    /// What is on its way to hooks now.
+    pub fn outbox(&self, counts: &[OutboxCount], now: UnixMs) {
+        let all = [&self.hook_waiting, &self.hook_oldest, &self.hook_dead];
+        all.iter().for_each(|family| family.clear());
+        for count in counts {
+            let seconds = count.oldest.map_or(0, |made| now.since(made).as_secs());
+            for (family, value) in all.into_iter().zip([count.waiting, seconds, count.dead]) {
+                let label = OfHook { hook: hook_label(&count.hook).to_owned() };
+                family.get_or_create(&label).set(i64::try_from(value).unwrap_or(i64::MAX));
+            }
+        }
+    }
+
     /// Requests over budget so far, by dimension.
     pub fn over_budget(&self, totals: impl Iterator<Item = (&'static str, u64)>) {
         for (dimension, total) in totals {
@@ -314,6 +386,12 @@ impl fmt::Debug for Metrics {
     }
 }
 
+/// What metrics call a hook; Kannel's clients have no name of their own.
+#[must_use]
+pub fn hook_label(hook: &str) -> &str {
+    if hook.is_empty() { "dlr" } else { hook }
+}
+
 /// Copies a total that somebody else counts. Only ever with the newest value of a running count.
 pub fn put(counter: &Counter, total: u64) {
     counter.inner().store(total, Ordering::Relaxed);
@@ -330,6 +408,7 @@ mod tests {
         metrics.requests.get_or_create(&Request { endpoint: "/v1/messages", status: 202 }).inc();
         metrics.messages(&[Count { lane: Lane::Bulk, state: State::Queued, messages: 3 }]);
         metrics.channels(1, 2);
+        metrics.breakers([("gsm:1".to_owned(), "open")].into_iter());
         metrics.waited(Duration::from_secs(8));
         let (lane, queued, leased) = (Lane::Bulk, 3, 1);
         let bulk = LaneRecord { lane, queued, leased, most: None, oldest: None, paused: None };
@@ -340,6 +419,7 @@ mod tests {
             "smsotp_requests_total{endpoint=\"/v1/messages\",status=\"202\"} 1",
             "smsotp_messages{lane=\"bulk\",state=\"queued\"} 3",
             "smsotp_channels_ready 1",
+            "smsotp_channel_breaker{channel=\"gsm:1\"} 2",
             "smsotp_queue_oldest_seconds 8",
             "smsotp_queue_oldest_seconds{lane=\"bulk\"} 9",
             "smsotp_queue_depth{lane=\"bulk\"} 4",

@@ -15,7 +15,7 @@ impl House {
         let rules = Arc::new(Rules { budgets, ..Rules::default() });
         let settings = validate::Settings::new(validate::TEXT, validate::PROMPT).unwrap();
         let validate = Validate::new(self.store.clone(), settings, Arc::clone(&rules));
-        self.live.replace(InForce { callers, rules, validate });
+        self.live.replace(InForce { callers, rules, dlr_allow: Vec::new(), validate });
     }
 
     /// The transaction that a PIN gets.

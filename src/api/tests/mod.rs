@@ -25,6 +25,7 @@ use crate::provider::ChannelId;
 use crate::queue::admission::Rules;
 use crate::queue::message::Lane;
 use crate::queue::prefix::AllowList;
+use crate::route::Outlook;
 use crate::route::budget::Limits;
 use crate::store::seal::Keyring;
 use crate::store::{self, Filter, Held, MessageRecord, Operations};
@@ -78,7 +79,7 @@ impl House {
             ..validate::Settings::new(validate::TEXT, validate::PROMPT).unwrap()
         };
         let validate = Validate::new(store.clone(), settings, Arc::clone(&rules));
-        let in_force = InForce { callers: Callers::only(role), rules, validate };
+        let in_force = InForce { callers: Callers::only(role), rules, dlr_allow: Vec::new(), validate };
         let live = Arc::new(Live::new(in_force));
         let channels = watch::Sender::new(Arc::from([]));
         let parts = Parts {
@@ -110,6 +111,7 @@ impl House {
                     if name == "modem0" { Ok(IMEI.to_owned()) } else { Err(CommandError::NoSuchModem(name)) }
                 })
             }),
+            outlook: Box::new(|_| Box::pin(std::future::ready(Outlook::default()))),
             budgets: Budgets {
                 general: Limits { per_day: Some(PER_DAY), ..Limits::default() },
                 ..Budgets::default()
@@ -120,6 +122,7 @@ impl House {
                 Box::pin(async move { if known { Ok(()) } else { Err(CommandError::NoCard(name)) } })
             }),
             channels: channels.subscribe(),
+            stopping: CancellationToken::new(),
             realm: "realm1".to_owned(),
             max_body: 65_536,
         };
@@ -400,11 +403,21 @@ async fn a_reload_counts_from_the_next_connection_on() {
     let settings = validate::Settings::new(validate::TEXT, validate::PROMPT).unwrap();
     let rules = Arc::new(Rules { allow: only("+43"), ..Rules::default() });
     let validate = Validate::new(house.store.clone(), settings.clone(), Arc::clone(&rules));
-    house.live.replace(InForce { callers: Callers::only(Role::Send), rules: Arc::clone(&rules), validate });
+    house.live.replace(InForce {
+        callers: Callers::only(Role::Send),
+        rules: Arc::clone(&rules),
+        dlr_allow: Vec::new(),
+        validate,
+    });
     let answer = house.post("/v1/messages", &json!({"to": PHONE, "text": "x"})).await;
     assert_eq!((answer.status, &answer.json()["code"]), (422, &json!("number-not-allowed")));
     let validate = Validate::new(house.store.clone(), settings, Arc::clone(&rules));
-    house.live.replace(InForce { callers: Callers::only(Role::Validate), rules, validate });
+    house.live.replace(InForce {
+        callers: Callers::only(Role::Validate),
+        rules,
+        dlr_allow: Vec::new(),
+        validate,
+    });
     assert_eq!(house.get("/v1/status").await.status, 403);
     house.close().await;
 }

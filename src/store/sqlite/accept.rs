@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::lanes::{self, Promise};
 use super::life::change_unread;
-use super::{Tx, allowance, corrupt, id_of, is_duplicate, room};
+use super::{Tx, allowance, corrupt, id_of, is_duplicate, outbox, room};
 use crate::clock;
 use crate::queue::budget::{Bill, Tally};
 use crate::queue::lanes::PerLane;
@@ -191,12 +191,9 @@ fn insert(tx: &mut Tx<'_>, message: &NewMessage) -> Result<(), StoreError> {
         message.coding.code(),
         asked,
     ];
-    match change_unread(tx, INSERT, message.id, &accepted, row) {
-        Ok(_) => {}
-        Err(error) if is_duplicate(&error) => {
-            return Err(StoreError::Exists(format!("message {}", message.id)));
-        }
-        Err(error) => return Err(error.into()),
+    change_unread(tx, INSERT, message.id, &accepted, row)?;
+    if let Some(callback) = &message.callback {
+        outbox::listen(tx, message.id, callback)?;
     }
     tx.hints.due(message.lane, message.created);
     Ok(())

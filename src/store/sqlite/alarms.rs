@@ -2,8 +2,8 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::Tx;
 use super::recovery::PIECE;
+use super::{Tx, outbox};
 use crate::alarm::Alarm;
 use crate::store::{ALARM_AGAIN, AlarmId, Raised, StoreError};
 use crate::units::UnixMs;
@@ -32,15 +32,23 @@ pub(in crate::store) fn raise(tx: &mut Tx<'_>, alarm: &Alarm, now: UnixMs) -> Re
         .optional()?;
     if let Some((id, open)) = standing {
         tx.conn.prepare_cached(AGAIN)?.execute(params![id, severity, cause, remedy, now.0])?;
+        if !open {
+            outbox::rang(tx, AlarmId(id), false, now)?;
+        }
         return Ok(Raised { id: AlarmId(id), news: !open });
     }
     let id = tx.conn.prepare_cached(RAISE)?.insert(params![word, subject, severity, cause, remedy, now.0])?;
+    outbox::rang(tx, AlarmId(id), false, now)?;
     Ok(Raised { id: AlarmId(id), news: true })
 }
 
 /// Clears it; `false` if there is nothing to clear.
 pub(in crate::store) fn clear(tx: &mut Tx<'_>, id: AlarmId, now: UnixMs) -> Result<bool, StoreError> {
-    Ok(tx.conn.prepare_cached(CLEAR)?.execute(params![id.0, now.0])? > 0)
+    let cleared = tx.conn.prepare_cached(CLEAR)?.execute(params![id.0, now.0])? > 0;
+    if cleared {
+        outbox::rang(tx, id, true, now)?;
+    }
+    Ok(cleared)
 }
 
 /// Deletes what was cleared before `over`; `true` if more may be left.

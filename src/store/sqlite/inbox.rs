@@ -3,18 +3,18 @@
 //! Parts lie here until the rules of [`reassemble`] give their text out, so a restart between two parts changes nothing. The
 //! rules judge by what stands in the clear and by HMACs; only what is given out is opened, and read again from its octets.
 
-use data_encoding::HEXUPPER;
+use data_encoding::{HEXLOWER, HEXUPPER};
 use rusqlite::{Row, params};
 
 use super::recovery::PIECE;
-use super::{Tx, corrupt};
+use super::{Tx, corrupt, outbox};
 use crate::clock;
 use crate::pdu::reassemble::{Content, Part, Reassembler, Set, Taken};
 use crate::pdu::{self, Concat, Kind, Pdu, reassemble};
 use crate::provider::Segment;
 use crate::secret::Secret;
 use crate::store::seal::Place;
-use crate::store::{Incoming, SHOWN_AGAIN, StoreError};
+use crate::store::{Arrived, Incoming, SHOWN_AGAIN, StoreError, Story};
 use crate::units::UnixMs;
 
 /// An HMAC that is the same for the same content.
@@ -221,5 +221,16 @@ fn store(tx: &mut Tx<'_>, text: &Text<'_>, at: UnixMs) -> Result<(), StoreError>
         text.parts,
         text.missing,
     ])?;
-    Ok(())
+    outbox::arrived(tx, || {
+        Story::Inbound(Arrived {
+            id: HEXLOWER.encode(&id),
+            from: text.from.to_owned(),
+            channel: text.channel.to_owned(),
+            text: text.body.clone(),
+            sent: text.sent,
+            parts: text.parts,
+            missing: text.missing,
+            at,
+        })
+    })
 }

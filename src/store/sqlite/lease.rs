@@ -13,7 +13,7 @@ use crate::queue::message::{Lane, MessageId, State};
 use crate::route::budget::Recipient;
 use crate::secret::Secret;
 use crate::store::seal::{Place, SealError};
-use crate::store::{Leased, StoreError, Want};
+use crate::store::{Leased, SecondRound, StoreError, Want};
 use crate::units::UnixMs;
 
 /// Index entries looked at for one lane in one batch; overdue rows beyond them are met in the next.
@@ -35,6 +35,17 @@ const TAKE: &str = concat!(
     ", epoch = epoch + 1, lease_until = ?6 WHERE id = ?1 AND state = 0
     RETURNING epoch, lane, recipient, body, flash, report, deadline, segments, channel, refused_by, concat_ref,
     refusals, uncertain, coding"
+);
+
+/// Challenges are found by their end: few live at a time, and hardly ever is one asked for by its message.
+const AGAIN: &str = concat!(
+    "UPDATE message SET state = ?2, ",
+    and_life!(),
+    ", due = ?3, channel = NULL WHERE id = ?1 AND state = 2 AND lane = 0 AND deadline > ?3
+    AND NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND channel <> ?6 AND state IN (0, 1, 3))
+    AND NOT EXISTS (SELECT 1 FROM challenge INDEXED BY challenge_expires
+        WHERE expires > ?3 AND message = ?1 AND answered IS NOT NULL)
+    RETURNING id"
 );
 
 /// A lease of which nothing began is taken out of the life again: what waits for a budget is leased and given back for hours.
@@ -204,6 +215,27 @@ fn next_due(tx: &Tx<'_>, lane: Lane, now: UnixMs) -> Result<UnixMs, StoreError> 
     rows.next()?.map_or(Ok(UnixMs(i64::MAX)), |row| time_of(row, 0))
 }
 
+/// Leases a submitted login for a round over another channel.
+pub(in crate::store) fn second_round(tx: &Tx<'_>, round: &SecondRound) -> Result<Option<Leased>, StoreError> {
+    let (id, until) = (round.id, round.at.plus(round.lease));
+    let cause = format!("no report came over {}", round.first);
+    let by_us = |state, cause| Move { state, actor: Actor::Dispatcher, at: round.at, cause };
+    let again = by_us(State::Queued, Some(&*cause));
+    if change(tx, AGAIN, id, &again, params![&*round.first.0], |_| ())?.is_none() {
+        return Ok(None);
+    }
+    let leased = by_us(State::Leased, None);
+    let taken = change(tx, TAKE, id, &leased, params![until.0], |row| taken(tx, id, until, row))?;
+    let Some((mut leased, Ok(body))) = taken.transpose()? else {
+        turn::rest_if_submitted(tx, id, Actor::Dispatcher, round.at)?;
+        return Ok(None);
+    };
+    leased.body = body;
+    leased.open = (1..=leased.segments).collect();
+    leased.first_round = Some(round.first.clone());
+    Ok(Some(leased))
+}
+
 /// Moves one row into the dispatcher's hands; `None` if nothing of it is left to send.
 fn take(tx: &Tx<'_>, id: MessageId, want: &Want, now: UnixMs) -> Result<Option<Leased>, StoreError> {
     let until = now.plus(want.lease);
@@ -264,6 +296,7 @@ fn taken(
         open: Vec::new(),
         refusals: row.get(11)?,
         uncertain: row.get(12)?,
+        first_round: None,
     };
     Ok((leased, opened))
 }
@@ -289,6 +322,9 @@ pub(in crate::store) fn release(
         })?;
         if let Some((lane, due)) = released.transpose()? {
             tx.hints.due(lane, due);
+            if *epoch > 1 {
+                turn::rest_if_submitted(tx, *id, to.actor, to.at)?;
+            }
         }
     }
     Ok(())

@@ -2,9 +2,10 @@
 
 use rusqlite::{CachedStatement, Row, ToSql};
 
-use super::Tx;
+use super::{Tx, is_duplicate, outbox};
 use crate::queue::life::{self, Move};
 use crate::queue::message::MessageId;
+use crate::store::StoreError;
 
 /// Puts the entry `?4` behind a life that has room for it (`?5`). To SQLite the sum of two blobs is a text.
 macro_rules! and_life {
@@ -16,8 +17,7 @@ pub(super) use and_life;
 
 /// Carries out `sql`, which writes the message's new state and its life, and reads the row that it returns; `None` if the
 /// message is not where the change begins. To `sql`, `?1` is the id, `?2` the new state, `?3` the time, `?4` the entry of the life
-/// and `?5` its room; `values` begin at `?6`. Whoever must know of every change in its transaction hears of it
-/// here and in [`change_unread`].
+/// and `?5` its room; `values` begin at `?6`. Hooks and listeners hear of it in the same transaction.
 pub(super) fn change<T>(
     tx: &Tx<'_>,
     sql: &str,
@@ -25,10 +25,15 @@ pub(super) fn change<T>(
     to: &Move<'_>,
     values: &[&dyn ToSql],
     read: impl FnOnce(&Row<'_>) -> T,
-) -> rusqlite::Result<Option<T>> {
+) -> Result<Option<T>, StoreError> {
     let mut statement = bound(tx, sql, id, to, values)?;
     let mut rows = statement.raw_query();
-    Ok(rows.next()?.map(read))
+    let changed = rows.next()?.map(read);
+    drop(rows);
+    if changed.is_some() {
+        outbox::turned(tx, id, to)?;
+    }
+    Ok(changed)
 }
 
 /// The same by a `sql` that returns nothing: whether the message was where the change begins. Rows that a statement returns go
@@ -39,8 +44,16 @@ pub(super) fn change_unread(
     id: MessageId,
     to: &Move<'_>,
     values: &[&dyn ToSql],
-) -> rusqlite::Result<bool> {
-    Ok(bound(tx, sql, id, to, values)?.raw_execute()? > 0)
+) -> Result<bool, StoreError> {
+    let changed = match bound(tx, sql, id, to, values)?.raw_execute() {
+        Ok(rows) => rows > 0,
+        Err(error) if is_duplicate(&error) => return Err(StoreError::Exists(format!("message {id}"))),
+        Err(error) => return Err(error.into()),
+    };
+    if changed {
+        outbox::turned(tx, id, to)?;
+    }
+    Ok(changed)
 }
 
 fn bound<'a>(

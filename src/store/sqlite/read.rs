@@ -20,7 +20,7 @@ use crate::store::engine::OpenError;
 use crate::store::seal::{Keyring, Place};
 use crate::store::{
     AlarmId, AlarmRecord, Alarms, AttemptRecord, AttemptState, ChallengeRecord, Count, Filter, InboxId,
-    InboxRecord, LaneRecord, MessageRecord, Page, Paused, StoreError, TokenRecord,
+    InboxRecord, LaneRecord, MessageRecord, OutboxCount, Page, Paused, StoreError, TokenRecord,
 };
 use crate::units::{MessageRef, UnixMs};
 
@@ -165,6 +165,21 @@ impl View<'_> {
         let mut find = self.conn.prepare_cached(&format!("{INCOMING} WHERE id = ?1"))?;
         let mut rows = find.query([id.as_bytes()])?;
         rows.next()?.map(|row| self.inbox_of(row)).transpose()
+    }
+
+    /// What waits for each hook and what was given up.
+    pub(in crate::store) fn outbox(&self) -> Result<Vec<OutboxCount>, StoreError> {
+        let sql =
+            "SELECT hook, sum(dead IS NULL), min(CASE WHEN dead IS NULL THEN made END), sum(dead IS NOT NULL)
+            FROM outbox INDEXED BY outbox_hook GROUP BY hook";
+        let mut read = self.conn.prepare_cached(sql)?;
+        let rows = read.query_map([], |row| {
+            let oldest: Option<i64> = row.get(2)?;
+            let (waiting, dead): (u32, u32) = (row.get(1)?, row.get(3)?);
+            let (waiting, dead) = (waiting.into(), dead.into());
+            Ok(OutboxCount { hook: row.get(0)?, waiting, oldest: oldest.map(UnixMs), dead })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     pub(in crate::store) fn alarms(&self, which: Alarms) -> Result<Vec<AlarmRecord>, StoreError> {

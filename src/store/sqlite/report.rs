@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{Tx, id_of, turn};
+use super::{Tx, id_of, outbox, turn};
 use crate::number::Number;
 use crate::provider::{ChannelId, Verdict};
 use crate::queue::life::Actor;
@@ -63,6 +63,9 @@ pub(in crate::store) fn report(tx: &mut Tx<'_>, report: &Report) -> Result<Optio
             report.verdict as i64,
             report.at.0,
         ])?;
+    }
+    if !is_final && report.verdict == Verdict::Trying {
+        outbox::buffered(tx, matched.message, report.at)?;
     }
     turn::follow(tx, matched.message, Actor::Network, report.at)?;
     Ok(Some(matched.message))

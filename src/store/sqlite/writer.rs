@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use super::lease::{self, Hints};
+use super::outbox::News;
 use super::{Tx, checkpoint, keep_as_found};
 use crate::clock;
 use crate::fault::{self, Point};
@@ -142,6 +143,7 @@ pub(in crate::store) struct Writer {
     counters: Arc<Counters>,
     pause: Option<Duration>,
     hints: Hints,
+    news: News,
     demands: Vec<Demand>,
     /// Leases whose asker went away while they were being committed.
     unclaimed: Vec<(MessageId, i64)>,
@@ -155,9 +157,10 @@ impl Writer {
         jobs: Receiver<Job>,
         counters: Arc<Counters>,
         pause: Option<Duration>,
+        news: News,
     ) -> Self {
         let (hints, demands, unclaimed) = (Hints::unknown(), Vec::new(), Vec::new());
-        Self { conn, keys, jobs, counters, pause, hints, demands, unclaimed, closing: false }
+        Self { conn, keys, jobs, counters, pause, hints, news, demands, unclaimed, closing: false }
     }
 
     /// Until the store is closed or its last handle is gone.
@@ -276,6 +279,11 @@ impl Writer {
             fault::point(Point::AfterCommit);
             self.counters.commits.fetch_add(1, Ordering::Relaxed);
         }
+        if lost.is_some() {
+            self.news.forget(0);
+        } else {
+            self.news.publish();
+        }
         let refused = ran.iter().find_map(|one| one.told.as_ref());
         let written = lost.is_none() && self.conn.total_changes() != changes;
         self.note_disk(refused.or(lost.as_ref()), written);
@@ -301,9 +309,8 @@ impl Writer {
             ran.push((work.run)(Err(copy(&error))));
             return Err(error);
         }
-        let mut tx =
-            Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints, over: &self.counters.over };
-        let one = (work.run)(Ok(&mut tx));
+        let mark = self.news.mark();
+        let one = (work.run)(Ok(&mut self.tx()));
         let failed = one.failed;
         let damage = one.told.as_ref().filter(|told| matches!(told, StoreError::Damaged(_))).map(copy);
         ran.push(one);
@@ -311,6 +318,7 @@ impl Writer {
             return Err(damage);
         }
         if failed {
+            self.news.forget(mark);
             self.hints = Hints::unknown();
         }
         if self.conn.is_autocommit() {
@@ -328,14 +336,22 @@ impl Writer {
         }
     }
 
+    fn tx(&mut self) -> Tx<'_> {
+        Tx {
+            conn: &self.conn,
+            keys: &self.keys,
+            hints: &mut self.hints,
+            news: &self.news,
+            over: &self.counters.over,
+        }
+    }
+
     fn release_unclaimed(&mut self) -> Result<(), StoreError> {
         let unclaimed = std::mem::take(&mut self.unclaimed);
         if unclaimed.is_empty() {
             return Ok(());
         }
-        let mut tx =
-            Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints, over: &self.counters.over };
-        lease::release(&mut tx, &unclaimed, None)
+        lease::release(&mut self.tx(), &unclaimed, None)
     }
 
     /// Meets the standing demands in their order. Whether a lane is worth asking is judged by what was known before the first
@@ -352,10 +368,10 @@ impl Writer {
                 continue;
             }
             statement(&self.conn, "SAVEPOINT lease")?;
-            let mut tx =
-                Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints, over: &self.counters.over };
-            let leased = lease::lease(&mut tx, &demand.want, now, &before, demand.fresh);
+            let mark = self.news.mark();
+            let leased = lease::lease(&mut self.tx(), &demand.want, now, &before, demand.fresh);
             if leased.is_err() {
+                self.news.forget(mark);
                 self.hints = Hints::unknown();
                 statement(&self.conn, "ROLLBACK TO lease")?;
             }
