@@ -16,7 +16,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::daemon::vitals::Vitals;
 use crate::daemon::watchdog::Proof;
-use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, notify, settings};
+use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, notify, settings, timekeeping};
 use crate::dispatch::ledger::Ledger;
 use crate::dispatch::{Dispatcher, Pulse, Tally, inbox};
 use crate::modem::profile::Library;
@@ -105,6 +105,8 @@ pub struct App {
     weak_signal: Dbm,
     vitals: Vitals,
     notes: watch::Sender<Arc<Library>>,
+    /// Messages wait for a clock that can be trusted.
+    doubted: bool,
 }
 
 /// One token a stage, in the order of the end.
@@ -113,6 +115,8 @@ struct Stops {
     api: CancellationToken,
     dispatch: CancellationToken,
     modems: CancellationToken,
+    /// Not a stage, but the wish for another run.
+    anew: CancellationToken,
 }
 
 /// Every part, running.
@@ -130,6 +134,7 @@ pub struct Running {
     inbox: JoinHandle<()>,
     alarms: JoinHandle<()>,
     janitor: JoinHandle<()>,
+    clocks: JoinHandle<()>,
 }
 
 impl App {
@@ -144,7 +149,7 @@ impl App {
         let mut open = engine::Settings::new(&config.store.path, key);
         open.commit_pause = bench_commit_pause();
         let store = Store::open(open)?;
-        let recovered = store.recover(clock::wall()).await?;
+        let (begin, recovered) = timekeeping::begin(&store).await?;
         if recovered != Recovered::default() {
             tracing::warn!(?recovered, "recovered after an unclean end");
         }
@@ -214,6 +219,7 @@ impl App {
             vitals,
             weak_signal: config.modem.weak_signal,
             notes,
+            doubted: begin.model.doubted.is_some(),
         })
     }
 
@@ -235,6 +241,7 @@ impl App {
             weak_signal,
             vitals,
             notes,
+            doubted,
         } = self;
         let (keep, kept) = watch::channel(keep);
         let tally = dispatcher.tally();
@@ -257,6 +264,12 @@ impl App {
                 tokio::join!(looking, keeping);
             }),
             janitor: tokio::spawn(janitor(store.clone(), kept, stops.dispatch.clone())),
+            clocks: tokio::spawn(timekeeping::watch(
+                store.clone(),
+                doubted,
+                stops.anew.clone(),
+                stops.dispatch.clone(),
+            )),
             store,
             stops,
             live,
@@ -285,6 +298,11 @@ impl Running {
         Ok(())
     }
 
+    /// Cancelled when the clock can be taken over, for which everything begins anew.
+    pub(super) fn anew(&self) -> CancellationToken {
+        self.stops.anew.clone()
+    }
+
     /// The name of the first task that ended although it should run for ever.
     pub async fn ended(&mut self) -> &'static str {
         tokio::select! {
@@ -304,6 +322,7 @@ impl Running {
         within("requests", API_LIMIT, self.server).await;
         self.stops.dispatch.cancel();
         within("janitor", API_LIMIT, self.janitor).await;
+        within("clocks", API_LIMIT, self.clocks).await;
         // Before the modems are closed: that they go with the daemon is no alarm.
         within("alarms", API_LIMIT, self.alarms).await;
         // Sends in flight may end by themselves; the drivers end those that do not.
@@ -364,6 +383,7 @@ fn refresh(
         put(&metrics.failed, tally.refused);
         put(&metrics.uncertain, tally.uncertain);
         metrics.balances(fleet.borrow().balances());
+        metrics.clock_apart(clock::apart());
         put(&metrics.at_noise, fleet.borrow().modems.iter().map(|modem| modem.counters.noise_lines).sum());
     })
 }

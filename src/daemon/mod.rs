@@ -28,6 +28,7 @@ mod notify;
 mod reload;
 mod settings;
 mod signals;
+mod timekeeping;
 mod vitals;
 mod watchdog;
 
@@ -175,35 +176,60 @@ async fn serve(
             return EX_SOFTWARE;
         }
     };
-    let app = match App::build(&config, passed).await {
-        Ok(app) => app,
-        Err(error) => {
-            tracing::error!(%error, "not started");
-            return error.exit_code();
-        }
-    };
-    let mut running = app.spawn();
-    notify::ready();
-    let mut watched = std::pin::pin!(watchdog::feed(running.proof()));
     let mut reload = reload::Reload::new(config, path, log);
-    let code = loop {
+    loop {
+        // Kept for a run after this one.
+        let socket = match passed.as_ref().map(UnixListener::try_clone).transpose() {
+            Ok(socket) => socket,
+            Err(error) => {
+                tracing::error!(%error, "the passed socket cannot be kept");
+                return EX_SOFTWARE;
+            }
+        };
+        let app = match App::build(reload.config(), socket).await {
+            Ok(app) => app,
+            Err(error) => {
+                tracing::error!(%error, "not started");
+                return error.exit_code();
+            }
+        };
+        let mut running = app.spawn();
+        notify::ready();
+        match run_until(&mut running, &mut signals, &mut reload).await {
+            Some(code) => {
+                notify::stopping();
+                running.drain().await;
+                return code;
+            }
+            None => running.drain().await,
+        }
+    }
+}
+
+/// Until there is an exit code, or `None` to begin anew.
+async fn run_until(
+    running: &mut Running,
+    signals: &mut signals::Signals,
+    reload: &mut reload::Reload,
+) -> Option<u8> {
+    let mut watched = std::pin::pin!(watchdog::feed(running.proof()));
+    let anew = running.anew();
+    loop {
         tokio::select! {
             asked = signals.next() => match asked {
-                signals::Asked::Stop => break 0,
+                signals::Asked::Stop => return Some(0),
                 signals::Asked::Reload => {
                     notify::reloading();
-                    reload.apply(&running);
+                    reload.apply(running);
                     notify::ready();
                 }
             },
             never = &mut watched => match never {},
+            () = anew.cancelled() => return None,
             task = running.ended() => {
                 tracing::error!(task, "a task ended that should run for ever; stopping in order");
-                break EX_SOFTWARE;
+                return Some(EX_SOFTWARE);
             }
         }
-    };
-    notify::stopping();
-    running.drain().await;
-    code
+    }
 }

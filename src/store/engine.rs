@@ -16,13 +16,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::sqlite::read::Readers;
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
-use super::sqlite::{self, Tx, accept, alarms, inbox, lease, recovery, report, spent, tokens, turn, upgrade};
+use super::sqlite::{self, Tx, accept, alarms, boot, inbox, lease, recovery, report, spent, tokens, turn, upgrade};
 use super::{
     ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
     InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, SpentRecord,
     StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
 };
 use crate::alarm::Alarm;
+use crate::clock;
+use crate::clock::model::{Begin as ClockBegin, Remembered};
 use crate::number::Number;
 use crate::provider::ChannelId;
 use crate::queue::message::{MessageId, NewMessage};
@@ -194,6 +196,46 @@ impl Store {
     /// [`StoreError::Closed`], or what the engine refuses.
     pub async fn pulse(&self) -> Result<(), StoreError> {
         self.write(0, |_| Ok(())).await
+    }
+
+    /// What is remembered of the clocks of the last run; `None` in a new store.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn remembered(&self) -> Result<Option<Remembered>, StoreError> {
+        self.write(1, boot::remembered).await
+    }
+
+    /// Start-up, before anything else: life times as the clocks were judged, then [`Operations::recover`]. [`clock::wall`] must be tied to
+    /// the model of `begin` by then.
+    ///
+    /// # Errors
+    /// When the store cannot be written; the next start begins anew then.
+    pub async fn begin(&self, boot: &str, begin: ClockBegin) -> Result<Recovered, StoreError> {
+        if begin.moved != 0 {
+            self.write(PIECE, move |tx| boot::advance(tx, begin.moved)).await?;
+        }
+        let recovered = self.recover(clock::wall()).await?;
+        self.settle_clock(boot, begin).await?;
+        Ok(recovered)
+    }
+
+    /// In mid-run: what waits for the clock goes on or ends.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn settle_clock(&self, boot: &str, begin: ClockBegin) -> Result<(), StoreError> {
+        let (boot, now) = (boot.to_owned(), clock::wall());
+        self.write(PIECE, move |tx| boot::settle(tx, &boot, &begin, now)).await
+    }
+
+    /// Remembers a look at the clocks: what was stored until now, and how far the wall clock was set since the start, ms.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn looked(&self, apart: i64) -> Result<(), StoreError> {
+        let now = clock::wall();
+        self.write(1, move |tx| boot::looked(tx, apart, now)).await
     }
 
     /// What the writer did so far.

@@ -5,6 +5,7 @@
 
 pub(super) mod accept;
 pub(super) mod alarms;
+pub(super) mod boot;
 pub(super) mod inbox;
 pub(super) mod lease;
 pub(super) mod read;
@@ -34,12 +35,13 @@ use crate::queue::message::{Lane, MessageId, State};
 use crate::units::UnixMs;
 
 /// Migrations in order; `user_version` counts those applied.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
     include_str!("schema/0005.sql"),
+    include_str!("schema/0010.sql"),
 ];
 
 /// Prepared statements kept by a connection: all there are, with room to grow.

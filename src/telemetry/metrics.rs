@@ -87,6 +87,7 @@ pub struct Metrics {
     channels: Gauge,
     started: Gauge,
     waited: Gauge,
+    clock_apart: Gauge<f64, AtomicU64>,
     registry: Registry,
 }
 
@@ -112,6 +113,7 @@ impl Default for Metrics {
             channels: Gauge::default(),
             started: Gauge::default(),
             waited: Gauge::default(),
+            clock_apart: Gauge::default(),
             registry: Registry::with_prefix("smsotp"),
         };
         metrics.register();
@@ -146,6 +148,8 @@ impl Metrics {
         r.register("channels_ready", "Channels that take messages", self.channels_ready.clone());
         let waited = "How long the message that has waited longest could have left";
         r.register("queue_oldest_seconds", waited, self.waited.clone());
+        let apart = "What the wall clock was set ahead of the daemon's time since its start";
+        r.register("clock_apart_seconds", apart, self.clock_apart.clone());
         r.register("start_time_seconds", "When the daemon started, since the epoch", self.started.clone());
     }
 
@@ -163,6 +167,12 @@ impl Metrics {
     /// For how long the message that has waited longest could have left.
     pub fn waited(&self, waited: Duration) {
         self.waited.set(i64::try_from(waited.as_secs()).unwrap_or(i64::MAX));
+    }
+
+    /// What the wall clock was set ahead of our time since the start, ms.
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of this millennium fit 53 bits")]
+    pub fn clock_apart(&self, millis: i64) {
+        self.clock_apart.set(millis as f64 / 1_000.0);
     }
 
     /// Messages now, by lane and state; what is not named is none.

@@ -11,6 +11,7 @@ mod activation;
 mod alarms;
 mod channels;
 mod check;
+mod clock;
 mod faults;
 mod hotplug;
 mod http;

@@ -7,6 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 use tokio::sync::Semaphore;
 
+use super::boot::WAITS;
 use super::recovery::PIECE;
 use super::{id_of, lane_of, number_of, open_reader, state_of, time_of};
 use crate::alarm::Severity;
@@ -241,11 +242,11 @@ impl View<'_> {
         Ok(records)
     }
 
-    /// Ids of queued messages past their deadline.
+    /// Ids of queued messages past their deadline; of what waits for the clock nobody knows.
     pub(in crate::store) fn overdue(&self, now: UnixMs) -> Result<Vec<MessageId>, StoreError> {
         self.ids(
-            "SELECT id FROM message INDEXED BY message_queue WHERE state = 0 AND deadline <= ?1 LIMIT ?2",
-            params![now.0, PIECE],
+            "SELECT id FROM message INDEXED BY message_queue WHERE state = 0 AND deadline <= ?1 AND due < ?3 LIMIT ?2",
+            params![now.0, PIECE, WAITS],
         )
     }
 
