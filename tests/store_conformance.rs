@@ -25,10 +25,13 @@ mod alarms;
 mod budgets;
 #[path = "store_conformance/from_phones.rs"]
 mod from_phones;
+#[path = "store_conformance/keeping.rs"]
+mod keeping;
 
 use alarms::*;
 use budgets::*;
 use from_phones::*;
+use keeping::*;
 
 /// Long enough for any commit of a busy machine; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -607,5 +610,9 @@ mod sqlite {
         a_draining_sim_gets_only_what_began_on_it
         what_is_put_back_for_later_is_leased_then
         holds_are_remembered
+        texts_end_with_what_they_are_needed_for
+        a_used_code_is_erased_at_once
+        numbers_become_equal_signs_of_equal_numbers
+        each_class_stays_for_its_own_time
     }
 }

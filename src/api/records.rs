@@ -15,9 +15,12 @@ pub(super) struct Message<'a> {
     lane: Lane,
     state: State,
     to: &'a str,
-    /// Left out for the login lane.
+    /// Left out for the login lane, and once it is erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
+    /// The text was erased; left out as long as it is there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    text_erased: bool,
     segments: u8,
     created: String,
     deadline: String,
@@ -45,6 +48,11 @@ struct Attempt<'a> {
     reported: Option<String>,
 }
 
+fn text(record: &MessageRecord) -> Option<&str> {
+    let body = record.body.as_ref().filter(|_| record.lane != Lane::Login)?;
+    Some(body.expose_str().unwrap_or_default())
+}
+
 impl<'a> Message<'a> {
     /// With its attempts, and why it waits.
     pub(super) fn whole(record: &'a MessageRecord, waits: Option<String>) -> Self {
@@ -59,7 +67,8 @@ impl<'a> Message<'a> {
             lane: record.lane,
             state: record.state,
             to: record.to.as_str(),
-            text: (record.lane != Lane::Login).then(|| record.body.expose_str().unwrap_or_default()),
+            text: text(record),
+            text_erased: record.body.is_none(),
             segments: record.segments,
             created: utc(record.created),
             deadline: utc(record.deadline),

@@ -27,7 +27,7 @@ use crate::provider::{Inbound, Provider};
 use crate::secret::Secret;
 use crate::store::engine::{self, OpenError, Store};
 use crate::store::seal::KeyError;
-use crate::store::{Operations, Recovered, StoreError};
+use crate::store::{Keep, Operations, Recovered, StoreError};
 use crate::telemetry::alarms;
 use crate::telemetry::metrics::{Metrics, put};
 use crate::units::Dbm;
@@ -101,7 +101,7 @@ pub struct App {
     metrics: Arc<Metrics>,
     server: api::Server,
     live: Arc<Live>,
-    keep: Duration,
+    keep: Keep,
     weak_signal: Dbm,
     vitals: Vitals,
     notes: watch::Sender<Arc<Library>>,
@@ -124,7 +124,7 @@ pub struct Running {
     store: Store,
     stops: Stops,
     live: Arc<Live>,
-    keep: watch::Sender<Duration>,
+    keep: watch::Sender<Keep>,
     notes: watch::Sender<Arc<Library>>,
     pulse: Pulse,
     server: JoinHandle<()>,
@@ -200,7 +200,7 @@ impl App {
             max_body: config.api.max_body,
         };
         let server = api::Server::bind(&settings::listen(config)?, passed, parts)?;
-        let keep = config.store.keep;
+        let keep = settings::keep(config);
         let directory = config.store.path.parent().unwrap_or(&config.store.path).to_owned();
         let vitals = Vitals { store: store.clone(), directory, tally: dispatcher.tally(), channels: taking };
         let fleet = fleet.fleet();
@@ -293,7 +293,7 @@ impl Running {
     /// What is wrong.
     pub fn reconfigure(&self, config: &Config) -> Result<(), StartError> {
         self.live.replace(in_force(config, &self.store)?);
-        self.keep.send_replace(config.store.keep);
+        self.keep.send_replace(settings::keep(config));
         self.notes.send_replace(Arc::clone(&config.modem.library));
         Ok(())
     }
@@ -352,7 +352,7 @@ async fn within(stage: &str, limit: Duration, mut task: JoinHandle<()>) {
 }
 
 /// Tidies up now and then: deadlines, lapsed leases, finished messages that are old enough.
-async fn janitor(store: Store, keep: watch::Receiver<Duration>, stop: CancellationToken) {
+async fn janitor(store: Store, keep: watch::Receiver<Keep>, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(SWEEP_EVERY) => {}

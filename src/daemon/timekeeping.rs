@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::model::{self, Begin, Lives, Reading, Remembered};
 use crate::clock;
+use crate::clock::model::{self, Begin, Lives, Reading, Remembered};
 use crate::store::engine::Store;
 use crate::store::{Recovered, StoreError};
 
@@ -46,7 +46,10 @@ pub(super) async fn watch(store: Store, mut doubted: bool, anew: CancellationTok
         let stepped = found.abs_diff(apart) >= model::TOLERANCE.as_millis() as u64;
         if stepped {
             apart = found;
-            tracing::warn!(seconds = found / 1_000, "the wall clock was set; running life times keep to the old one until the next start");
+            tracing::warn!(
+                seconds = found / 1_000,
+                "the wall clock was set; running life times keep to the old one until the next start"
+            );
         }
         let written = store.stats().commits;
         if stepped || written != commits {
@@ -86,7 +89,10 @@ async fn resolve(store: &Store) -> Result<Doubt, StoreError> {
         return Ok(Doubt::Stays);
     }
     if begin.moved != 0 {
-        tracing::warn!(seconds = begin.moved / 1_000, "the clock is right now; beginning anew to take it over");
+        tracing::warn!(
+            seconds = begin.moved / 1_000,
+            "the clock is right now; beginning anew to take it over"
+        );
         return Ok(Doubt::Anew);
     }
     tell(&begin);
@@ -96,7 +102,10 @@ async fn resolve(store: &Store) -> Result<Doubt, StoreError> {
 
 fn tell(begin: &Begin) {
     if begin.moved != 0 {
-        tracing::warn!(seconds = begin.moved / 1_000, "the wall clock was set meanwhile; stored life times move with it");
+        tracing::warn!(
+            seconds = begin.moved / 1_000,
+            "the wall clock was set meanwhile; stored life times move with it"
+        );
     }
     match begin.lives {
         Lives::GoOn => {}
@@ -105,7 +114,9 @@ fn tell(begin: &Begin) {
              a time service has set it, an hour at most"
         ),
         Lives::Resume => tracing::info!("what waited for the clock goes on"),
-        Lives::Lost => tracing::warn!("the clock is behind what is stored and nobody set it: what waited for it ends"),
+        Lives::Lost => {
+            tracing::warn!("the clock is behind what is stored and nobody set it: what waited for it ends")
+        }
     }
 }
 

@@ -14,12 +14,15 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::sqlite::keep::Cursors;
 use super::sqlite::read::Readers;
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
-use super::sqlite::{self, Tx, accept, alarms, boot, inbox, lease, recovery, report, spent, tokens, turn, upgrade};
+use super::sqlite::{
+    self, Tx, accept, alarms, boot, inbox, keep, lease, recovery, report, spent, tokens, turn, upgrade,
+};
 use super::{
-    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
-    InboxRecord, Incoming, Leased, MessageRecord, Operations, Raised, Recovered, Report, SpentRecord,
+    Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
+    InboxRecord, Incoming, Keep, Leased, MessageRecord, Operations, Raised, Recovered, Report, SpentRecord,
     StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
 };
 use crate::alarm::Alarm;
@@ -27,7 +30,7 @@ use crate::clock;
 use crate::clock::model::{Begin as ClockBegin, Remembered};
 use crate::number::Number;
 use crate::provider::ChannelId;
-use crate::queue::message::{MessageId, NewMessage};
+use crate::queue::message::{Lane, MessageId, NewMessage};
 use crate::route::budget::Recipient;
 use crate::store::seal::{KeyId, Keyring};
 use crate::units::{MessageRef, UnixMs};
@@ -142,6 +145,7 @@ struct Shared {
     demands: Arc<Semaphore>,
     readers: Arc<Readers>,
     counters: Arc<Counters>,
+    cursors: Cursors,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -170,6 +174,7 @@ impl Store {
             demands: Arc::new(Semaphore::new(DEMANDS)),
             readers,
             counters,
+            cursors: Cursors::default(),
             writer: Mutex::new(Some(writer)),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -324,16 +329,56 @@ impl Store {
         removed.map_err(|error| StoreError::Engine(format!("copies of the store: {error}")))
     }
 
-    async fn purge(&self, before: UnixMs) -> Result<(), StoreError> {
-        let mut after = None;
+    async fn erase_texts(&self, now: UnixMs) -> Result<(), StoreError> {
         loop {
-            let ids = self.shared.readers.ask(move |view| view.outlived(before, after)).await?;
+            let ids = self.shared.readers.ask(move |view| view.spent_texts(now)).await?;
             let found = ids.len();
-            after = ids.last().copied().or(after);
             if found > 0 {
-                self.write(found, move |tx| recovery::purge(tx, &ids, before)).await?;
+                self.write(found, move |tx| keep::erase(tx, &ids)).await?;
             }
             if found < PIECE {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn purge(&self, lane: Lane, before: UnixMs) -> Result<(), StoreError> {
+        loop {
+            let after = self.shared.cursors.lane(lane);
+            let mut found = self.shared.readers.ask(move |view| view.outlived(lane, before, after)).await?;
+            let ids = std::mem::take(&mut found.ids);
+            if !ids.is_empty() {
+                self.write(ids.len(), move |tx| recovery::purge(tx, &ids, before)).await?;
+            }
+            self.shared.cursors.lane_done(lane, &found);
+            if found.last {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn forget_numbers(&self, before: UnixMs) -> Result<(), StoreError> {
+        loop {
+            let after = self.shared.cursors.numbers();
+            let mut found = self.shared.readers.ask(move |view| view.old_numbers(before, after)).await?;
+            let ids = std::mem::take(&mut found.ids);
+            if !ids.is_empty() {
+                self.write(ids.len(), move |tx| keep::forget_numbers(tx, &ids)).await?;
+            }
+            self.shared.cursors.numbers_done(&found);
+            if found.last {
+                break;
+            }
+        }
+        loop {
+            let after = self.shared.cursors.senders();
+            let mut found = self.shared.readers.ask(move |view| view.old_senders(before, after)).await?;
+            let ids = std::mem::take(&mut found.ids);
+            if !ids.is_empty() {
+                self.write(ids.len(), move |tx| keep::forget_senders(tx, &ids)).await?;
+            }
+            self.shared.cursors.senders_done(&found);
+            if found.last {
                 return Ok(());
             }
         }
@@ -525,17 +570,21 @@ impl Operations for Store {
         self.take_back(UnixMs(i64::MAX), "the daemon stopped while it was leaving", now).await
     }
 
-    async fn sweep(&self, now: UnixMs, keep: Duration) -> Result<(), StoreError> {
-        let (old, dead) = (now.minus(keep), now.minus(DEAD_CHALLENGE));
-        let over = now.minus(ALARM_KEPT);
+    async fn sweep(&self, now: UnixMs, keep: impl Into<Keep> + Send) -> Result<(), StoreError> {
+        let keep: Keep = keep.into();
+        let (dead, texts, over) = (now.minus(DEAD_CHALLENGE), now.minus(keep.inbox), now.minus(keep.alarms));
         self.expire(now).await?;
         self.take_back(now, "its lease lapsed while it was leaving", now).await?;
-        self.purge(old).await?;
+        self.erase_texts(now).await?;
+        for (lane, keep) in Lane::ALL.into_iter().zip(keep.lanes) {
+            self.purge(lane, now.minus(keep)).await?;
+        }
+        self.forget_numbers(now.minus(keep.numbers)).await?;
         while self.write(PIECE, move |tx| recovery::purge_challenges(tx, dead)).await? {}
-        while self.write(PIECE, move |tx| inbox::purge(tx, old, now)).await? {}
+        while self.write(PIECE, move |tx| inbox::purge(tx, texts, now)).await? {}
         while self.write(PIECE, move |tx| alarms::purge(tx, over)).await? {}
         while self.write(PIECE, move |tx| spent::purge(tx, now)).await? {}
         while self.write(PIECE, move |tx| inbox::expire(tx, now)).await? {}
-        self.remove_copies(old).await
+        self.remove_copies(now.minus(keep.copies)).await
     }
 }

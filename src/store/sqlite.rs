@@ -7,6 +7,7 @@ pub(super) mod accept;
 pub(super) mod alarms;
 pub(super) mod boot;
 pub(super) mod inbox;
+pub(super) mod keep;
 pub(super) mod lease;
 pub(super) mod read;
 pub(super) mod recovery;
@@ -27,6 +28,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 
 use super::StoreError;
 use super::engine::OpenError;
+use super::keep::{ErasedNumber, KeptNumber};
 use super::seal::{KeyId, Keyring, SealError};
 use crate::clock::NoEntropy;
 use crate::number::Number;
@@ -206,6 +208,19 @@ fn state_of(row: &Row<'_>, at: usize) -> Result<State, StoreError> {
 
 fn number_of(row: &Row<'_>, at: usize) -> Result<Number, StoreError> {
     Number::parse(&row.get::<_, String>(at)?, None).map_err(|_| corrupt("phone number"))
+}
+
+fn kept_number(row: &Row<'_>, at: usize) -> Result<KeptNumber, StoreError> {
+    let text = row.get_ref(at)?.as_str().map_err(|_| corrupt("phone number"))?;
+    match ErasedNumber::stored(text) {
+        Some(erased) => Ok(KeptNumber::Erased(erased)),
+        None => Ok(number_of(row, at)?.into()),
+    }
+}
+
+/// Whether a sealed value was erased: it is empty then.
+fn is_erased(row: &Row<'_>, at: usize) -> Result<bool, StoreError> {
+    Ok(row.get_ref(at)?.as_blob().map_err(|_| corrupt("sealed value"))?.is_empty())
 }
 
 fn coding_of(row: &Row<'_>, at: usize) -> Result<Option<Coding>, StoreError> {

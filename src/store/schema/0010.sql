@@ -8,3 +8,17 @@ CREATE TABLE boot (
     newest  INTEGER NOT NULL,       -- the newest stored time
     doubted INTEGER                 -- CLOCK_BOOTTIME since when the clock is not trusted
 ) STRICT;
+
+-- Texts end with what they were needed for, whichever statement ends it; an erased text is empty, which no sealed one is. At once go those
+-- that arrived, were taken back, or were submitted and have no other way to go: a login may go another way until its challenge
+-- ends. The others may be tried again for a while, and wait in the index for the janitor.
+CREATE TRIGGER message_done AFTER UPDATE OF state ON message
+WHEN new.state IN (3, 6) OR (new.state = 2 AND new.lane <> 0) BEGIN
+    UPDATE message SET body = x'' WHERE id = new.id;
+END;
+CREATE TRIGGER challenge_answered AFTER UPDATE OF answered ON challenge WHEN new.answered IS NOT NULL BEGIN
+    UPDATE message SET body = x'' WHERE id = new.message AND state NOT IN (0, 1);
+END;
+UPDATE message SET body = x'' WHERE state IN (3, 6) OR (state = 2 AND lane <> 0);
+CREATE INDEX message_text ON message (lane, changed, deadline)
+    WHERE body <> x'' AND (state IN (4, 5, 7) OR (state = 2 AND lane = 0));

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::boot::WAITS;
 use super::recovery::PIECE;
-use super::{id_of, lane_of, number_of, open_reader, state_of, time_of};
+use super::{id_of, is_erased, kept_number, lane_of, number_of, open_reader, state_of, time_of};
 use crate::alarm::Severity;
 use crate::provider::ChannelId;
 use crate::queue::message::{Lane, MessageId};
@@ -250,22 +250,6 @@ impl View<'_> {
         )
     }
 
-    /// Ids of finished messages unchanged since `before`, in order of acceptance after `after`.
-    pub(in crate::store) fn outlived(
-        &self,
-        before: UnixMs,
-        after: Option<MessageId>,
-    ) -> Result<Vec<MessageId>, StoreError> {
-        // Nothing accepted later than `before` can be outlived, and ids begin with the time of acceptance.
-        let end = MessageId::new(before, 0, [0; 8]);
-        let after: &[u8] = after.as_ref().map_or(&[], |id| id.as_bytes());
-        self.ids(
-            "SELECT id FROM message WHERE id > ?1 AND id < ?2 AND state NOT IN (0, 1) AND changed < ?3
-             ORDER BY id LIMIT ?4",
-            params![after, end.as_bytes(), before.0, PIECE],
-        )
-    }
-
     fn ids(&self, sql: &str, of: &[&dyn rusqlite::ToSql]) -> Result<Vec<MessageId>, StoreError> {
         let mut find = self.conn.prepare_cached(sql)?;
         let ids = find.query_map(of, |row| Ok(id_of(row, 0)))?;
@@ -302,8 +286,8 @@ impl View<'_> {
             id,
             lane: lane_of(row, 1)?,
             state: state_of(row, 2)?,
-            to: number_of(row, 3)?,
-            body: self.open(place, row, 4)?,
+            to: kept_number(row, 3)?,
+            body: if is_erased(row, 4)? { None } else { Some(self.open(place, row, 4)?) },
             segments: row.get(5)?,
             created: time_of(row, 6)?,
             deadline: time_of(row, 7)?,
