@@ -335,8 +335,7 @@ impl Store {
             let found = ids.len();
             if found > 0 {
                 self.write(found, move |tx| keep::erase(tx, &ids)).await?;
-            }
-            if found < PIECE {
+            } else {
                 return Ok(());
             }
         }

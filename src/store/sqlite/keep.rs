@@ -15,10 +15,12 @@ use crate::store::keep::{ErasedNumber, TEXT_KEPT};
 use crate::store::{InboxId, StoreError};
 use crate::units::UnixMs;
 
-/// The condition of the index, and what of it is over: a login's text at its deadline, which is the end of its challenge.
-const OVER: &str = "SELECT id FROM message INDEXED BY message_text
-    WHERE body <> x'' AND (state IN (4, 5, 7) OR (state = 2 AND lane = 0))
-    AND ((lane = 0 AND deadline <= ?1) OR (lane IN (1, 2) AND changed <= ?2)) LIMIT ?3";
+/// What came to no good end: a login's text is over at its deadline, which is the end of its challenge.
+const OVER: &str = "SELECT id FROM message INDEXED BY message_text WHERE state > 3 AND body <> x''
+    AND ((lane = 0 AND deadline <= ?1) OR (lane > 0 AND changed <= ?2)) LIMIT ?3";
+
+const OVER_CODES: &str = "SELECT id FROM message INDEXED BY message_code
+    WHERE lane = 0 AND state = 2 AND body <> x'' AND deadline <= ?1 LIMIT ?2";
 
 const ERASE: &str = "UPDATE message SET body = x'' WHERE id = ?1 AND state NOT IN (0, 1)";
 
@@ -100,9 +102,11 @@ impl Cursors {
 impl View<'_> {
     /// Messages whose text nobody needs any more.
     pub(in crate::store) fn spent_texts(&self, now: UnixMs) -> Result<Vec<MessageId>, StoreError> {
-        let mut find = self.conn.prepare_cached(OVER)?;
-        let ids = find.query_map(params![now.0, now.minus(TEXT_KEPT).0, PIECE], |row| Ok(id_of(row, 0)))?;
-        ids.map(|id| id?).collect()
+        let mut ids = self.ids(OVER, params![now.0, now.minus(TEXT_KEPT).0, PIECE])?;
+        if ids.is_empty() {
+            ids = self.ids(OVER_CODES, params![now.0, PIECE])?;
+        }
+        Ok(ids)
     }
 
     /// Finished messages of the lane unchanged since `before`, in order of acceptance.

@@ -250,7 +250,7 @@ impl View<'_> {
         )
     }
 
-    fn ids(&self, sql: &str, of: &[&dyn rusqlite::ToSql]) -> Result<Vec<MessageId>, StoreError> {
+    pub(super) fn ids(&self, sql: &str, of: &[&dyn rusqlite::ToSql]) -> Result<Vec<MessageId>, StoreError> {
         let mut find = self.conn.prepare_cached(sql)?;
         let ids = find.query_map(of, |row| Ok(id_of(row, 0)))?;
         ids.map(|id| id?).collect()
