@@ -4,6 +4,7 @@
 //! Acceptance is refused when too many jobs wait ([`StoreError::Busy`]); what reports on messages already accepted waits for
 //! its turn instead, since losing it would cost more than a moment.
 
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -14,11 +15,13 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+pub use super::sqlite::copy::{Copied, backup, restore};
 use super::sqlite::keep::Cursors;
 use super::sqlite::read::Readers;
+pub use super::sqlite::verify::{Verified, verify};
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
 use super::sqlite::{
-    self, Tx, accept, alarms, boot, inbox, keep, lease, recovery, report, spent, tokens, turn, upgrade,
+    self, Tx, accept, alarms, boot, inbox, keep, lease, lock, recovery, report, spent, tokens, turn, upgrade,
 };
 use super::{
     Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
@@ -103,6 +106,14 @@ pub enum OpenError {
         /// What the system or the engine said.
         source: io::Error,
     },
+    /// Another process has it.
+    #[error(
+        "the store {path} is in use; one daemon is enough, and nothing may be restored while it runs (systemctl stop smsotpd)"
+    )]
+    InUse {
+        /// Which file.
+        path: PathBuf,
+    },
     /// It holds values under a key that was not given.
     #[error("the store {path} holds values sealed with key {key}, which was not given")]
     UnknownKey {
@@ -146,7 +157,8 @@ struct Shared {
     readers: Arc<Readers>,
     counters: Arc<Counters>,
     cursors: Cursors,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    /// Its thread, and the lock that makes it the only one.
+    writer: Mutex<Option<(JoinHandle<()>, File)>>,
 }
 
 impl Store {
@@ -157,6 +169,7 @@ impl Store {
     pub fn open(settings: Settings) -> Result<Self, OpenError> {
         let Settings { path, key, commit_pause, most_pages } = settings;
         let keys = Arc::new(key);
+        let lock = lock::take(&path)?;
         let conn = sqlite::open(&path, &keys, most_pages)?;
         let readers = Arc::new(Readers::open(&path, Arc::clone(&keys))?);
         let counters = Arc::new(Counters::default());
@@ -175,7 +188,7 @@ impl Store {
             readers,
             counters,
             cursors: Cursors::default(),
-            writer: Mutex::new(Some(writer)),
+            writer: Mutex::new(Some((writer, lock))),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -183,7 +196,7 @@ impl Store {
     /// Finishes what is queued, checkpoints and ends the writer; later calls answer [`StoreError::Closed`].
     pub async fn close(&self) {
         let writer = self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(writer) = writer else { return };
+        let Some((writer, _lock)) = writer else { return };
         for permits in [&self.shared.accepts, &self.shared.others, &self.shared.demands] {
             permits.close();
         }

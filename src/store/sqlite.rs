@@ -6,9 +6,11 @@
 pub(super) mod accept;
 pub(super) mod alarms;
 pub(super) mod boot;
+pub(super) mod copy;
 pub(super) mod inbox;
 pub(super) mod keep;
 pub(super) mod lease;
+pub(super) mod lock;
 pub(super) mod read;
 pub(super) mod recovery;
 pub(super) mod report;
@@ -16,6 +18,7 @@ pub(super) mod spent;
 pub(super) mod tokens;
 pub(super) mod turn;
 pub(super) mod upgrade;
+pub(super) mod verify;
 pub(super) mod writer;
 
 use std::fs::OpenOptions;
@@ -29,7 +32,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use super::StoreError;
 use super::engine::OpenError;
 use super::keep::{ErasedNumber, KeptNumber};
-use super::seal::{KeyId, Keyring, SealError};
+use super::seal::{Keyring, SealError};
 use crate::clock::NoEntropy;
 use crate::number::Number;
 use crate::pdu::Coding;
@@ -118,18 +121,8 @@ fn prepare(conn: &Connection) -> rusqlite::Result<()> {
 fn check_keys(conn: &Connection, path: &Path, keys: &Keyring) -> Result<(), OpenError> {
     let engine =
         |error: rusqlite::Error| OpenError::Engine { path: path.to_owned(), reason: error.to_string() };
-    let mut stored = conn.prepare("SELECT id FROM seal_key").map_err(engine)?;
-    let ids = stored.query_map([], |row| row.get::<_, Vec<u8>>(0)).map_err(engine)?;
-    for id in ids {
-        let id = id.map_err(engine)?;
-        match KeyId::from_slice(&id) {
-            Some(key) if keys.knows(key) => {}
-            Some(key) => return Err(OpenError::UnknownKey { path: path.to_owned(), key }),
-            None => {
-                let reason = "a key id is not eight octets".to_owned();
-                return Err(OpenError::Engine { path: path.to_owned(), reason });
-            }
-        }
+    if let Some(key) = copy::key_ids(conn, path)?.into_iter().find(|id| !keys.knows(*id)) {
+        return Err(OpenError::UnknownKey { path: path.to_owned(), key });
     }
     conn.execute("INSERT OR IGNORE INTO seal_key (id) VALUES (?1)", [keys.active_id().as_bytes()])
         .map_err(engine)?;

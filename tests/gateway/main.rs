@@ -16,6 +16,7 @@ mod faults;
 mod hotplug;
 mod http;
 mod inbox;
+mod keeping;
 mod kill;
 mod login;
 mod operator;
