@@ -152,7 +152,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             let client = client().map(|client| client.within(options.limit()));
             return Ok(check::run(client, json, &options));
         }
-        Command::Store(command) => store::run(output, command),
+        Command::Store(command) => store::run(client, output, command),
         Command::Config(command) => config::run(output, command),
         Command::UdevRules(options) => udev::run(output, options),
         Command::Pdu(command) => pdu::run(output, command),

@@ -3,14 +3,16 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::client::Client;
 use super::failure::Failure;
-use super::render::{self, Output};
+use super::render::{self, Column, Output};
 use super::secret_input;
 use crate::clock;
 use crate::config::Config;
@@ -21,6 +23,10 @@ use crate::store::seal::{KeyError, Keyring};
 
 /// An exported key has hardly a thousand octets.
 const LONGEST_EXPORT: u64 = 16 << 10;
+/// How often it is looked whether all has moved.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+const KEYS: &[Column] = &[("KEY", "/id"), ("SEALS", "/active"), ("REPLACED", "/replaced")];
 
 #[derive(Debug, Args)]
 pub(super) struct Where {
@@ -54,6 +60,14 @@ pub(super) enum Store {
         #[command(flatten)]
         at: Where,
     },
+    /// Make a new key, and move what is sealed to it while the daemon runs
+    ///
+    /// The key file gets the new key in its first line. The older one stays in it for what was compared with it; a later rekey drops
+    /// it when nothing needs it any more. What is cut off is finished by the same command, or by the next start of the daemon.
+    Rekey {
+        #[command(flatten)]
+        at: Where,
+    },
     /// The key, on its way to a second appliance
     #[command(subcommand)]
     Key(Key),
@@ -83,7 +97,11 @@ pub(super) enum Key {
     },
 }
 
-pub(super) fn run(output: Output, command: Store) -> Result<(), Failure> {
+pub(super) fn run(
+    client: impl FnOnce() -> Result<Client, Failure>,
+    output: Output,
+    command: Store,
+) -> Result<(), Failure> {
     match command {
         Store::Backup { file, at } => {
             let config = at.config()?;
@@ -103,6 +121,10 @@ pub(super) fn run(output: Output, command: Store) -> Result<(), Failure> {
         Store::Verify { file, at } => {
             let config = at.config()?;
             verify(output, file.as_deref().unwrap_or(&config.store.path), &key(&config)?)
+        }
+        Store::Rekey { at } => {
+            let answer = rekey(&client()?, &at.config()?.key.path)?;
+            Ok(output.show(&answer, |answer| render::rows(answer.get("keys"), KEYS, "no key"))?)
         }
         Store::Key(Key::Export { file, passphrase_file, at }) => {
             let ring = key(&at.config()?)?;
@@ -162,6 +184,51 @@ fn verify(output: Output, file: &Path, keys: &Keyring) -> Result<(), Failure> {
         0 => Ok(()),
         found => Err(Failure::Data(format!("{}: {found} faults", file.display()))),
     }
+}
+
+/// The new key is in the file before the daemon seals with it: whatever ends here, the next start has both.
+fn rekey(client: &Client, path: &Path) -> Result<Value, Failure> {
+    let ring = Keyring::read(path)?;
+    let known = client.get("/v1/store", &[])?;
+    let of = |wanted: &str| {
+        let keys = known.get("keys").and_then(Value::as_array).into_iter().flatten();
+        let ids = keys.filter(|key| wanted.is_empty() || key.get(wanted) == Some(&Value::Bool(true)));
+        ids.filter_map(|key| key.get("id").and_then(Value::as_str)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (active, needed) = (of("active"), of(""));
+    let ring = if active.contains(&ring.active_id().to_string()) {
+        let fresh = ring.renewed(|id| needed.contains(&id.to_string()))?;
+        replace(path, fresh.to_lines().expose())?;
+        fresh
+    } else if active.iter().any(|id| ring.knows_named(id)) {
+        // An earlier rekey was cut off between file and daemon.
+        ring
+    } else {
+        return Err(Failure::Config(format!(
+            "{} does not hold the key that the daemon seals with",
+            path.display()
+        )));
+    };
+    let lines = ring.to_lines();
+    let lines = lines.expose_str().unwrap_or_default();
+    let mut answer = client.post_json("/v1/store/rekey", &json!({"keys": lines}))?;
+    while answer.get("moving") == Some(&Value::Bool(true)) {
+        std::thread::sleep(LOOK_EVERY);
+        answer = client.get("/v1/store", &[])?;
+    }
+    Ok(answer)
+}
+
+/// Puts these octets in the place of a file, whole and durable, with its owner and mode 0600.
+fn replace(path: &Path, octets: &[u8]) -> Result<(), Failure> {
+    let failed = |error| Failure::Output { path: path.to_owned(), error };
+    let owner = path.metadata().map_err(failed)?;
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let mut new = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
+    fchown(new.as_file(), Some(owner.uid()), Some(owner.gid())).map_err(failed)?;
+    new.write_all(octets).and_then(|()| new.as_file().sync_all()).map_err(failed)?;
+    new.persist(path).map_err(|error| failed(error.error))?;
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
 }
 
 fn shown(copied: &Copied, note: &str) -> Value {

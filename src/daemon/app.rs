@@ -353,6 +353,10 @@ async fn within(stage: &str, limit: Duration, mut task: JoinHandle<()>) {
 
 /// Tidies up now and then: deadlines, lapsed leases, finished messages that are old enough.
 async fn janitor(store: Store, keep: watch::Receiver<Keep>, stop: CancellationToken) {
+    // What a former run, or another order of the key file, has left to do.
+    if let Err(error) = store.reseal().await {
+        tracing::error!(%error, "values did not move to the new key");
+    }
     loop {
         tokio::select! {
             () = tokio::time::sleep(SWEEP_EVERY) => {}

@@ -13,15 +13,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 pub use super::sqlite::copy::{Copied, backup, restore};
 use super::sqlite::keep::Cursors;
 use super::sqlite::read::Readers;
+pub use super::sqlite::rekey::KeyRecord;
 pub use super::sqlite::verify::{Verified, verify};
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
 use super::sqlite::{
-    self, Tx, accept, alarms, boot, inbox, keep, lease, lock, recovery, report, spent, tokens, turn, upgrade,
+    self, Tx, accept, alarms, boot, inbox, keep, lease, lock, recovery, rekey, report, spent, tokens, turn,
+    upgrade,
 };
 use super::{
     Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
@@ -155,6 +158,7 @@ struct Shared {
     others: Arc<Semaphore>,
     demands: Arc<Semaphore>,
     readers: Arc<Readers>,
+    keys: Arc<ArcSwap<Keyring>>,
     counters: Arc<Counters>,
     cursors: Cursors,
     /// Its thread, and the lock that makes it the only one.
@@ -168,13 +172,13 @@ impl Store {
     /// When it is not ours to open: see [`OpenError`].
     pub fn open(settings: Settings) -> Result<Self, OpenError> {
         let Settings { path, key, commit_pause, most_pages } = settings;
-        let keys = Arc::new(key);
         let lock = lock::take(&path)?;
-        let conn = sqlite::open(&path, &keys, most_pages)?;
+        let conn = sqlite::open(&path, &key, most_pages)?;
+        let keys = Arc::new(ArcSwap::from_pointee(key));
         let readers = Arc::new(Readers::open(&path, Arc::clone(&keys))?);
         let counters = Arc::new(Counters::default());
         let (jobs, received) = sync_channel(ACCEPTS + OTHERS + DEMANDS + SPARE);
-        let writer = Writer::new(conn, keys, received, Arc::clone(&counters), commit_pause);
+        let writer = Writer::new(conn, Arc::clone(&keys), received, Arc::clone(&counters), commit_pause);
         let writer = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())
@@ -186,6 +190,7 @@ impl Store {
             others: Arc::new(Semaphore::new(OTHERS)),
             demands: Arc::new(Semaphore::new(DEMANDS)),
             readers,
+            keys,
             counters,
             cursors: Cursors::default(),
             writer: Mutex::new(Some((writer, lock))),
@@ -254,6 +259,55 @@ impl Store {
     pub async fn looked(&self, apart: i64) -> Result<(), StoreError> {
         let now = clock::wall();
         self.write(1, move |tx| boot::looked(tx, apart, now)).await
+    }
+
+    /// The keys without which the store does not open.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        self.shared.readers.ask(|view: &sqlite::read::View<'_>| view.keys()).await
+    }
+
+    /// From now on the first key of `ring` seals; those in use still open. The ring must be in the key file already, for the store
+    /// does not open without it any more. [`reseal`](Self::reseal) does the rest.
+    ///
+    /// # Errors
+    /// When the store cannot be written; the former key seals on.
+    pub async fn rekey(&self, ring: Keyring) -> Result<(), StoreError> {
+        let id = ring.active_id();
+        self.write(1, move |tx| rekey::adopt(tx, id)).await?;
+        self.shared.keys.rcu(|now| ring.joined(now));
+        Ok(())
+    }
+
+    /// Moves what other keys sealed to the active one, if there is anything; a piece at a time, so that nobody waits for it.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written; what is left is moved by the next call.
+    pub async fn reseal(&self) -> Result<(), StoreError> {
+        if self.keys().await?.iter().all(|key| key.active || key.replaced.is_some()) {
+            return Ok(());
+        }
+        // What was being written while the key changed is met in the second round.
+        while self.reseal_once().await? > 0 {}
+        let now = clock::wall();
+        self.write(1, move |tx| rekey::replaced(tx, now)).await
+    }
+
+    async fn reseal_once(&self) -> Result<usize, StoreError> {
+        let mut moved = 0;
+        for column in rekey::columns() {
+            let mut after = None;
+            loop {
+                let from = after.take();
+                let rows = self.shared.readers.ask(move |view| view.otherwise_sealed(column, from)).await?;
+                let Some(last) = rows.last().cloned() else { break };
+                after = Some(last);
+                moved += self.write(rows.len(), move |tx| rekey::reseal(tx, column, &rows)).await?;
+            }
+        }
+        Ok(moved)
     }
 
     /// What the writer did so far.
@@ -596,6 +650,8 @@ impl Operations for Store {
         while self.write(PIECE, move |tx| inbox::purge(tx, texts, now)).await? {}
         while self.write(PIECE, move |tx| alarms::purge(tx, over)).await? {}
         while self.write(PIECE, move |tx| spent::purge(tx, now)).await? {}
+        let compared = now.minus(keep.longest());
+        self.write(1, move |tx| rekey::forget(tx, compared)).await?;
         while self.write(PIECE, move |tx| inbox::expire(tx, now)).await? {}
         self.remove_copies(now.minus(keep.copies)).await
     }

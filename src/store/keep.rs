@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::ALARM_KEPT;
+use super::{ALARM_KEPT, SHOWN_AGAIN};
 use crate::number::Number;
 use crate::queue::message::Lane;
 
@@ -27,6 +27,17 @@ pub struct Keep {
     pub numbers: Duration,
     /// Copies of the store as it was before an upgrade.
     pub copies: Duration,
+}
+
+/// Recipients are counted by HMACs for a month.
+const MONTH: Duration = Duration::from_secs(31 * 24 * 3_600);
+
+impl Keep {
+    /// How long anything stays that is compared under a key.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.lanes.into_iter().chain([self.inbox, SHOWN_AGAIN, MONTH]).max().unwrap_or(MONTH)
+    }
 }
 
 /// The same for all but alarms and numbers, which have their own usual times.

@@ -277,6 +277,24 @@ impl Keyring {
         self
     }
 
+    /// This ring, and behind it the keys of `other` that it lacks.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Self {
+        let again = |key: &Key| Key::new(key.master.clone());
+        let lacking = other.keys().filter(|key| !self.knows(key.id));
+        Self { active: again(&self.active), older: self.older.iter().chain(lacking).map(again).collect() }
+    }
+
+    /// A ring of a new key, and behind it those of this one that are `needed`.
+    ///
+    /// # Errors
+    /// When the operating system gives no random bytes.
+    pub fn renewed(&self, needed: impl Fn(KeyId) -> bool) -> Result<Self, KeyError> {
+        let older = self.keys().filter(|key| key.id == self.active.id || needed(key.id));
+        let older = older.map(|key| Key::new(key.master.clone())).collect();
+        Ok(Self { older, ..Self::generate()? })
+    }
+
     /// The key that seals.
     #[must_use]
     pub fn active_id(&self) -> KeyId {
@@ -287,6 +305,12 @@ impl Keyring {
     #[must_use]
     pub fn knows(&self, id: KeyId) -> bool {
         self.keys().any(|key| key.id == id)
+    }
+
+    /// The same for a key as it is shown.
+    #[must_use]
+    pub fn knows_named(&self, id: &str) -> bool {
+        self.keys().any(|key| key.id.to_string() == id)
     }
 
     /// Seals `plain` for its place.

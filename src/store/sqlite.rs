@@ -13,6 +13,7 @@ pub(super) mod lease;
 pub(super) mod lock;
 pub(super) mod read;
 pub(super) mod recovery;
+pub(super) mod rekey;
 pub(super) mod report;
 pub(super) mod spent;
 pub(super) mod tokens;
@@ -124,8 +125,7 @@ fn check_keys(conn: &Connection, path: &Path, keys: &Keyring) -> Result<(), Open
     if let Some(key) = copy::key_ids(conn, path)?.into_iter().find(|id| !keys.knows(*id)) {
         return Err(OpenError::UnknownKey { path: path.to_owned(), key });
     }
-    conn.execute("INSERT OR IGNORE INTO seal_key (id) VALUES (?1)", [keys.active_id().as_bytes()])
-        .map_err(engine)?;
+    conn.execute(rekey::ADOPT, [keys.active_id().as_bytes()]).map_err(engine)?;
     Ok(())
 }
 

@@ -155,3 +155,42 @@ fn the_key_is_carried_to_a_second_appliance() {
     assert_eq!(listed["messages"][0]["text"], "carried");
     assert_eq!(daemon.stop(), Some(0));
 }
+
+#[test]
+fn a_new_key_takes_over_in_mid_run_and_an_interrupted_change_is_finished() {
+    let house = House::new();
+    let daemon = house.start();
+    let form = "type=sms&user=alice&phone=%2B491709999999&pin=4321";
+    assert_eq!(daemon.client().form("/token/init", form).expect("an answer").status, 200);
+    let texts: Vec<_> = (0..450).map(|n| bulk(&format!("text {n}"))).collect();
+    let ids = daemon.submit(&texts);
+    let lines = || fs::read_to_string(house.at("key")).expect("the key file").lines().count();
+    let keyed = || rusqlite::Connection::open(house.at("store.db")).expect("the store");
+    let under = |which: &str| -> i64 {
+        let sql = format!(
+            "SELECT count(*) FROM message WHERE substr(body, 2, 8) IN (SELECT id FROM seal_key WHERE replaced IS {which})"
+        );
+        keyed().query_row(&sql, [], |row| row.get(0)).expect("a count")
+    };
+    let (code, told) = house.store(&["rekey"], &[]);
+    assert_eq!((code, told["keys"].as_array().map(Vec::len), lines()), (0, Some(2), 2), "{told}");
+    assert_eq!((under("NULL"), under("NOT NULL")), (450, 0), "everything has moved");
+    assert_eq!(fs::metadata(house.at("key")).expect("a file").permissions().mode() & 0o777, 0o600);
+    assert_eq!(house.store(&["verify"], &[]).1["opened"], json!(451));
+    assert_eq!(daemon.message(&ids[7])["text"], "text 7");
+
+    // The file has a third key, and the daemon ends before it hears of it.
+    daemon.kill();
+    let text = fs::read_to_string(house.at("key")).expect("the key file");
+    fs::write(house.at("key"), format!("{}\n{text}", "5a".repeat(32))).expect("the key file");
+    let daemon = house.start();
+    let until = std::time::Instant::now() + crate::rig::PATIENCE;
+    while daemon.client().get("/v1/store").expect("an answer").json()["moving"] == true {
+        assert!(std::time::Instant::now() < until, "values do not move");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!((under("NULL"), under("NOT NULL")), (450, 0));
+    assert_eq!(house.store(&["verify"], &[]).0, 0);
+    assert_eq!(daemon.message(&ids[449])["text"], "text 449");
+    assert_eq!(daemon.stop(), Some(0));
+}

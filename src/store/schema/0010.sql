@@ -24,3 +24,6 @@ UPDATE message SET body = x'' WHERE state IN (3, 6) OR (state = 2 AND lane <> 0)
 -- Every write of a message asks their conditions, so these are plain: two indices of them cost a sixth of one with all in it.
 CREATE INDEX message_text ON message (changed, lane, deadline) WHERE state > 3 AND body <> x'';
 CREATE INDEX message_code ON message (deadline) WHERE lane = 0 AND state = 2 AND body <> x'';
+
+-- Since when nothing is sealed with this key any more; it stays for what was compared with it.
+ALTER TABLE seal_key ADD COLUMN replaced INTEGER;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 use tokio::sync::Semaphore;
@@ -38,17 +39,17 @@ const TOKEN: &str =
 pub(in crate::store) struct Readers {
     free: Mutex<Vec<Connection>>,
     permits: Semaphore,
-    keys: Arc<Keyring>,
+    keys: Arc<ArcSwap<Keyring>>,
 }
 
 /// What a question sees.
 pub(in crate::store) struct View<'a> {
     pub(super) conn: &'a Connection,
-    keys: &'a Keyring,
+    pub(super) keys: &'a Keyring,
 }
 
 impl Readers {
-    pub(in crate::store) fn open(path: &Path, keys: Arc<Keyring>) -> Result<Self, OpenError> {
+    pub(in crate::store) fn open(path: &Path, keys: Arc<ArcSwap<Keyring>>) -> Result<Self, OpenError> {
         let free = (0..READERS).map(|_| open_reader(path)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { free: Mutex::new(free), permits: Semaphore::new(READERS), keys })
     }
@@ -62,7 +63,7 @@ impl Readers {
         let readers = Arc::clone(self);
         let asked = tokio::task::spawn_blocking(move || {
             let conn = readers.take().ok_or(StoreError::Closed)?;
-            let answer = question(&View { conn: &conn, keys: &readers.keys });
+            let answer = question(&View { conn: &conn, keys: &readers.keys.load() });
             readers.free.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
             answer
         });

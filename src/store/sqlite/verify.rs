@@ -4,21 +4,12 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{MIGRATIONS, copy, upgrade};
+use super::{MIGRATIONS, copy, rekey, upgrade};
 use crate::store::engine::OpenError;
 use crate::store::seal::{Keyring, Place};
 
 /// More faults of one kind than this tell nothing more.
 const TOLD: usize = 20;
-
-/// Every sealed column: its place, and the column with the row's key.
-const SEALED: [(&str, &str, &str); 5] = [
-    ("message", "body", "id"),
-    ("incoming", "body", "id"),
-    ("incoming", "pdu", "id"),
-    ("part", "pdu", "mac"),
-    ("token", "seed", "serial"),
-];
 
 /// What no two parts of the daemon can have left behind, each with what it means.
 const CONTRADICTIONS: [(&str, &str); 4] = [
@@ -94,7 +85,7 @@ fn examine(conn: &Connection, keys: &Keyring, faults: &mut Vec<String>) -> rusql
         }
     }
     let mut opened = 0;
-    for (table, column, row) in SEALED {
+    for (table, column, row) in rekey::columns() {
         opened += open_all(conn, keys, (table, column, row), faults)?;
     }
     Ok(opened)

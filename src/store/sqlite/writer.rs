@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -105,7 +106,7 @@ pub(in crate::store) struct Counters {
 /// The thread's state.
 pub(in crate::store) struct Writer {
     conn: Connection,
-    keys: Arc<Keyring>,
+    keys: Arc<ArcSwap<Keyring>>,
     jobs: Receiver<Job>,
     counters: Arc<Counters>,
     pause: Option<Duration>,
@@ -119,7 +120,7 @@ pub(in crate::store) struct Writer {
 impl Writer {
     pub(in crate::store) fn new(
         conn: Connection,
-        keys: Arc<Keyring>,
+        keys: Arc<ArcSwap<Keyring>>,
         jobs: Receiver<Job>,
         counters: Arc<Counters>,
         pause: Option<Duration>,
@@ -250,12 +251,13 @@ impl Writer {
 
     /// Runs one job so that its failure leaves nothing of it; an error means that the whole transaction is gone.
     fn run_one(&mut self, work: Work, alone: bool, ran: &mut Vec<Ran>) -> Result<(), StoreError> {
+        let keys = self.keys.load_full();
         let begun = if alone { Ok(()) } else { statement(&self.conn, "SAVEPOINT job") };
         if let Err(error) = begun {
             ran.push((work.run)(Err(copy(&error))));
             return Err(error);
         }
-        let mut tx = Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints };
+        let mut tx = Tx { conn: &self.conn, keys: &keys, hints: &mut self.hints };
         let one = (work.run)(Ok(&mut tx));
         let failed = one.failed;
         ran.push(one);
@@ -278,17 +280,19 @@ impl Writer {
     }
 
     fn release_unclaimed(&mut self) -> Result<(), StoreError> {
+        let keys = self.keys.load_full();
         let unclaimed = std::mem::take(&mut self.unclaimed);
         if unclaimed.is_empty() {
             return Ok(());
         }
-        let mut tx = Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints };
+        let mut tx = Tx { conn: &self.conn, keys: &keys, hints: &mut self.hints };
         lease::release(&mut tx, &unclaimed, None)
     }
 
     /// Meets the standing demands in their order. Whether a lane is worth asking is judged by what was known before the first
     /// of them: what one passes over for want of its SIM may be just what the next one waits for.
     fn serve(&mut self, granted: &mut Vec<(Demand, Vec<Leased>)>) -> Result<(), StoreError> {
+        let keys = self.keys.load_full();
         let now = clock::wall();
         let before = self.hints;
         for demand in std::mem::take(&mut self.demands) {
@@ -300,7 +304,7 @@ impl Writer {
                 continue;
             }
             statement(&self.conn, "SAVEPOINT lease")?;
-            let mut tx = Tx { conn: &self.conn, keys: &self.keys, hints: &mut self.hints };
+            let mut tx = Tx { conn: &self.conn, keys: &keys, hints: &mut self.hints };
             let leased = lease::lease(&mut tx, &demand.want, now, &before, demand.fresh);
             if leased.is_err() {
                 self.hints = Hints::unknown();
