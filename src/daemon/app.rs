@@ -145,7 +145,9 @@ impl App {
     /// The first part that cannot be made.
     pub async fn build(config: &Config, passed: Option<UnixListener>) -> Result<Self, StartError> {
         let key = key::load(&config.key.path)?;
-        let pins = PinMemory::new(pin_file(config), Secret::new(key.mac("pin-memory", &[]).to_vec()));
+        // Of the oldest key, which a new one does not change: what was tried stays tried.
+        let tried = key.macs("pin-memory", &[]).last().unwrap_or_default();
+        let pins = PinMemory::new(pin_file(config), Secret::new(tried.to_vec()));
         let mut open = engine::Settings::new(&config.store.path, key);
         open.commit_pause = bench_commit_pause();
         let store = Store::open(open)?;

@@ -109,13 +109,15 @@ fn tell(begin: &Begin) {
     }
     match begin.lives {
         Lives::GoOn => {}
-        Lives::Wait => tracing::warn!(
-            "the clock is not trusted after a boot: challenges and login messages of before end, other messages of before wait until \
-             a time service has set it, an hour at most"
-        ),
+        Lives::Wait => {
+            tracing::warn!(
+                "the clock is not trusted after a boot: challenges and login messages of before end, other messages of \
+                 before wait until a time service has set it, an hour at most"
+            );
+        }
         Lives::Resume => tracing::info!("what waited for the clock goes on"),
         Lives::Lost => {
-            tracing::warn!("the clock is behind what is stored and nobody set it: what waited for it ends")
+            tracing::warn!("the clock is behind what is stored and nobody set it: what waited for it ends");
         }
     }
 }
