@@ -6,7 +6,7 @@
 //! |---|---|
 //! | 0 values and codecs (no I/O, no clock) | [`units`] [`number`] [`secret`] [`alarm`] [`pdu`] [`at`] [`otp`] |
 //! | 1 machines and rules (pure; time is an argument) | [`modem`]'s machine, [`queue`], [`route`] |
-//! | 2 contracts | [`store`]'s records and operations, [`provider`]'s trait, [`clock`] |
+//! | 2 contracts | [`store`]'s records and operations, [`provider`]'s trait, [`clock`], [`fault`] |
 //! | 3 shells | the engines, drivers, [`dispatch`], [`validate`], [`api`], [`telemetry`] |
 //! | 4 composition | [`config`] [`daemon`] [`ctl`] [`simulator`] and the two binaries |
 
@@ -23,6 +23,7 @@ pub mod queue;
 pub mod route;
 
 pub mod clock;
+pub mod fault;
 pub mod provider;
 pub mod store;
 

@@ -29,6 +29,7 @@ fn place(path: &[String]) -> Option<(u8, &'static str)> {
         ("provider", "gsm" | "http" | "sipgate" | "smtp" | "script" | "legacy") => (3, "provider"),
         ("provider", _) => (2, "provider contract"),
         ("clock", _) => (2, "clock"),
+        ("fault", _) => (2, "fault"),
         ("directory", _) => (3, "directory"),
         ("dispatch", _) => (3, "dispatch"),
         ("validate", _) => (3, "validate"),

@@ -69,7 +69,7 @@ fn every_asset_is_there() {
 
 #[test]
 fn a_shell_can_read_the_scripts() {
-    for script in ["debian/postinst", "debian/prerm", "debian/postrm"] {
+    for script in ["debian/preinst", "debian/postinst", "debian/prerm", "debian/postrm"] {
         let path = root().join("packaging").join(script);
         let read = Command::new("sh").arg("-n").arg(&path).output().expect("a shell");
         assert!(read.status.success(), "{script}: {}", String::from_utf8_lossy(&read.stderr));

@@ -11,6 +11,8 @@ use smsotpd::clock;
 use smsotpd::number::Number;
 use smsotpd::pdu::Coding;
 use smsotpd::provider::ChannelId;
+use smsotpd::queue::budget::{Behind, Bill, Budgets, Limits};
+use smsotpd::queue::life::Transition;
 use smsotpd::queue::message::{Lane, MessageId, NewMessage, State};
 use smsotpd::queue::rules::Next;
 use smsotpd::secret::Secret;
@@ -35,6 +37,7 @@ fn message(n: u16) -> NewMessage {
         deadline: now.plus(Duration::from_secs(600)),
         caller: "portal".to_owned(),
         idempotency: None,
+        bill: Bill::default(),
     }
 }
 
@@ -96,6 +99,39 @@ async fn acceptance_and_lease_share_a_commit() {
         assert_eq!(leased.len(), 1);
         assert_eq!(store.stats().commits, before + 1);
     }
+}
+
+/// Counts follow the file, under no readable name, and cost one row for each limit; without limits none.
+#[tokio::test]
+async fn budgets_outlive_the_daemon_and_name_nobody() {
+    let (_dir, path, key) = place();
+    let rows = || {
+        let conn = rusqlite::Connection::open(&path).unwrap();
+        conn.query_row("SELECT count(*), coalesce(max(length(counter)), 0) FROM allowance", [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        })
+        .unwrap()
+    };
+    let store = open(&path, &key).unwrap();
+    store.accept(vec![message(0)]).await.unwrap();
+    assert_eq!(rows(), (0, 0));
+    let limits = [Limits { per_day: Some(2), ..Limits::default() }; 7];
+    let budgets = Budgets { general: limits, ..Budgets::default() };
+    let asked = message(1);
+    let counted = |n| {
+        let bill =
+            budgets.bill(&asked.to, &asked.caller, &Behind { user: Some("alice"), ..Behind::default() });
+        NewMessage { created: asked.created, bill, ..message(n) }
+    };
+    store.accept(vec![counted(1)]).await.unwrap();
+    assert_eq!(rows(), (6, 32), "one for each dimension that is known: no client was named");
+    store.close().await;
+
+    let store = open(&path, &key).unwrap();
+    store.accept(vec![counted(2)]).await.unwrap();
+    assert!(matches!(store.accept(vec![counted(3)]).await, Err(StoreError::OverBudget(_))));
+    assert_eq!(rows(), (6, 32));
+    assert_eq!(store.over_budget().totals().map(|(_, count)| count).sum::<u64>(), 1);
 }
 
 #[tokio::test]
@@ -190,7 +226,7 @@ async fn a_store_that_is_not_ours_is_refused_by_name() {
     assert!(matches!(open(&path, &key), Err(OpenError::Newer { found: 99, .. })));
     fs::write(dir.path().join("text"), "this is not a database, but long enough to be looked at as one")
         .unwrap();
-    assert!(matches!(open(&dir.path().join("text"), &key), Err(OpenError::Engine { .. })));
+    assert!(matches!(open(&dir.path().join("text"), &key), Err(OpenError::Damaged { .. })));
 }
 
 #[tokio::test]
@@ -286,6 +322,37 @@ async fn an_upgrade_keeps_what_is_queued_and_a_copy_of_what_was() {
 }
 
 #[tokio::test]
+async fn messages_of_old_tell_what_is_known_of_their_life() {
+    let (_dir, path, key) = place();
+    let (old, ring) = (first_version(&path), Keyring::read(&key).unwrap());
+    let (waiting, failed) = (message(1), message(2));
+    queue_as_of_old(&old, &ring, &waiting);
+    queue_as_of_old(&old, &ring, &failed);
+    old.execute(
+        "UPDATE message SET state = 4, changed = changed + 5, cause = 'barred' WHERE id = ?1",
+        [failed.id.as_bytes()],
+    )
+    .unwrap();
+    drop(old);
+    let store = open(&path, &key).unwrap();
+    let words = async |m: &NewMessage| {
+        let life = store.message(m.id).await.unwrap().unwrap().life;
+        let word = |one: &Transition| {
+            (format!("{} {} {:?}", one.state, one.actor, one.cause), one.at.0 - m.created.0)
+        };
+        life.iter().map(word).collect::<Vec<_>>()
+    };
+    let accepted = ("queued caller None".to_owned(), 0);
+    let barred = ("failed unknown Some(\"barred\")".to_owned(), 5);
+    assert_eq!(words(&failed).await, [accepted.clone(), barred]);
+    assert_eq!(words(&waiting).await, [accepted]);
+    let leased = store.lease(want(1)).await.unwrap().remove(0);
+    assert_eq!(words(&waiting).await[1].0, "leased dispatcher None");
+    store.release(vec![(leased.id, leased.epoch)], None).await.unwrap();
+    assert_eq!(words(&waiting).await.len(), 1);
+}
+
+#[tokio::test]
 async fn without_a_copy_nothing_is_upgraded() {
     let (_dir, path, key) = place();
     drop(first_version(&path));
@@ -367,6 +434,23 @@ async fn a_full_disk_is_told_and_overcome() {
     store.accept(vec![message(4000)]).await.expect("there is room again");
     assert_eq!(store.unwritable(), None);
     assert_eq!(store.lease(want(1)).await.unwrap().len(), 1);
+}
+
+/// The one that is looked for is the oldest of more than a page may look at.
+#[tokio::test]
+async fn a_search_is_work_for_a_page_at_a_time() {
+    let (_dir, path, key) = place();
+    let store = open(&path, &key).unwrap();
+    let wanted = NewMessage { lane: Lane::Alert, ..message(0) };
+    store.accept(vec![wanted.clone()]).await.unwrap();
+    for round in 0..21 {
+        store.accept((1..=1000).map(|n| message(round * 1000 + n)).collect()).await.unwrap();
+    }
+    let filter = Filter { lane: Some(Lane::Alert), most: 1, ..Filter::default() };
+    let first = store.messages(filter.clone()).await.unwrap();
+    assert!(first.records.is_empty() && first.next.is_some(), "it ends where the work is enough: {first:?}");
+    let second = store.messages(Filter { before: first.next, ..filter }).await.unwrap();
+    assert_eq!(second.records.first().map(|record| record.id), Some(wanted.id));
 }
 
 #[tokio::test]

@@ -44,6 +44,8 @@ pub struct Caller {
     pub name: Arc<str>,
     /// What it may do.
     pub role: Role,
+    /// Known by the list, and so believed when it says for whom it asks.
+    pub listed: bool,
 }
 
 impl Caller {
@@ -85,11 +87,11 @@ impl Callers {
                     (uid, login.as_str().into())
                 }
             };
-            known.insert(uid, Caller { name, role: rule.role });
+            known.insert(uid, Caller { name, role: rule.role, listed: true });
         }
         for uid in [0, own] {
             let name = login_of(&passwd, uid).unwrap_or_else(|| unnamed(uid));
-            known.insert(uid, Caller { name, role: Role::Admin });
+            known.insert(uid, Caller { name, role: Role::Admin, listed: true });
         }
         Ok(Self(known))
     }
@@ -97,14 +99,21 @@ impl Callers {
     /// Whoever runs the tests, which may be root, has this role.
     #[cfg(test)]
     pub(super) fn only(role: Role) -> Self {
-        let caller = Caller { name: "tester".into(), role };
+        let caller = Caller { name: "tester".into(), role, listed: true };
         Self(HashMap::from([(rustix::process::getuid().as_raw(), caller)]))
+    }
+
+    /// Nobody is listed, not even whoever runs the tests.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Self(HashMap::new())
     }
 
     /// The caller with this uid.
     #[must_use]
     pub fn of(&self, uid: u32) -> Caller {
-        self.0.get(&uid).cloned().unwrap_or_else(|| Caller { name: unnamed(uid), role: Role::Validate })
+        let stranger = || Caller { name: unnamed(uid), role: Role::Validate, listed: false };
+        self.0.get(&uid).cloned().unwrap_or_else(stranger)
     }
 }
 
@@ -168,7 +177,7 @@ mod tests {
         assert_eq!(callers.of(4_000_000_001).role, Role::Send);
         let stranger = callers.of(4_000_000_003);
         assert_eq!((&*stranger.name, stranger.role), ("uid:4000000003", Role::Validate));
-        assert!(!stranger.may(Role::Send));
+        assert!(!stranger.may(Role::Send) && !stranger.listed);
     }
 
     #[test]

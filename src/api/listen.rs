@@ -187,7 +187,7 @@ impl Listener for Gate {
 
     fn local_addr(&self) -> io::Result<Peer> {
         // A unix listener has no peer of its own; the path stands for it.
-        Ok(Peer(Caller { name: self.path.display().to_string().into(), role: Role::Validate }))
+        Ok(Peer(Caller { name: self.path.display().to_string().into(), role: Role::Validate, listed: false }))
     }
 }
 

@@ -32,12 +32,14 @@ pub mod caller;
 mod envelope;
 mod health;
 mod inbox;
+mod life;
 pub mod listen;
 mod live;
 mod messages;
 mod modems;
 mod params;
 mod problem;
+mod queue;
 mod records;
 mod store;
 mod tokens;
@@ -156,6 +158,12 @@ fn router(parts: Parts) -> Router {
         .route("/token/{serial}", axum::routing::delete(tokens::remove))
         .route("/v1/messages", get(messages::list).post(messages::submit))
         .route("/v1/messages/{id}", get(messages::show).delete(messages::withdraw))
+        .route("/v1/messages/{id}/retry", post(messages::retry))
+        .route("/v1/queue", get(queue::show))
+        .route("/v1/queue/{lane}/pause", post(queue::pause))
+        .route("/v1/queue/{lane}/resume", post(queue::resume))
+        .route("/v1/queue/{lane}/purge", post(queue::purge))
+        .route("/v1/messages/{id}/events", get(life::events))
         .route("/v1/alarms", get(alarms::list))
         .route("/v1/alarms/{id}", axum::routing::delete(alarms::clear))
         .route("/v1/inbox", get(inbox::list))

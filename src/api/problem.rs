@@ -1,6 +1,7 @@
 //! Our own errors: `application/problem+json` (RFC 9457) with a `code` that stays the same while texts may change.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -8,8 +9,10 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::BodyFault;
+use crate::clock;
 use crate::number::NumberError;
 use crate::queue::admission::Refusal;
+use crate::queue::budget::Over;
 use crate::store::StoreError;
 
 /// One error.
@@ -20,6 +23,8 @@ pub(super) struct Problem {
     pub(super) detail: Cow<'static, str>,
     /// What is wrong at which place of a batch.
     errors: Vec<Refused>,
+    /// Whole seconds after which it is worth asking again.
+    retry_after: Option<u64>,
 }
 
 /// No such path.
@@ -48,7 +53,7 @@ pub(super) const NO_ALARM: Problem =
     fixed(StatusCode::NOT_FOUND, "no-such-alarm", "there is no such open alarm");
 
 const fn fixed(status: StatusCode, code: &'static str, detail: &'static str) -> Problem {
-    Problem { status, code, detail: Cow::Borrowed(detail), errors: Vec::new() }
+    Problem { status, code, detail: Cow::Borrowed(detail), errors: Vec::new(), retry_after: None }
 }
 
 /// One element of a batch that was refused.
@@ -72,12 +77,24 @@ struct Wire<'a> {
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: String) -> Self {
-        Self { status, code, detail: Cow::Owned(detail), errors: Vec::new() }
+        Self { status, code, detail: Cow::Owned(detail), errors: Vec::new(), retry_after: None }
     }
 
     /// The same, with what is wrong at which place of a batch.
     pub(super) fn with(self, errors: Vec<Refused>) -> Self {
         Self { errors, ..self }
+    }
+
+    /// The same, with the time after which it is worth asking again; whole seconds, rounded up, lest somebody comes too early.
+    fn after(self, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// Too many messages were asked for.
+    fn over_budget(over: &Over) -> Self {
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, OVER_BUDGET, over.to_string());
+        Self { retry_after: over.seconds(clock::wall()), ..problem }
     }
 
     pub(super) fn response(&self) -> Response {
@@ -89,7 +106,11 @@ impl Problem {
             detail: &self.detail,
             errors: &self.errors,
         };
-        json(self.status, "application/problem+json", &wire)
+        let mut response = json(self.status, "application/problem+json", &wire);
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 
@@ -125,7 +146,15 @@ impl From<&StoreError> for Problem {
             StoreError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-busy"),
             StoreError::Unwritable(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-unwritable"),
             StoreError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+            StoreError::Conflict(_) => (StatusCode::CONFLICT, "idempotency-conflict"),
             StoreError::Exists(_) => (StatusCode::CONFLICT, "exists"),
+            // No failure but an answer: it is told in the metrics, not for every message of a flood in the log.
+            StoreError::Full(full) => {
+                let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "queue-full", error.to_string());
+                return problem.after(full.again);
+            }
+            StoreError::Damaged(_) => (StatusCode::INTERNAL_SERVER_ERROR, "store-damaged"),
+            StoreError::OverBudget(over) => return Self::over_budget(over),
             StoreError::Engine(_) | StoreError::Sealed(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "store-failed")
             }
@@ -139,9 +168,15 @@ impl From<&StoreError> for Problem {
 
 impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, refusal_code(refusal), refusal.to_string())
+        match refusal {
+            Refusal::OverBudget(over) => Self::over_budget(over),
+            _ => Self::new(StatusCode::UNPROCESSABLE_ENTITY, refusal_code(refusal), refusal.to_string()),
+        }
     }
 }
+
+/// The code of what a budget refuses.
+const OVER_BUDGET: &str = "over-budget";
 
 /// The stable code of a refusal.
 fn refusal_code(refusal: &Refusal) -> &'static str {
@@ -153,6 +188,8 @@ fn refusal_code(refusal: &Refusal) -> &'static str {
         Refusal::TooManySegments { .. } => "text-too-long",
         Refusal::Unencodable(_) => "text-unencodable",
         Refusal::Lifetime(_) => "lifetime-invalid",
+        Refusal::DeadlinePast => "deadline-past",
         Refusal::IdempotencyKey(_) => "idempotency-key-invalid",
+        Refusal::OverBudget(_) => OVER_BUDGET,
     }
 }

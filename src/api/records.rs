@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use crate::queue::life::Transition;
 use crate::queue::message::{Lane, MessageId, State};
+use crate::queue::rules::{self, Stay};
 use crate::store::{AttemptRecord, AttemptState, MessageRecord};
 use crate::units::UnixMs;
 
@@ -30,9 +32,30 @@ pub(super) struct Message<'a> {
     /// Why it is still in the queue, for people; left out in listings.
     #[serde(skip_serializing_if = "Option::is_none")]
     waits: Option<String>,
+    /// Who moves it next, and until when at the latest; left out in listings, and where it has come to rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending: Option<Pending>,
     /// Left out in listings.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<Vec<Attempt<'a>>>,
+    /// All that happened to it, oldest first; left out in listings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<Vec<Event<'a>>>,
+}
+
+#[derive(Serialize)]
+struct Pending {
+    on: &'static str,
+    until: String,
+}
+
+/// A change of its state.
+#[derive(Serialize)]
+pub(super) struct Event<'a> {
+    at: String,
+    state: String,
+    actor: String,
+    cause: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -54,13 +77,17 @@ fn text(record: &MessageRecord) -> Option<&str> {
 }
 
 impl<'a> Message<'a> {
-    /// With its attempts, and why it waits.
-    pub(super) fn whole(record: &'a MessageRecord, waits: Option<String>) -> Self {
+    /// With its attempts and its life, why it waits, and who moves it next as it is `now`.
+    pub(super) fn whole(record: &'a MessageRecord, waits: Option<String>, now: UnixMs) -> Self {
+        let MessageRecord { state, report, changed, deadline, lease_until, .. } = *record;
+        let pending = rules::tenure(Stay { state, report, changed, deadline, lease_until }, now)
+            .map(|tenure| Pending { on: tenure.owner.as_str(), until: utc(tenure.until) });
         let attempts = Some(record.attempts.iter().map(Attempt::from).collect());
-        Self { attempts, waits, ..Self::listed(record) }
+        let events = Some(record.life.iter().map(Event::from).collect());
+        Self { waits, pending, attempts, events, ..Self::listed(record) }
     }
 
-    /// Without its attempts.
+    /// Without them.
     pub(super) fn listed(record: &'a MessageRecord) -> Self {
         Self {
             id: record.id,
@@ -76,7 +103,9 @@ impl<'a> Message<'a> {
             caller: &record.caller,
             cause: record.cause.as_deref(),
             waits: None,
+            pending: None,
             attempts: None,
+            events: None,
         }
     }
 }
@@ -93,6 +122,17 @@ impl<'a> From<&'a AttemptRecord> for Attempt<'a> {
             cause: record.cause.as_deref(),
             report: record.report,
             reported: record.reported.map(utc),
+        }
+    }
+}
+
+impl<'a> From<&'a Transition> for Event<'a> {
+    fn from(one: &'a Transition) -> Self {
+        Self {
+            at: utc(one.at),
+            state: one.state.to_string(),
+            actor: one.actor.to_string(),
+            cause: one.cause.as_deref(),
         }
     }
 }

@@ -7,6 +7,7 @@ use axum::http::Method;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::caller::Caller;
 use super::envelope::{self, Around, Failure, ID_VALIDATE};
 use super::listen::Peer;
 use super::params::Params;
@@ -26,7 +27,7 @@ pub(super) async fn check(
     request: Request,
 ) -> Response {
     let mut around = Around { get: *request.method() != Method::POST, nonce: None };
-    let result = match asked(&api, &mut around, &caller.name, request).await {
+    let result = match asked(&api, &mut around, &caller, request).await {
         Ok(asked) => judged(&api, asked).await,
         Err(failure) => Err(failure),
     };
@@ -80,7 +81,7 @@ struct Said {
     detail: Option<Map<String, Value>>,
 }
 
-async fn asked(api: &Api, around: &mut Around, caller: &str, request: Request) -> Result<Asked, Failure> {
+async fn asked(api: &Api, around: &mut Around, caller: &Caller, request: Request) -> Result<Asked, Failure> {
     let (head, body) = request.into_parts();
     let whole = Request::from_parts(head.clone(), body);
     let body = super::body(whole, api.parts.max_body).await?;
@@ -105,7 +106,8 @@ async fn asked(api: &Api, around: &mut Around, caller: &str, request: Request) -
         pass: Secret::from(pass),
         transaction: transaction.map(str::to_owned),
         otp_only: params.switch("otponly") && serial.is_some(),
-        caller: caller.to_owned(),
+        caller: caller.name.to_string(),
+        client: params.word("client")?.filter(|_| caller.listed).map(str::to_owned),
     };
     Ok(Asked { check, realm, exception: params.switch("exception") })
 }

@@ -6,12 +6,16 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::finding::{Fault, Finding, Findings};
+use super::login_text;
 use super::raw::{self, Limits, Notes, Section, whole};
-use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Sim, Store, UserName, Validate};
+use super::{Admission, Api, Caller, Config, DAY, Key, Log, Modem, Queue, Sim, Store, UserName, Validate};
 use crate::at::command::{Address, CMGS_SLOW, UssdCode};
 use crate::modem::balance::{Amount, BalanceCheck, Pattern};
 use crate::otp::template::{Template, TemplateError};
 use crate::pdu::Policy;
+use crate::queue::budget::{Budgets, ByDimension, Dimension};
+use crate::queue::conversion::Brake;
+use crate::queue::prefix;
 use crate::route::budget;
 use crate::secret::Secret;
 use crate::units::{Dbm, Iccid};
@@ -50,6 +54,7 @@ pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
     }
     let root = Section::root(&notes, tree.get_ref());
     let modem = modem(root.section("modem"));
+    let sms = sms(root.section("sms"));
     let mut config = Config {
         store: store(root.section("store")),
         key: key(root.section("key")),
@@ -59,8 +64,10 @@ pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
         sims: sims(root.sections("sim"), modem.budget),
         modem,
         admission: admission(root.section("admission")),
-        sms: sms(root.section("sms")),
-        validate: validate(root.section("validate")),
+        queue: queue(root.section("queue")),
+        budget: budgets(root.section("budget")),
+        validate: validate(root.section("validate"), &sms),
+        sms,
         warnings: Findings::default(),
     };
     root.done();
@@ -310,6 +317,8 @@ fn balance(at: &Section<'_, '_>) -> Option<BalanceCheck> {
 
 /// More than a SIM sends in a month at a message a second.
 const UNLIMITED: u64 = 10_000_000;
+/// A lane of more would be gigabytes of disk, and no modems to send it in the life of a message.
+const MOST_UNSENT: u64 = 10_000_000;
 
 fn budget(at: &Section<'_, '_>, into: &mut budget::Limits) {
     limit(at, "per-minute", &mut into.per_minute);
@@ -449,6 +458,15 @@ fn port_path(at: &Section<'_, '_>, before: &[PathBuf]) -> Option<PathBuf> {
     Some(path)
 }
 
+fn queue(at: Section<'_, '_>) -> Queue {
+    let mut queue = Queue::default();
+    at.number("max-login", 1, MOST_UNSENT, &mut queue.max_login);
+    at.number("max-alert", 1, MOST_UNSENT, &mut queue.max_alert);
+    at.number("max-bulk", 1, MOST_UNSENT, &mut queue.max_bulk);
+    at.done();
+    queue
+}
+
 fn admission(at: Section<'_, '_>) -> Admission {
     let mut admission = Admission { default_country: at.text("default-country"), ..Admission::default() };
     if let Some(code) = &admission.default_country
@@ -464,6 +482,41 @@ fn admission(at: Section<'_, '_>) -> Admission {
     at.duration("lifetime-bulk", &WAIT, &mut admission.lifetime_bulk);
     at.done();
     admission
+}
+
+/// More digits than this are a country, not a block of numbers.
+const LARGEST_BLOCK: u64 = 6;
+
+fn budgets(at: Section<'_, '_>) -> Budgets {
+    let mut budgets = Budgets::default();
+    budgets.mode = at.word("mode").unwrap_or(budgets.mode);
+    at.number("block-digits", 1, LARGEST_BLOCK, &mut budgets.block_digits);
+    by_dimension(&at, &mut budgets.general);
+    let proven = at.section("proven");
+    by_dimension(&proven, &mut budgets.proven);
+    proven.done();
+    let mut brake = Brake { below: 0, least: BRAKE_LEAST };
+    at.number("brake-below", 1, 100, &mut brake.below);
+    at.number("brake-least", 1, UNLIMITED, &mut brake.least);
+    budgets.brake = (brake.below > 0).then_some(brake);
+    if budgets.brake.is_none() && at.value("brake-least").is_some() {
+        at.warn("brake-least", at.value("brake-least"), "has no effect without `brake-below`");
+    }
+    at.done();
+    budgets
+}
+
+/// Fewer codes an hour are chance.
+const BRAKE_LEAST: u32 = 50;
+
+fn by_dimension(at: &Section<'_, '_>, into: &mut ByDimension) {
+    for (dimension, limits) in Dimension::ALL.into_iter().zip(into) {
+        let own = at.section(dimension.as_str());
+        limit(&own, "per-minute", &mut limits.per_minute);
+        limit(&own, "per-hour", &mut limits.per_hour);
+        limit(&own, "per-day", &mut limits.per_day);
+        own.done();
+    }
 }
 
 fn sms(at: Section<'_, '_>) -> Policy {
@@ -501,10 +554,10 @@ fn allow(at: &Section<'_, '_>, into: &mut Vec<String>) {
             Some(digits) => {
                 (1..=15).contains(&digits.len()) && all_digits(digits) && !digits.starts_with('0')
             }
-            None => (3..=6).contains(&prefix.len()) && all_digits(&prefix),
+            None => prefix == prefix::ANYWHERE || ((3..=6).contains(&prefix.len()) && all_digits(&prefix)),
         };
         if !fits {
-            let remedy = "write '+' and the first digits of the number, or a short code of 3 to 6 digits";
+            let remedy = "write '+' and the first digits of the number, a short code of 3 to 6 digits, or \"*\" for all countries";
             at.fault("allow", Some(value), Fault::Text { value: prefix, remedy });
         } else if into.contains(&prefix) {
             at.fault("allow", Some(value), Fault::Twice(prefix));
@@ -514,7 +567,7 @@ fn allow(at: &Section<'_, '_>, into: &mut Vec<String>) {
     }
 }
 
-fn validate(at: Section<'_, '_>) -> Validate {
+fn validate(at: Section<'_, '_>, sms: &Policy) -> Validate {
     let mut validate = Validate::default();
     at.duration("lifetime", &CHALLENGE, &mut validate.lifetime);
     if validate.lifetime > UNWISE_CHALLENGE {
@@ -525,6 +578,9 @@ fn validate(at: Section<'_, '_>) -> Validate {
     }
     template(&at, "prompt", Template::prompt, &mut validate.prompt);
     template(&at, "text", Template::sms, &mut validate.text);
+    if let Some(why) = login_text::unwise(&validate.text, sms) {
+        at.warn("text", at.value("text"), why);
+    }
     at.number("otp-length", 6, 8, &mut validate.otp_length);
     at.number("max-failures", 1, 1_000, &mut validate.max_failures);
     if validate.max_failures > UNWISE_FAILURES {

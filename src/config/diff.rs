@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::at::command::Address;
 use crate::config::{Config, word_of};
+use crate::queue::budget::{ByDimension, Dimension};
 use crate::route::budget::Limits;
 use crate::secret::Secret;
 
@@ -81,7 +82,21 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
 /// Every key with its value, always the same keys in the same order.
 #[must_use]
 pub fn entries(config: &Config) -> Vec<Entry> {
-    let Config { store, key, api, callers, log, modem, sims, admission, sms, validate, warnings: _ } = config;
+    let Config {
+        store,
+        key,
+        api,
+        callers,
+        log,
+        modem,
+        sims,
+        admission,
+        budget,
+        queue,
+        sms,
+        validate,
+        warnings: _,
+    } = config;
     let callers = callers.iter().map(|caller| format!("{}={}", caller.user, caller.role.as_str()));
     let targets = log.targets.iter().map(|(target, level)| format!("{target}={}", level.as_str()));
     let balance = modem.balance.as_ref();
@@ -139,6 +154,27 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         live("admission.lifetime-login", span(admission.lifetime_login)),
         live("admission.lifetime-alert", span(admission.lifetime_alert)),
         live("admission.lifetime-bulk", span(admission.lifetime_bulk)),
+        live("queue.max-login", number(queue.max_login)),
+        live("queue.max-alert", number(queue.max_alert)),
+        live("queue.max-bulk", number(queue.max_bulk)),
+        live("budget.mode", text(word_of(budget.mode))),
+        live("budget.block-digits", number(budget.block_digits)),
+        live("budget.brake-below", budget.brake.map_or(Shown::Unset, |brake| number(brake.below))),
+        live("budget.brake-least", budget.brake.map_or(Shown::Unset, |brake| number(brake.least))),
+        live("budget.user", asked(&budget.general, Dimension::User)),
+        live("budget.number", asked(&budget.general, Dimension::Number)),
+        live("budget.block", asked(&budget.general, Dimension::Block)),
+        live("budget.country", asked(&budget.general, Dimension::Country)),
+        live("budget.client", asked(&budget.general, Dimension::Client)),
+        live("budget.caller", asked(&budget.general, Dimension::Caller)),
+        live("budget.box", asked(&budget.general, Dimension::Box)),
+        live("budget.proven.user", asked(&budget.proven, Dimension::User)),
+        live("budget.proven.number", asked(&budget.proven, Dimension::Number)),
+        live("budget.proven.block", asked(&budget.proven, Dimension::Block)),
+        live("budget.proven.country", asked(&budget.proven, Dimension::Country)),
+        live("budget.proven.client", asked(&budget.proven, Dimension::Client)),
+        live("budget.proven.caller", asked(&budget.proven, Dimension::Caller)),
+        live("budget.proven.box", asked(&budget.proven, Dimension::Box)),
         live("sms.national-languages", list(sms.national.iter().map(|language| language.word().to_owned()))),
         live("sms.transliterate", text(word_of(sms.transliteration))),
         live("sms.alphabet", text(word_of(sms.allowed))),
@@ -169,6 +205,17 @@ fn optional(value: Option<impl fmt::Display>) -> Shown {
 
 fn limit(value: Option<u32>) -> Shown {
     value.map_or(Shown::Unset, number)
+}
+
+/// Minute/hour/day.
+fn asked(all: &ByDimension, dimension: Dimension) -> Shown {
+    let own = Dimension::ALL.into_iter().zip(all).find(|(other, _)| *other == dimension);
+    let limits = own.map_or_else(Default::default, |(_, limits)| *limits);
+    let all = [limits.per_minute, limits.per_hour, limits.per_day];
+    if all.iter().all(Option::is_none) {
+        return Shown::Unset;
+    }
+    text(all.map(|limit| limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string())).join("/"))
 }
 
 /// Minute/day/month/recipients.

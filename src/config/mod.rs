@@ -20,6 +20,7 @@ use crate::modem::exchange::Roaming;
 use crate::modem::profile::Library;
 use crate::pdu::Language;
 use crate::pdu::segment::{Allowed, Policy, Transliteration};
+use crate::queue::budget::{Budgets, Mode};
 use crate::route::budget::Limits;
 use crate::secret::Secret;
 use crate::store::ALARM_KEPT;
@@ -29,6 +30,7 @@ use crate::units::{Dbm, Iccid};
 mod check;
 pub mod diff;
 pub mod finding;
+mod login_text;
 mod notes;
 mod raw;
 
@@ -60,6 +62,10 @@ pub struct Config {
     pub sims: Vec<Sim>,
     /// `[admission]`
     pub admission: Admission,
+    /// `[queue]`
+    pub queue: Queue,
+    /// `[budget]`
+    pub budget: Budgets,
     /// `[sms]`
     pub sms: Policy,
     /// `[validate]`
@@ -232,7 +238,7 @@ pub struct Sim {
 pub struct Admission {
     /// Calling code without plus that completes national numbers.
     pub default_country: Option<String>,
-    /// Number prefixes (`+49`) that may be sent to; empty allows all.
+    /// Number prefixes (`+49`), whole short codes or `*`; empty: the default country, or all without one.
     pub allow: Vec<String>,
     /// Segments one message may take, 1..=255.
     pub max_segments: u8,
@@ -242,6 +248,17 @@ pub struct Admission {
     pub lifetime_alert: Duration,
     /// The same for bulk.
     pub lifetime_bulk: Duration,
+}
+
+/// Unsent messages that each lane may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// Of the login lane.
+    pub max_login: u64,
+    /// Of the alert lane.
+    pub max_alert: u64,
+    /// Of the bulk lane.
+    pub max_bulk: u64,
 }
 
 /// Codes and challenges.
@@ -339,6 +356,12 @@ impl Default for Admission {
     }
 }
 
+impl Default for Queue {
+    fn default() -> Self {
+        Self { max_login: 1_000, max_alert: 10_000, max_bulk: 100_000 }
+    }
+}
+
 impl Default for Validate {
     fn default() -> Self {
         Self {
@@ -433,6 +456,11 @@ impl Word for Transliteration {
 
 impl Word for Allowed {
     const WORDS: &'static [(&'static str, Self)] = &[("any", Self::Any), ("gsm7", Self::Gsm7)];
+}
+
+impl Word for Mode {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("off", Self::Off), ("shadow", Self::Shadow), ("enforce", Self::Enforce)];
 }
 
 impl Word for Roaming {

@@ -4,6 +4,8 @@ use super::diff::{Shown, entries};
 use super::*;
 use crate::at::command::UssdCode;
 use crate::modem::balance::{Amount, Pattern};
+use crate::queue::budget::{ByDimension, Dimension, Limits as Asked};
+use crate::queue::conversion::Brake;
 
 const SHIPPED: &str = include_str!("../../conf/smsotpd.toml");
 
@@ -99,6 +101,19 @@ max-segments = 2
 lifetime-login = "2m"
 lifetime-alert = "2h"
 lifetime-bulk = "2d"
+[queue]
+max-login = 10
+max-alert = 20
+max-bulk = 30
+[budget]
+mode = "shadow"
+block-digits = 2
+brake-below = 20
+brake-least = 30
+user = { per-minute = 1, per-hour = 2, per-day = 3 }
+box = { per-day = 4 }
+[budget.proven]
+number = { per-hour = 5 }
 [sms]
 national-languages = ["urdu", "turkish"]
 transliterate = "save"
@@ -181,6 +196,18 @@ hash-permits = 1
             lifetime_login: seconds(120),
             lifetime_alert: seconds(7_200),
             lifetime_bulk: DAY * 2,
+        },
+        queue: Queue { max_login: 10, max_alert: 20, max_bulk: 30 },
+        budget: {
+            let (some, per_day) = (Some, Some(4));
+            let mut general = ByDimension::default();
+            general[Dimension::User as usize] =
+                Asked { per_minute: some(1), per_hour: some(2), per_day: some(3) };
+            general[Dimension::Box as usize] = Asked { per_day, ..Asked::default() };
+            let mut proven = ByDimension::default();
+            proven[Dimension::Number as usize] = Asked { per_hour: some(5), ..Asked::default() };
+            let brake = Some(Brake { below: 20, least: 30 });
+            Budgets { mode: Mode::Shadow, block_digits: 2, general, proven, brake }
         },
         sms: Policy {
             national: vec![Language::Turkish, Language::Urdu],
@@ -286,6 +313,12 @@ fn each_key_refuses_what_it_cannot_take() {
         ("[admission]\nallow = \"+49\"", "admission.allow"),
         ("[admission]\nallow = [\n\"+0\"]", "admission.allow"),
         ("[admission]\nmax-segments = 256", "admission.max-segments"),
+        ("[budget]\nmode = \"on\"", "budget.mode"),
+        ("[budget]\nblock-digits = 7", "budget.block-digits"),
+        ("[budget]\nbrake-below = 0", "budget.brake-below"),
+        ("[budget]\nuser = 5", "budget.user"),
+        ("[budget.proven]\nbox = { per-hour = 0 }", "budget.proven.box.per-hour"),
+        ("[budget]\nnumber = { per-week = 5 }", "budget.number.per-week"),
         ("[admission]\nlifetime-bulk = \"8d\"", "admission.lifetime-bulk"),
         ("[validate]\nlifetime = \"0s\"", "validate.lifetime"),
         ("[validate]\nlifetime = \"61m\"", "validate.lifetime"),
@@ -332,6 +365,9 @@ fn a_pin_is_never_shown() {
 fn the_unwise_is_a_warning_only() {
     let hasty = parse("[modem]\nsubmit-limit = \"2s\"\n[validate]\nlifetime = \"1s\"");
     assert_eq!(hasty.warnings.iter().map(|warning| warning.line).collect::<Vec<_>>(), [Some(2), Some(4)]);
+    let long = parse(&format!("[sms]\nalphabet = \"any\"\n[validate]\ntext = \"<otp> {}\"", "x".repeat(152)));
+    assert_eq!(long.warnings.to_string().matches("more than one SMS").count(), 1, "{}", long.warnings);
+    assert!(parse("[validate]\nlifetime = \"5m\"").warnings.is_empty(), "the default text is short");
     let text = "[api]\nmode = \"0666\"\n[key]\npath = \"/var/lib/smsotpd/key\"\n[modem]\npin = \"1234\"\n[validate]\nlifetime = \"1h\"\nmax-failures = 100\n[store]\nkeep = \"2h\"";
     let config = parse(text);
     let lines: Vec<_> = config.warnings.iter().filter_map(|warning| warning.line).collect();

@@ -30,6 +30,7 @@ mod manual;
 mod messages;
 mod modems;
 mod pdu;
+mod queue;
 mod range;
 mod render;
 mod secret_input;
@@ -74,6 +75,9 @@ enum Command {
     /// Messages in the queue and after it
     #[command(subcommand)]
     Message(messages::Message),
+    /// The lanes of the queue
+    #[command(subcommand)]
+    Queue(queue::Queue),
     /// Texts from phones
     #[command(subcommand)]
     Inbox(inbox::Inbox),
@@ -144,6 +148,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Status => status::run(&client()?, output),
         Command::Send(send) => messages::send(&client()?, output, send),
         Command::Message(message) => messages::run(&client()?, output, message),
+        Command::Queue(queue) => queue::run(&client()?, output, queue),
         Command::Inbox(inbox) => inbox::run(&client()?, output, inbox),
         Command::Token(token) => tokens::run(&client()?, output, token),
         Command::Modem(modem) => modems::run(&client()?, output, modem),

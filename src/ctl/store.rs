@@ -260,7 +260,7 @@ impl From<OpenError> for Failure {
             OpenError::Copy { path, source } => Self::Output { path, error: source },
             OpenError::InUse { .. } => Self::Busy(error.to_string()),
             OpenError::Newer { .. } | OpenError::UnknownKey { .. } => Self::Config(error.to_string()),
-            OpenError::Engine { .. } => Self::Data(error.to_string()),
+            OpenError::Engine { .. } | OpenError::Damaged { .. } => Self::Data(error.to_string()),
         }
     }
 }

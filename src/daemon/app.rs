@@ -16,7 +16,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::daemon::vitals::Vitals;
 use crate::daemon::watchdog::Proof;
-use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, notify, settings, timekeeping};
+use crate::daemon::{
+    EX_CANTCREAT, EX_CONFIG, EX_DATAERR, EX_UNAVAILABLE, key, notify, settings, timekeeping,
+};
 use crate::dispatch::ledger::Ledger;
 use crate::dispatch::{Dispatcher, Pulse, Tally, inbox};
 use crate::modem::profile::Library;
@@ -83,6 +85,7 @@ impl StartError {
             Self::Key(_) | Self::Template(_) | Self::PinFile { .. } | Self::Caller(_) => EX_CONFIG,
             // Another release or another key is wanted: trying again would change nothing.
             Self::Open(OpenError::Newer { .. } | OpenError::UnknownKey { .. }) => EX_CONFIG,
+            Self::Open(OpenError::Damaged { .. }) | Self::Store(StoreError::Damaged(_)) => EX_DATAERR,
             Self::Open(_) => EX_CANTCREAT,
             Self::Store(_) | Self::Listen(_) => EX_UNAVAILABLE,
         }
@@ -151,7 +154,14 @@ impl App {
         let mut open = engine::Settings::new(&config.store.path, key);
         open.commit_pause = bench_commit_pause();
         let store = Store::open(open)?;
-        let (begin, recovered) = timekeeping::begin(&store).await?;
+        store.bound(settings::bounds(config));
+        let (begin, recovered) = match timekeeping::begin(&store).await {
+            Err(StoreError::Damaged(reason)) => {
+                let path = config.store.path.clone();
+                return Err(OpenError::Damaged { path, reason }.into());
+            }
+            begun => begun?,
+        };
         if recovered != Recovered::default() {
             tracing::warn!(?recovered, "recovered after an unclean end");
         }
@@ -225,6 +235,11 @@ impl App {
         })
     }
 
+    /// Its store.
+    pub(super) fn store(&self) -> Store {
+        self.store.clone()
+    }
+
     /// Runs every part as a task.
     #[must_use]
     pub fn spawn(self) -> Running {
@@ -295,6 +310,7 @@ impl Running {
     /// What is wrong.
     pub fn reconfigure(&self, config: &Config) -> Result<(), StartError> {
         self.live.replace(in_force(config, &self.store)?);
+        self.store.bound(settings::bounds(config));
         self.keep.send_replace(settings::keep(config));
         self.notes.send_replace(Arc::clone(&config.modem.library));
         Ok(())

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Config;
+use crate::store::engine::{OpenError, Store};
 use crate::store::seal::Keyring;
 use crate::telemetry;
 
@@ -34,6 +35,8 @@ mod watchdog;
 
 pub use app::{App, Running, StartError};
 
+/// sysexits: what is in the database is damaged.
+const EX_DATAERR: u8 = 65;
 /// sysexits: a required service is not there.
 const EX_UNAVAILABLE: u8 = 69;
 /// sysexits: internal software error.
@@ -193,9 +196,10 @@ async fn serve(
                 return error.exit_code();
             }
         };
+        let (store, file) = (app.store(), reload.config().store.path.clone());
         let mut running = app.spawn();
         notify::ready();
-        match run_until(&mut running, &mut signals, &mut reload).await {
+        match run_until(&mut running, &mut signals, &mut reload, (store, file)).await {
             Some(code) => {
                 notify::stopping();
                 running.drain().await;
@@ -211,6 +215,7 @@ async fn run_until(
     running: &mut Running,
     signals: &mut signals::Signals,
     reload: &mut reload::Reload,
+    (store, damaged): (Store, PathBuf),
 ) -> Option<u8> {
     let mut watched = std::pin::pin!(watchdog::feed(running.proof()));
     let anew = running.anew();
@@ -226,6 +231,10 @@ async fn run_until(
             },
             never = &mut watched => match never {},
             () = anew.cancelled() => return None,
+            what = store.damaged() => {
+                tracing::error!(error = %OpenError::Damaged { path: damaged, reason: what }, "stopping in order");
+                return Some(EX_DATAERR);
+            }
             task = running.ended() => {
                 tracing::error!(task, "a task ended that should run for ever; stopping in order");
                 return Some(EX_SOFTWARE);

@@ -14,6 +14,8 @@ use crate::modem::profile::Library;
 use crate::modem::supervisor::{FleetSettings, Hold, PinMemory, PortSettings};
 use crate::provider::ChannelId;
 use crate::queue::admission::Rules;
+use crate::queue::lanes::PerLane;
+use crate::queue::prefix::AllowList;
 use crate::route::budget::Budgets;
 use crate::secret::Secret;
 use crate::store::{Held, Keep};
@@ -47,12 +49,19 @@ pub(super) fn rules(config: &Config) -> Rules {
     let admission = &config.admission;
     Rules {
         default_country: admission.default_country.clone(),
-        allow: admission.allow.clone(),
+        allow: AllowList { named: admission.allow.clone(), home: admission.default_country.clone() },
         max_segments: admission.max_segments,
         texts: config.sms.clone(),
         lifetimes: [admission.lifetime_login, admission.lifetime_alert, admission.lifetime_bulk],
+        budgets: config.budget.clone(),
         ..Rules::default()
     }
+}
+
+/// How many unsent messages each lane may hold.
+pub(super) fn bounds(config: &Config) -> PerLane<Option<u64>> {
+    let queue = &config.queue;
+    PerLane { login: Some(queue.max_login), alert: Some(queue.max_alert), bulk: Some(queue.max_bulk) }
 }
 
 /// What validation needs; the texts were checked when the configuration was read.

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::clock;
 use crate::dispatch::Tally;
+use crate::fault::{self, Point};
 use crate::provider::{Inbound, Received};
 use crate::store::engine::Store;
 use crate::store::{Incoming, Operations, Report, StoreError};
@@ -42,6 +43,7 @@ pub async fn run(
 
 async fn keep(store: &Store, inbound: Inbound, tally: watch::Receiver<Tally>, metrics: &Metrics) {
     let Inbound { channel, what, stored } = inbound;
+    fault::point(Point::Received);
     let at = clock::wall();
     let result = match what {
         Received::Report { reference, recipient, status, verdict } => {
@@ -63,8 +65,11 @@ async fn keep(store: &Store, inbound: Inbound, tally: watch::Receiver<Tally>, me
         }
     };
     match result {
-        // A channel that hung up meanwhile needs no acknowledgement; it will show the message again.
-        Ok(()) => drop(stored.send(())),
+        Ok(()) => {
+            fault::point(Point::Stored);
+            // A channel that hung up meanwhile needs no acknowledgement; it will show the message again.
+            let _ = stored.send(());
+        }
         Err(error) => tracing::error!(%error, %channel, "received but not stored; it stays in the modem"),
     }
 }

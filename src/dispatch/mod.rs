@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::fault::{self, Point};
 use crate::provider::{Attempt, BoxFuture, Channel, ChannelId, Durable, Outcome, Part, Provider};
 use crate::queue::message::{Lane, MessageId};
 use crate::queue::rules::{self, Ended, Next, Standing};
@@ -381,6 +382,7 @@ impl Dispatcher {
 
     /// An attempt ended: the rules say what becomes of its message.
     fn ended(&mut self, flight: u64, outcome: Outcome) {
+        fault::point(Point::Answered);
         let Some(Flight { mut message, seq, channel, stage, at, whom, .. }) = self.flights.remove(&flight)
         else {
             return;
@@ -490,6 +492,7 @@ impl Dispatcher {
     fn take_in(&mut self, leased: Result<Vec<Leased>, StoreError>) {
         match leased {
             Ok(rows) => {
+                fault::point(Point::Leased);
                 self.held.extend(rows.into_iter().map(|message| ((message.lane, message.id), message)));
             }
             Err(error) => {

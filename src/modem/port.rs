@@ -23,6 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_serial::SerialStream;
 
 use super::holder;
+use crate::fault;
 use crate::units::UnixMs;
 
 /// Octets read at once: the largest answer in one chunk of a USB port is far below.
@@ -136,9 +137,13 @@ impl Port {
 
     fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<Wire> {
         while !self.out.is_empty() {
+            fault::before_write(&self.out);
             match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out)) {
                 Ok(0) => return Poll::Ready(Wire::HungUp),
-                Ok(count) => self.out.advance(count),
+                Ok(count) => {
+                    fault::after_write(self.out.get(..count).unwrap_or_default());
+                    self.out.advance(count);
+                }
                 Err(cause) => return Poll::Ready(Wire::of(cause)),
             }
         }

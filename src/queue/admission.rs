@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::number::{Number, NumberError};
 use crate::pdu::segment::{self, Plan, Policy, SegmentError};
-use crate::queue::message::{Lane, MessageId, NewMessage};
+use crate::queue::budget::{Behind, Budgets, Mode, Over};
+use crate::queue::message::{Idempotency, Lane, MessageId, NewMessage};
+use crate::queue::prefix::AllowList;
 use crate::secret::Secret;
 use crate::units::UnixMs;
 
@@ -20,7 +22,7 @@ pub struct Submission<'a> {
     /// The lane.
     pub lane: Lane,
     /// How long it may wait; `None` takes the lane's default.
-    pub lifetime: Option<Duration>,
+    pub lifetime: Option<Life>,
     /// Message class 0.
     pub flash: bool,
     /// Ask for a handset report.
@@ -29,6 +31,27 @@ pub struct Submission<'a> {
     pub caller: &'a str,
     /// The caller's key against double submission.
     pub idempotency: Option<&'a str>,
+    /// Who is behind it.
+    pub behind: Behind<'a>,
+}
+
+/// How long a message may wait, as its sender says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// So long from its acceptance.
+    For(Duration),
+    /// Until then.
+    Until(UnixMs),
+}
+
+impl Life {
+    fn from(self, now: UnixMs) -> Result<Duration, Refusal> {
+        match self {
+            Self::For(lifetime) => Ok(lifetime),
+            Self::Until(deadline) if deadline <= now => Err(Refusal::DeadlinePast),
+            Self::Until(deadline) => Ok(deadline.since(now)),
+        }
+    }
 }
 
 /// What the administrator allows.
@@ -36,8 +59,8 @@ pub struct Submission<'a> {
 pub struct Rules {
     /// Calling code without plus for national numbers.
     pub default_country: Option<String>,
-    /// Number prefixes that may be sent to; empty allows all.
-    pub allow: Vec<String>,
+    /// Where messages may go.
+    pub allow: AllowList,
     /// Segments one message may take.
     pub max_segments: u8,
     /// Alphabets and substitutes.
@@ -46,18 +69,38 @@ pub struct Rules {
     pub lifetimes: [Duration; 3],
     /// No message may wait longer.
     pub max_lifetime: Duration,
+    /// How many messages may be asked for.
+    pub budgets: Budgets,
 }
 
 impl Default for Rules {
     fn default() -> Self {
         Self {
             default_country: None,
-            allow: Vec::new(),
+            allow: AllowList::default(),
             max_segments: 10,
             texts: Policy::default(),
             lifetimes: [Duration::from_secs(300), Duration::from_secs(3_600), Duration::from_secs(86_400)],
             max_lifetime: Duration::from_secs(7 * 86_400),
+            budgets: Budgets::default(),
         }
+    }
+}
+
+impl Rules {
+    /// How long a message of this lane may wait where so much was asked for.
+    ///
+    /// # Errors
+    /// [`Refusal::Lifetime`] for less than a second.
+    pub fn lifetime(&self, lane: Lane, asked: Option<Duration>) -> Result<Duration, Refusal> {
+        let [login, alert, bulk] = self.lifetimes;
+        let usual = match lane {
+            Lane::Login => login,
+            Lane::Alert => alert,
+            Lane::Bulk => bulk,
+        };
+        let lifetime = asked.unwrap_or(usual).min(self.max_lifetime);
+        if lifetime < SHORTEST_LIFETIME { Err(Refusal::Lifetime(lifetime)) } else { Ok(lifetime) }
     }
 }
 
@@ -68,7 +111,9 @@ pub enum Refusal {
     #[error(transparent)]
     Number(#[from] NumberError),
     /// The allow-list does not name it.
-    #[error("the number is outside the allowed prefixes; see `[admission] allow`")]
+    #[error(
+        "the number is outside the allowed prefixes, or a short code or premium number that is not named; see `[admission] allow`"
+    )]
     NotAllowed,
     /// Nothing to send.
     #[error("the text is empty")]
@@ -87,9 +132,15 @@ pub enum Refusal {
     /// It would never have time to leave.
     #[error("the lifetime is {0:?}; it must be at least one second")]
     Lifetime(Duration),
+    /// It would be over before it began.
+    #[error("the deadline has passed")]
+    DeadlinePast,
     /// An idempotency key that could not be stored.
     #[error("the idempotency key has {0} octets; 1 to 200 are allowed")]
     IdempotencyKey(usize),
+    /// Too many were asked for; the store refuses in the same words what its counters tell.
+    #[error("{0}")]
+    OverBudget(Over),
 }
 
 /// Longer keys are not keys but bodies.
@@ -108,34 +159,29 @@ pub fn admit(
     id: MessageId,
 ) -> Result<NewMessage, Refusal> {
     let to = Number::parse(submission.to, rules.default_country.as_deref())?;
-    if !rules.allow.is_empty() && !rules.allow.iter().any(|prefix| to.as_str().starts_with(prefix.as_str())) {
+    if !rules.allow.allows(&to) {
         return Err(Refusal::NotAllowed);
     }
     if submission.text.is_empty() {
         return Err(Refusal::EmptyText);
     }
     let plan = planned(submission.text, rules)?;
-    let [login, alert, bulk] = rules.lifetimes;
-    let lifetime = submission
-        .lifetime
-        .unwrap_or(match submission.lane {
-            Lane::Login => login,
-            Lane::Alert => alert,
-            Lane::Bulk => bulk,
-        })
-        .min(rules.max_lifetime);
-    if lifetime < SHORTEST_LIFETIME {
-        return Err(Refusal::Lifetime(lifetime));
-    }
+    let asked_for = submission.lifetime.map(|life| life.from(now)).transpose()?;
+    let lifetime = rules.lifetime(submission.lane, asked_for)?;
     if let Some(key) = submission.idempotency
         && !(1..=LONGEST_IDEMPOTENCY_KEY).contains(&key.len())
     {
         return Err(Refusal::IdempotencyKey(key.len()));
     }
+    if rules.budgets.mode == Mode::Enforce
+        && let Some(over) = braked(&to, rules, &submission.behind)
+    {
+        return Err(Refusal::OverBudget(over));
+    }
+    let bill = rules.budgets.bill(&to, submission.caller, &submission.behind);
     Ok(NewMessage {
         id,
         lane: submission.lane,
-        to,
         body: plan.rewritten().cloned().unwrap_or_else(|| Secret::from(submission.text)),
         flash: submission.flash,
         report: submission.report,
@@ -144,8 +190,36 @@ pub fn admit(
         created: now,
         deadline: now.plus(lifetime),
         caller: submission.caller.to_owned(),
-        idempotency: submission.idempotency.map(str::to_owned),
+        idempotency: submission
+            .idempotency
+            .map(|key| Idempotency { key: key.to_owned(), asked: asked(submission, &to) }),
+        to,
+        bill,
     })
+}
+
+/// What is asked, to be compared with what is asked again: the number as we read it, all else as it came, since defaults and
+/// substitutes may be other ones by then.
+fn asked(submission: &Submission<'_>, to: &Number) -> Secret {
+    let lifetime = match submission.lifetime {
+        None => u128::MAX,
+        Some(Life::For(lifetime)) => lifetime.as_millis(),
+        // No lifetime is so long that it has the first bit.
+        Some(Life::Until(deadline)) => 1 << 127 | u128::from(deadline.0.unsigned_abs()),
+    };
+    let mut octets = vec![submission.lane as u8, u8::from(submission.flash), u8::from(submission.report)];
+    octets.extend_from_slice(&lifetime.to_be_bytes());
+    octets.extend_from_slice(to.as_str().as_bytes());
+    // No number has it in it.
+    octets.push(0);
+    octets.extend_from_slice(submission.text.as_bytes());
+    Secret::new(octets)
+}
+
+/// Whether too few codes to this number's country are used, whatever the mode does about it.
+#[must_use]
+pub fn braked(to: &Number, rules: &Rules, behind: &Behind<'_>) -> Option<Over> {
+    rules.budgets.brake?.holds(to, behind.proven, behind.conversions?)
 }
 
 fn planned(text: &str, rules: &Rules) -> Result<Plan, Refusal> {
@@ -174,6 +248,7 @@ mod tests {
             report: true,
             caller: "test",
             idempotency: None,
+            behind: Behind::default(),
         }
     }
 
@@ -189,8 +264,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_is_all_that_was_asked() {
+        let asked = |submission: Submission<'_>| {
+            let submission = Submission { idempotency: Some("key"), ..submission };
+            let later = Rules { lifetimes: [Duration::from_secs(9); 3], ..Rules::default() };
+            let [now, later] = [Rules::default(), later]
+                .map(|rules| admit_it(&submission, &rules).unwrap().idempotency.unwrap().asked);
+            assert_eq!(now, later, "the defaults are not part of it");
+            now
+        };
+        let base = ask("+491701234567", "hello");
+        let spelt = Submission { to: "0049 170 1234567", ..base.clone() };
+        assert_eq!(asked(base.clone()), asked(spelt), "one number");
+        let other = [
+            Submission { to: "+491701234568", ..base.clone() },
+            Submission { text: "hello!", ..base.clone() },
+            Submission { lane: Lane::Alert, ..base.clone() },
+            Submission { lifetime: Some(Life::For(Duration::from_secs(86_400))), ..base.clone() },
+            Submission { lifetime: Some(Life::Until(UnixMs(2_000_000))), ..base.clone() },
+            Submission { flash: true, ..base.clone() },
+            Submission { report: false, ..base.clone() },
+        ];
+        for other in other {
+            assert_ne!(asked(base.clone()), asked(other.clone()), "{other:?}");
+        }
+    }
+
+    #[test]
     fn refusals_name_their_reason() {
-        let rules = Rules { allow: vec!["+49".into()], max_segments: 1, ..Rules::default() };
+        let allow = AllowList { named: vec!["+49".into()], home: None };
+        let rules = Rules { allow, max_segments: 1, ..Rules::default() };
         assert_eq!(admit_it(&ask("+33123456789", "x"), &rules).unwrap_err(), Refusal::NotAllowed);
         assert_eq!(admit_it(&ask("+491701234567", ""), &rules).unwrap_err(), Refusal::EmptyText);
         assert_eq!(
@@ -202,7 +305,11 @@ mod tests {
             admit_it(&ask("+491701234567", long), &rules).unwrap_err(),
             Refusal::TooManySegments { needed: 2, allowed: 1 }
         );
-        let hasty = Submission { lifetime: Some(Duration::ZERO), ..ask("+491701234567", "x") };
+        let past = Submission { lifetime: Some(Life::Until(NOW)), ..ask("+491701234567", "x") };
+        assert_eq!(admit_it(&past, &rules).unwrap_err(), Refusal::DeadlinePast);
+        let until = Submission { lifetime: Some(Life::Until(UnixMs(NOW.0 + 5_000))), ..past };
+        assert_eq!(admit_it(&until, &rules).unwrap().deadline, UnixMs(NOW.0 + 5_000));
+        let hasty = Submission { lifetime: Some(Life::For(Duration::ZERO)), ..ask("+491701234567", "x") };
         assert_eq!(admit_it(&hasty, &rules).unwrap_err(), Refusal::Lifetime(Duration::ZERO));
     }
 }

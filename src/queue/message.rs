@@ -5,6 +5,20 @@
 //!    ^        |  \-> uncertain -> submitted | delivered | failed
 //!    \--------/ (retry, lapsed lease)      queued | leased -> expired | withdrawn | failed
 //! ```
+//!
+//! Nothing is pending for ever: every state has an owner, who moves the message on until a time ([`rules::tenure`](super::rules::tenure)),
+//! and what happens then if the owner did not.
+//!
+//! | state | owner | until | then |
+//! |---|---|---|---|
+//! | queued | dispatcher, when a channel is free | its deadline, also where it is bound to a SIM that never returns | expired, by the janitor or by the lease that meets it |
+//! | leased | dispatcher | the lease's end, five minutes from its beginning | taken back by the janitor: queued if nothing was in the air, else uncertain or repeated as its lane has it; at the start of the daemon likewise |
+//! | submitted | network, where a report is wanted | an hour after its deadline or, if that is later, after it was submitted | it rests there, unreported |
+//! | uncertain | network: a late confirmation, a report | an hour after it came there | it rests there, unsettled |
+//! | delivered, failed, expired, withdrawn | nobody | | |
+//!
+//! What rests is purged when it has been kept long enough. A fact that comes later still counts: a message that had expired or was in
+//! doubt becomes submitted or delivered when that is what all its segments turn out to be.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +28,7 @@ use uuid::Uuid;
 
 use crate::number::Number;
 use crate::pdu::Coding;
+use crate::queue::budget::Bill;
 use crate::secret::Secret;
 use crate::units::UnixMs;
 
@@ -43,7 +58,18 @@ pub struct NewMessage {
     /// Who asked.
     pub caller: String,
     /// The caller's key against double submission, if it gave one.
-    pub idempotency: Option<String>,
+    pub idempotency: Option<Idempotency>,
+    /// What it is counted on.
+    pub bill: Bill,
+}
+
+/// A caller's key against double submission, with what it was given for.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    /// The key.
+    pub key: String,
+    /// All that was asked, in a form of its own: what differs in it is another message, to which the key does not belong.
+    pub asked: Secret,
 }
 
 /// Identity of a message: a UUID v7, so that ids sort by the time of acceptance in every store.

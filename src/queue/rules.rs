@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::queue::life::Actor;
 use crate::queue::message::{Lane, State};
 use crate::units::UnixMs;
 
@@ -58,6 +59,50 @@ pub enum Next {
     Retry(UnixMs),
 }
 
+/// Where a message stays, with the times that bound its stay.
+#[derive(Debug, Clone, Copy)]
+pub struct Stay {
+    /// Its state.
+    pub state: State,
+    /// A handset report is wanted.
+    pub report: bool,
+    /// Since when it is there.
+    pub changed: UnixMs,
+    /// It must not leave after this.
+    pub deadline: UnixMs,
+    /// When its lease lapses.
+    pub lease_until: UnixMs,
+}
+
+/// Who moves a message next, and until when at the latest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tenure {
+    /// Who.
+    pub owner: Actor,
+    /// Until when; what is then is told in [`message`](super::message).
+    pub until: UnixMs,
+}
+
+/// A service centre tries until the end of TP-VP, which is the message's deadline, and then reports that it gave up; what does not
+/// come within this any more is lost. It is counted if it comes after all.
+const REPORT_LASTS: Duration = Duration::from_secs(3600);
+/// An attempt in doubt is settled only by what comes within this after it began: later it is more likely another message's.
+pub const DOUBT_LASTS: Duration = Duration::from_secs(3600);
+
+/// Who moves the message next; `None` where it has come to rest.
+#[must_use]
+pub fn tenure(stay: Stay, now: UnixMs) -> Option<Tenure> {
+    let by_us = |until| Tenure { owner: if now < until { Actor::Dispatcher } else { Actor::Janitor }, until };
+    let by_network = |until| (now < until).then_some(Tenure { owner: Actor::Network, until });
+    match stay.state {
+        State::Queued => Some(by_us(stay.deadline)),
+        State::Leased => Some(by_us(stay.lease_until)),
+        State::Submitted if stay.report => by_network(stay.deadline.max(stay.changed).plus(REPORT_LASTS)),
+        State::Uncertain => by_network(stay.changed.plus(DOUBT_LASTS)),
+        State::Submitted | State::Delivered | State::Failed | State::Expired | State::Withdrawn => None,
+    }
+}
+
 /// A login waits for seconds, so its first pause is short; TS 24.011 RP timers make less than this pointless.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// Pauses double up to this: a network that is out for an hour should not be asked every second.
@@ -72,9 +117,8 @@ const MOST_UNCERTAIN_LOGIN: u32 = 1;
 pub fn after_attempt(ended: Ended, standing: Standing, now: UnixMs, jitter: u8) -> Next {
     match ended {
         Ended::Submitted if standing.remaining > 0 => Next::Continue,
-        Ended::Submitted if standing.uncertain > 0 && standing.lane == Lane::Bulk => {
-            Next::Rest(State::Uncertain)
-        }
+        // A segment whose doubt was not resolved by repeating it.
+        Ended::Submitted if standing.uncertain > repeats(standing.lane) => Next::Rest(State::Uncertain),
         Ended::Submitted => Next::Rest(State::Submitted),
         Ended::Refused(Disposition::Permanent) => Next::Rest(State::Failed),
         Ended::Refused(_) if standing.refusals >= MOST_REFUSALS => Next::Rest(State::Failed),
@@ -89,7 +133,12 @@ pub fn after_attempt(ended: Ended, standing: Standing, now: UnixMs, jitter: u8) 
 
 /// Whether an uncertain segment may go again: only where a second copy is harmless, and only once.
 fn repeatable(standing: Standing) -> bool {
-    standing.lane != Lane::Bulk && standing.uncertain <= MOST_UNCERTAIN_LOGIN
+    standing.uncertain <= repeats(standing.lane)
+}
+
+/// Doubts of one message that are resolved by repeating.
+fn repeats(lane: Lane) -> u32 {
+    if lane == Lane::Bulk { 0 } else { MOST_UNCERTAIN_LOGIN }
 }
 
 fn retry(standing: Standing, due: UnixMs, too_late: State) -> Next {
@@ -131,6 +180,40 @@ mod tests {
         assert_eq!(after_attempt(Ended::Uncertain, twice, NOW, 0), Next::Rest(State::Uncertain));
         let late = Standing { deadline: NOW, ..once };
         assert_eq!(after_attempt(Ended::Uncertain, late, NOW, 0), Next::Rest(State::Uncertain));
+    }
+
+    #[test]
+    fn a_login_with_a_segment_in_doubt_is_not_submitted() {
+        let once = Standing { uncertain: 1, ..standing(Lane::Login) };
+        assert_eq!(after_attempt(Ended::Submitted, once, NOW, 0), Next::Rest(State::Submitted), "repeated");
+        let twice = Standing { uncertain: 2, remaining: 1, ..once };
+        assert_eq!(after_attempt(Ended::Uncertain, twice, NOW, 0), Next::Continue);
+        let rest = Standing { remaining: 0, ..twice };
+        assert_eq!(after_attempt(Ended::Submitted, rest, NOW, 0), Next::Rest(State::Uncertain));
+    }
+
+    #[test]
+    fn every_state_has_an_owner_until_it_rests() {
+        let minute = Duration::from_secs(60);
+        let (deadline, lease_until) = (NOW.plus(minute), NOW.plus(minute * 5));
+        for state in State::ALL {
+            let stay = Stay { state, report: true, changed: NOW, deadline, lease_until };
+            let (owner, until) = match state {
+                State::Queued => (Actor::Dispatcher, deadline),
+                State::Leased => (Actor::Dispatcher, lease_until),
+                State::Submitted => (Actor::Network, deadline.plus(REPORT_LASTS)),
+                State::Uncertain => (Actor::Network, NOW.plus(DOUBT_LASTS)),
+                State::Delivered | State::Failed | State::Expired | State::Withdrawn => {
+                    assert_eq!(tenure(stay, NOW), None);
+                    continue;
+                }
+            };
+            assert_eq!(tenure(stay, NOW), Some(Tenure { owner, until }), "{state}");
+            let after = (owner == Actor::Dispatcher).then_some(Tenure { owner: Actor::Janitor, until });
+            assert_eq!(tenure(stay, until), after, "{state}");
+            let unasked = tenure(Stay { report: false, ..stay }, NOW).is_none();
+            assert_eq!(unasked, state == State::Submitted, "{state}");
+        }
     }
 
     #[test]

@@ -19,26 +19,32 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 pub use super::sqlite::copy::{Copied, backup, restore};
 use super::sqlite::keep::Cursors;
 use super::sqlite::read::Readers;
+use super::sqlite::recovery::TakenBack;
 pub use super::sqlite::rekey::KeyRecord;
 pub use super::sqlite::verify::{Verified, verify};
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
 use super::sqlite::{
-    self, Tx, accept, alarms, boot, inbox, keep, lease, lock, recovery, rekey, report, spent, tokens, turn,
-    upgrade,
+    self, Tx, accept, again, alarms, allowance, boot, inbox, keep, lanes, lease, lock, recovery, rekey,
+    report, spent, tokens, turn, upgrade,
 };
 use super::{
     Accepted, AlarmId, AlarmRecord, Alarms, Begun, ChallengeRecord, Count, Filter, Held, InboxId,
-    InboxRecord, Incoming, Keep, Leased, MessageRecord, Operations, Raised, Recovered, Report, SpentRecord,
-    StoreError, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
+    InboxRecord, Incoming, Keep, LaneRecord, Leased, MessageRecord, Operations, Page, Paused, Raised,
+    Recovered, Report, Retried, Retry, SpentRecord, StoreError, TokenRecord, Trigger, Triggered, Turn, Want,
+    Withdrawn,
 };
 use crate::alarm::Alarm;
 use crate::clock;
 use crate::clock::model::{Begin as ClockBegin, Remembered};
 use crate::number::Number;
 use crate::provider::ChannelId;
+use crate::queue::conversion::{self, Conversions};
+use crate::queue::lanes::PerLane;
+use crate::queue::life::Actor;
 use crate::queue::message::{Lane, MessageId, NewMessage};
 use crate::route::budget::Recipient;
 use crate::store::seal::{KeyId, Keyring};
+use crate::telemetry::over_budget::OverBudget;
 use crate::units::{MessageRef, UnixMs};
 
 /// Acceptances that may wait; at a thousand rows a second this is half a second of work.
@@ -54,7 +60,7 @@ const CHUNK: usize = 200;
 /// Rows of one piece of the janitor's work.
 const PIECE: usize = recovery::PIECE as usize;
 /// A dead challenge is kept so long, so that a late answer is told that it is late.
-const DEAD_CHALLENGE: Duration = Duration::from_secs(3600);
+const DEAD_CHALLENGE: Duration = conversion::WINDOW;
 
 /// What the store needs to know.
 #[derive(Debug)]
@@ -125,6 +131,17 @@ pub enum OpenError {
         /// The missing key.
         key: KeyId,
     },
+    /// What is in it cannot be: the disk lost or changed some of it.
+    #[error(
+        "the store {path} is damaged: {reason}; nothing in it was changed. Look after the disk, keep the file, and put a backup in \
+         its place, or move it away (with {path}-wal) to begin with an empty store"
+    )]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What the engine said.
+        reason: String,
+    },
     /// The engine refused it.
     #[error("the store {path}: {reason}")]
     Engine {
@@ -161,6 +178,7 @@ struct Shared {
     keys: Arc<ArcSwap<Keyring>>,
     counters: Arc<Counters>,
     cursors: Cursors,
+    gate: lanes::Shared,
     /// Its thread, and the lock that makes it the only one.
     writer: Mutex<Option<(JoinHandle<()>, File)>>,
 }
@@ -175,8 +193,8 @@ impl Store {
         let lock = lock::take(&path)?;
         let conn = sqlite::open(&path, &key, most_pages)?;
         let keys = Arc::new(ArcSwap::from_pointee(key));
-        let readers = Arc::new(Readers::open(&path, Arc::clone(&keys))?);
         let counters = Arc::new(Counters::default());
+        let readers = Arc::new(Readers::open(&path, Arc::clone(&keys), Arc::clone(&counters))?);
         let (jobs, received) = sync_channel(ACCEPTS + OTHERS + DEMANDS + SPARE);
         let writer = Writer::new(conn, Arc::clone(&keys), received, Arc::clone(&counters), commit_pause);
         let writer = thread::Builder::new()
@@ -193,6 +211,7 @@ impl Store {
             keys,
             counters,
             cursors: Cursors::default(),
+            gate: lanes::Shared::default(),
             writer: Mutex::new(Some((writer, lock))),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -319,10 +338,21 @@ impl Store {
         }
     }
 
+    /// What is counted of requests over budget.
+    #[must_use]
+    pub fn over_budget(&self) -> &OverBudget {
+        &self.shared.counters.over
+    }
+
     /// Why the last write was refused for want of a disk that takes it; `None` once something was written again.
     #[must_use]
     pub fn unwritable(&self) -> Option<String> {
         self.shared.counters.unwritable.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until the database is found to be damaged, and says what was found. From then on nothing is written any more.
+    pub async fn damaged(&self) -> String {
+        self.shared.counters.damaged().await
     }
 
     fn send(&self, job: Job) -> Result<(), StoreError> {
@@ -357,15 +387,10 @@ impl Store {
         answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    async fn take_back(
-        &self,
-        lapsed: UnixMs,
-        cause: &'static str,
-        now: UnixMs,
-    ) -> Result<Recovered, StoreError> {
+    async fn take_back(&self, lapsed: UnixMs, by: TakenBack, now: UnixMs) -> Result<Recovered, StoreError> {
         let mut all = Recovered::default();
         loop {
-            let (some, more) = self.write(PIECE, move |tx| recovery::recover(tx, lapsed, cause, now)).await?;
+            let (some, more) = self.write(PIECE, move |tx| recovery::recover(tx, lapsed, by, now)).await?;
             all.requeued += some.requeued;
             all.uncertain += some.uncertain;
             all.repeated += some.repeated;
@@ -380,7 +405,13 @@ impl Store {
             let ids = self.shared.readers.ask(move |view| view.overdue(now)).await?;
             let found = ids.len();
             if found > 0 {
-                self.write(found, move |tx| recovery::expire(tx, &ids, now)).await?;
+                let again = ids.clone();
+                match self.write(found, move |tx| recovery::expire(tx, &ids, now)).await {
+                    Err(StoreError::Unwritable(_)) => {
+                        self.write(found, move |tx| recovery::expire_bare(tx, &again, now)).await?;
+                    }
+                    expired => expired?,
+                }
             }
             if found < PIECE {
                 return Ok(());
@@ -402,7 +433,8 @@ impl Store {
             let found = ids.len();
             if found > 0 {
                 self.write(found, move |tx| keep::erase(tx, &ids)).await?;
-            } else {
+            }
+            if found < PIECE {
                 return Ok(());
             }
         }
@@ -479,24 +511,37 @@ impl Drop for Waiting<'_> {
 }
 
 impl Operations for Store {
+    fn bound(&self, most: PerLane<Option<u64>>) {
+        lanes::locked(&self.shared.gate).bound(most);
+    }
+
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
+        let messages = Arc::new(messages);
         let mut accepted = Vec::with_capacity(messages.len());
-        let mut rest = messages.into_iter();
-        loop {
-            let chunk: Vec<_> = rest.by_ref().take(CHUNK).collect();
-            let rows = chunk.len();
-            if rows == 0 {
-                return Ok(accepted);
-            }
-            // What has begun goes on: only the first chunk may be told to come again.
-            let permit = if accepted.is_empty() {
+        // What is counted, or carries keys, is let in or refused as a whole.
+        let whole = |message: &NewMessage| message.idempotency.is_some() || !message.bill.charges.is_empty();
+        let most = if messages.iter().any(whole) { messages.len() } else { CHUNK };
+        // What has begun goes on: only the first chunk may be told to come again, and keeps places for the others.
+        let mut promise = None;
+        for from in (0..messages.len()).step_by(most.max(1)) {
+            let first = promise.is_none();
+            let permit = if first {
                 self.may_accept()?
             } else {
                 Arc::clone(&self.shared.accepts).acquire_owned().await.map_err(|_| StoreError::Closed)?
             };
-            let work = move |tx: &mut Tx<'_>| accept::accept(tx, &chunk);
-            accepted.extend(self.submit(rows, permit, work).await?);
+            let (batch, gate) = (Arc::clone(&messages), Arc::clone(&self.shared.gate));
+            let rows = most.min(messages.len() - from);
+            let work = move |tx: &mut Tx<'_>| {
+                let promise = first.then(|| accept::enter(tx, &gate, &batch, rows)).transpose()?;
+                let chunk = batch.get(from..from + rows).unwrap_or_default();
+                Ok((accept::accept(tx, &gate, chunk)?, promise))
+            };
+            let (some, promised) = self.submit(rows, permit, work).await?;
+            accepted.extend(some);
+            promise = promise.or(promised);
         }
+        Ok(accepted)
     }
 
     async fn lease(&self, want: Want) -> Result<Vec<Leased>, StoreError> {
@@ -568,14 +613,42 @@ impl Operations for Store {
         caller: Option<String>,
         now: UnixMs,
     ) -> Result<Withdrawn, StoreError> {
-        self.write(1, move |tx| tokens::withdraw(tx, id, caller.as_deref(), now)).await
+        let actor = if caller.is_some() { Actor::Caller } else { Actor::Operator };
+        self.write(1, move |tx| tokens::withdraw(tx, id, caller.as_deref(), actor, now)).await
+    }
+
+    async fn withdraw_lane(&self, lane: Lane, now: UnixMs) -> Result<u64, StoreError> {
+        // What is accepted meanwhile stays, else a busy sender would keep this going for ever.
+        let last = MessageId::new(now, 0xfff, [0xff; 8]);
+        let mut all = 0;
+        loop {
+            let (some, more) = self.write(PIECE, move |tx| lanes::withdraw(tx, lane, last, now)).await?;
+            all += some;
+            if !more {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn retry(&self, retry: Retry) -> Result<Retried, StoreError> {
+        let gate = Arc::clone(&self.shared.gate);
+        self.write(2, move |tx| again::retry(tx, &gate, &retry)).await
+    }
+
+    async fn pause_lane(&self, lane: Lane, paused: Option<Paused>) -> Result<bool, StoreError> {
+        self.write(1, move |tx| lanes::pause(tx, lane, paused.as_ref())).await
+    }
+
+    async fn lanes(&self, now: UnixMs) -> Result<Vec<LaneRecord>, StoreError> {
+        let most = lanes::locked(&self.shared.gate).bounds();
+        self.shared.readers.ask(move |view| view.lanes(&most, now)).await
     }
 
     async fn message(&self, id: MessageId) -> Result<Option<MessageRecord>, StoreError> {
         self.shared.readers.ask(move |view| view.message(id)).await
     }
 
-    async fn messages(&self, filter: Filter) -> Result<Vec<MessageRecord>, StoreError> {
+    async fn messages(&self, filter: Filter) -> Result<Page, StoreError> {
         self.shared.readers.ask(move |view| view.messages(&filter)).await
     }
 
@@ -605,7 +678,12 @@ impl Operations for Store {
 
     async fn trigger(&self, triggers: Vec<Trigger>) -> Result<Triggered, StoreError> {
         let permit = self.may_accept()?;
-        self.submit(triggers.len() * 3, permit, move |tx| accept::trigger(tx, &triggers)).await
+        let gate = Arc::clone(&self.shared.gate);
+        self.submit(triggers.len() * 3, permit, move |tx| accept::trigger(tx, &gate, &triggers)).await
+    }
+
+    async fn conversions(&self, since: UnixMs, now: UnixMs) -> Result<Conversions, StoreError> {
+        self.shared.readers.ask(move |view| view.conversions(since, now)).await
     }
 
     async fn challenges(&self, serials: Vec<String>) -> Result<Vec<ChallengeRecord>, StoreError> {
@@ -633,14 +711,16 @@ impl Operations for Store {
     }
 
     async fn recover(&self, now: UnixMs) -> Result<Recovered, StoreError> {
-        self.take_back(UnixMs(i64::MAX), "the daemon stopped while it was leaving", now).await
+        let cause = "the daemon stopped while it was leaving";
+        self.take_back(UnixMs(i64::MAX), TakenBack { actor: Actor::Recovery, cause }, now).await
     }
 
     async fn sweep(&self, now: UnixMs, keep: impl Into<Keep> + Send) -> Result<(), StoreError> {
         let keep: Keep = keep.into();
         let (dead, texts, over) = (now.minus(DEAD_CHALLENGE), now.minus(keep.inbox), now.minus(keep.alarms));
         self.expire(now).await?;
-        self.take_back(now, "its lease lapsed while it was leaving", now).await?;
+        let cause = "its lease lapsed while it was leaving";
+        self.take_back(now, TakenBack { actor: Actor::Janitor, cause }, now).await?;
         self.erase_texts(now).await?;
         for (lane, keep) in Lane::ALL.into_iter().zip(keep.lanes) {
             self.purge(lane, now.minus(keep)).await?;
@@ -652,6 +732,7 @@ impl Operations for Store {
         while self.write(PIECE, move |tx| spent::purge(tx, now)).await? {}
         let compared = now.minus(keep.longest());
         self.write(1, move |tx| rekey::forget(tx, compared)).await?;
+        while self.write(PIECE, move |tx| allowance::purge(tx, now)).await? {}
         while self.write(PIECE, move |tx| inbox::expire(tx, now)).await? {}
         self.remove_copies(now.minus(keep.copies)).await
     }

@@ -7,8 +7,8 @@ use super::{ALARM_KEPT, SHOWN_AGAIN};
 use crate::number::Number;
 use crate::queue::message::Lane;
 
-/// The text of an alert or a bulk message that failed, expired or is in doubt stays so long, in case somebody has it tried again. Every
-/// other text goes with what it was needed for.
+/// The text of an alert or a bulk message that rests stays so long, in case it turns out to have failed and somebody has it tried again.
+/// That of a delivered or withdrawn one, or of one that no report is expected of, goes at once.
 pub const TEXT_KEPT: Duration = Duration::from_secs(3_600);
 
 /// Numbers stay so long unless the configuration says otherwise: long enough for a complaint, and for the bill of a week.

@@ -17,7 +17,10 @@ use std::time::Duration;
 use crate::alarm::Alarm;
 use crate::number::Number;
 use crate::provider::ChannelId;
-use crate::queue::message::{MessageId, NewMessage};
+use crate::queue::budget::Over;
+use crate::queue::conversion::Conversions;
+use crate::queue::lanes::{Full, PerLane};
+use crate::queue::message::{Lane, MessageId, NewMessage};
 use crate::route::budget::Recipient;
 use crate::units::{MessageRef, UnixMs};
 
@@ -46,20 +49,45 @@ pub enum StoreError {
     /// The engine failed in a way that no retry mends.
     #[error("the store failed: {0}")]
     Engine(String),
+    /// What is in the database cannot be: the disk lost or changed some of it.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
     /// A sealed value cannot be opened.
     #[error("a sealed value cannot be opened: {0}")]
     Sealed(String),
+    /// The idempotency keys of the messages at these places were given for other messages before.
+    #[error(
+        "the idempotency key of {} was given for another one before; a key belongs to one message, make a new one",
+        if .0.len() == 1 { "the message".to_owned() } else { format!("{} messages", .0.len()) }
+    )]
+    Conflict(Vec<usize>),
     /// The daemon is stopping.
     #[error("the store is closed")]
     Closed,
     /// A record with this identity exists.
     #[error("{0} exists already")]
     Exists(String),
+    /// The lane holds as many unsent messages as it may.
+    #[error(
+        "the {} lane has no room for this: {} unsent messages are its bound, `[queue] max-{}`; try again in {} s",
+        .0.lane, .0.most, .0.lane, .0.again.as_secs()
+    )]
+    Full(Full),
+    /// More messages were asked for than a budget allows.
+    #[error("{0}")]
+    OverBudget(Over),
 }
 
 /// The operations. `now` is always the caller's; every future returns after the commit.
 pub trait Operations {
-    /// Accepts messages, all or none for each chunk; duplicates by idempotency key name the first.
+    /// Sets how many unsent messages each lane may hold from now on; `None`, as it is at first: any number.
+    fn bound(&self, most: PerLane<Option<u64>>);
+
+    /// Accepts messages, all or none for each chunk; duplicates by idempotency key name the first. With keys or bills among them they
+    /// are one chunk: a key that was given for something else before is a `Conflict`, for all of them. What is new is counted on its
+    /// [`bill`](NewMessage::bill) in the same transaction, each counter once; a budget that is spent refuses the whole
+    /// ([`StoreError::OverBudget`]), and nothing of it is counted. Where a lane has no room for all that are new, nothing is
+    /// accepted or counted either: [`StoreError::Full`].
     fn accept(
         &self,
         messages: Vec<NewMessage>,
@@ -139,20 +167,36 @@ pub trait Operations {
         now: UnixMs,
     ) -> impl Future<Output = Result<Withdrawn, StoreError>> + Send;
 
+    /// Takes back every unsent message of a lane that was accepted until now, in many transactions; tells how many.
+    fn withdraw_lane(&self, lane: Lane, now: UnixMs) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Puts a message that rests back into the queue, for the segments that are still open, if [`crate::queue::again`] allows it.
+    fn retry(&self, retry: Retry) -> impl Future<Output = Result<Retried, StoreError>> + Send;
+
+    /// Pauses a lane, or with `None` lets it go on: nothing of a paused lane is leased, not even what has begun. Kept over restarts;
+    /// of two that pause it the first is named. `false` if it was so already.
+    fn pause_lane(
+        &self,
+        lane: Lane,
+        paused: Option<Paused>,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// The lanes as they stand, most urgent first.
+    fn lanes(&self, now: UnixMs) -> impl Future<Output = Result<Vec<LaneRecord>, StoreError>> + Send;
+
     /// One message with its attempts.
     fn message(
         &self,
         id: MessageId,
     ) -> impl Future<Output = Result<Option<MessageRecord>, StoreError>> + Send;
 
-    /// Messages, newest first.
-    fn messages(&self, filter: Filter)
-    -> impl Future<Output = Result<Vec<MessageRecord>, StoreError>> + Send;
+    /// A page of messages, newest first.
+    fn messages(&self, filter: Filter) -> impl Future<Output = Result<Page, StoreError>> + Send;
 
     /// Counts by lane and state.
     fn counts(&self) -> impl Future<Output = Result<Vec<Count>, StoreError>> + Send;
 
-    /// Since when the queued message that has waited longest could have left, if one may leave now.
+    /// Since when the queued message that has waited longest could have left, if one may leave now: of a paused lane none may.
     fn waiting(&self, now: UnixMs) -> impl Future<Output = Result<Option<UnixMs>, StoreError>> + Send;
 
     /// Adds a token; `Exists` if the serial is taken.
@@ -170,8 +214,16 @@ pub trait Operations {
     /// Removes a token and its challenges; `false` if there was none.
     fn remove_token(&self, serial: String) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Opens challenges with their messages, counters advanced, all or none.
+    /// Opens challenges with their messages, counters advanced, all or none; counted as in [`Self::accept`].
     fn trigger(&self, triggers: Vec<Trigger>) -> impl Future<Output = Result<Triggered, StoreError>> + Send;
+
+    /// Codes by country whose challenges ended or end after `since`, as far as their messages are kept: those used, of those that the
+    /// network took and that were used or ended before `now`.
+    fn conversions(
+        &self,
+        since: UnixMs,
+        now: UnixMs,
+    ) -> impl Future<Output = Result<Conversions, StoreError>> + Send;
 
     /// Open and expired challenges of these tokens, newest first (answered ones too, until purged).
     fn challenges(
@@ -209,11 +261,12 @@ pub trait Operations {
     fn recover(&self, now: UnixMs) -> impl Future<Output = Result<Recovered, StoreError>> + Send;
 
     /// Janitor: expires overdue messages, lapses leases, erases texts and numbers and purges finished messages, texts from phones, cleared
-    /// alarms and copies of the store when they are older than `keep` has it, dead challenges and recipients of earlier months, and
+    /// alarms and copies of the store when they are older than `keep` has it, dead challenges, recipients of earlier months and budgets of earlier days, and
     /// gives out texts whose missing parts will not come.
     ///
-    /// A text is erased at once when its message was delivered, withdrawn, or, but for a login, submitted, and when the challenge of
-    /// a login was answered; else here: that of a login when it is past its deadline, others [`keep::TEXT_KEPT`] after their end.
+    /// A text is erased at once when its message was delivered, withdrawn, or, but for a login, submitted with no report wanted, and when
+    /// the challenge of a login was answered; else here: that of a login when it is past its deadline, others [`keep::TEXT_KEPT`]
+    /// after they last changed.
     fn sweep(
         &self,
         now: UnixMs,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,9 @@ use super::{AttemptState, KeptNumber};
 use crate::alarm::Severity;
 use crate::number::Number;
 use crate::provider::{ChannelId, Segment};
+use crate::queue::again::NotAgain;
+use crate::queue::budget::Over;
+use crate::queue::life::Transition;
 use crate::queue::message::{Lane, MessageId, NewMessage, State};
 use crate::route::budget::Spent;
 use crate::secret::Secret;
@@ -135,8 +139,14 @@ pub struct MessageRecord {
     pub caller: String,
     /// Cause of the last refusal or doubt.
     pub cause: Option<String>,
+    /// A handset report is wanted.
+    pub report: bool,
+    /// When its lease lapses; of the last one, if it is not leased.
+    pub lease_until: UnixMs,
     /// Attempts, oldest first; left empty in listings.
     pub attempts: Vec<AttemptRecord>,
+    /// All that happened to it, oldest first; left empty in listings.
+    pub life: Vec<Transition>,
 }
 
 /// An attempt as shown to people.
@@ -167,12 +177,81 @@ pub struct AttemptRecord {
 pub struct Filter {
     /// Only this state.
     pub state: Option<State>,
+    /// Only this lane.
+    pub lane: Option<Lane>,
+    /// Only to this number.
+    pub to: Option<Number>,
     /// Only this caller's.
     pub caller: Option<String>,
     /// Only older than this one (for paging).
     pub before: Option<MessageId>,
     /// At most so many.
     pub most: usize,
+}
+
+/// A page of a listing. The work for one is bounded, whatever the filter: a page may hold fewer than were asked for, or none,
+/// and still be followed by another.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// Those that fit the filter, newest first.
+    pub records: Vec<MessageRecord>,
+    /// [`before`](Filter::before) of the next page; `None` if nothing is left to look at.
+    pub next: Option<MessageId>,
+}
+
+/// A message that rests shall be tried once more.
+#[derive(Debug, Clone)]
+pub struct Retry {
+    /// Which.
+    pub id: MessageId,
+    /// Only this caller's.
+    pub caller: Option<String>,
+    /// How long it may wait, from `now`; a login keeps its own end.
+    pub lifetime: Duration,
+    /// A second copy is taken into account.
+    pub force: bool,
+    /// Now.
+    pub now: UnixMs,
+}
+
+/// What a retry came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retried {
+    /// It is queued again, until then.
+    Queued {
+        /// Its new deadline.
+        deadline: UnixMs,
+    },
+    /// It stays as it is.
+    Refused(NotAgain),
+    /// No such message of this caller.
+    Unknown,
+}
+
+/// A lane as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneRecord {
+    /// Which.
+    pub lane: Lane,
+    /// Messages that wait in it.
+    pub queued: u64,
+    /// Messages of it in the dispatcher's hands.
+    pub leased: u64,
+    /// Both together may be so many; `None`: any number.
+    pub most: Option<u64>,
+    /// Since when its head could have left, if one is due.
+    pub oldest: Option<UnixMs>,
+    /// Who paused it, if somebody did.
+    pub paused: Option<Paused>,
+}
+
+/// A lane is paused: messages are accepted into it, none leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paused {
+    /// The operator.
+    pub who: String,
+    /// Since when.
+    pub since: UnixMs,
 }
 
 /// What a withdrawal came to.
@@ -244,12 +323,19 @@ pub struct Trigger {
 }
 
 /// Whether a challenge was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Triggered {
     /// Counter, challenge and message are durable.
     Opened,
     /// The token's counter moved meanwhile: read again and decide again.
     Conflict,
+    /// A message is over budget; without it the others may be opened.
+    OverBudget {
+        /// Which of the triggers.
+        place: usize,
+        /// Over which.
+        over: Over,
+    },
 }
 
 /// Rows by state, for metrics and status.

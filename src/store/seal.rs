@@ -266,7 +266,11 @@ impl Keyring {
         let failed = |source| KeyError::Io { path: path.to_owned(), source };
         let mut file =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-        file.write_all(self.to_lines().expose()).and_then(|()| file.sync_all()).map_err(failed)
+        file.write_all(self.to_lines().expose()).and_then(|()| file.sync_all()).map_err(failed)?;
+        // Its name too: a store is sealed with it from now on, and without it nothing there opens again.
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let directory = fs::File::open(directory.unwrap_or(Path::new("."))).map_err(failed)?;
+        directory.sync_all().map_err(failed)
     }
 
     /// Adds keys that only open: those of `older`, its active one included.

@@ -3,18 +3,23 @@
 //! Events are counted where they happen, by cheap clones of these counters. What another part counts already (commits, the
 //! dispatcher's tally) is copied in by [`put`] when somebody looks.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::store::{AlarmRecord, Count};
+use crate::queue::conversion::Conversions;
+use crate::queue::lanes::PerLane;
+use crate::queue::message::Lane;
+use crate::store::{AlarmRecord, Count, LaneRecord};
 
 /// Labels of an answered request. Endpoints are the router's own names, never paths as sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,8 +56,45 @@ struct StandingAlarm {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfDimension {
+    dimension: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfCountry {
+    country: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfModem {
     modem: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfLane {
+    lane: &'static str,
+}
+
+/// The age of the queue: one figure for all of it, as there was before there were those of the lanes, and one for each lane. Under
+/// one name, so no family: that would put braces after the figure without a label, which not all who read it know.
+#[derive(Debug, Clone, Default)]
+struct Ages {
+    all: Gauge,
+    lanes: PerLane<Gauge>,
+}
+
+impl EncodeMetric for Ages {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        for lane in Lane::ALL {
+            let label = OfLane { lane: lane.as_str() };
+            self.lanes.of(lane).encode(encoder.encode_family(&label)?)?;
+        }
+        self.all.encode(encoder)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Gauge
+    }
 }
 
 /// Every metric of the daemon.
@@ -83,10 +125,15 @@ pub struct Metrics {
     alarms: Family<StandingAlarm, Gauge>,
     balances: Family<OfModem, Gauge<f64, AtomicU64>>,
     budget_left: Family<Limit, Gauge>,
+    budget_exceeded: Family<OfDimension, Counter>,
+    codes: Family<OfCountry, Gauge>,
+    conversion: Family<OfCountry, Gauge<f64, AtomicU64>>,
     channels_ready: Gauge,
     channels: Gauge,
     started: Gauge,
-    waited: Gauge,
+    waited: Ages,
+    depth: Family<OfLane, Gauge>,
+    paused: Family<OfLane, Gauge>,
     clock_apart: Gauge<f64, AtomicU64>,
     registry: Registry,
 }
@@ -109,10 +156,15 @@ impl Default for Metrics {
             alarms: Family::default(),
             balances: Family::default(),
             budget_left: Family::default(),
+            budget_exceeded: Family::default(),
+            codes: Family::default(),
+            conversion: Family::default(),
             channels_ready: Gauge::default(),
             channels: Gauge::default(),
             started: Gauge::default(),
-            waited: Gauge::default(),
+            waited: Ages::default(),
+            depth: Family::default(),
+            paused: Family::default(),
             clock_apart: Gauge::default(),
             registry: Registry::with_prefix("smsotp"),
         };
@@ -144,12 +196,21 @@ impl Metrics {
         let balance = "Money on the SIM, in its own currency, by the IMEI of its modem";
         r.register("modem_balance", balance, self.balances.clone());
         r.register("budget_left", "What a SIM may still send in a window", self.budget_left.clone());
+        let exceeded = "Requests over a budget of admission: refused, or in shadow let in all the same";
+        r.register("budget_exceeded", exceeded, self.budget_exceeded.clone());
+        let codes =
+            "Codes of the last hour that the network took and that were used or expired, by calling code";
+        r.register("codes_settled", codes, self.codes.clone());
+        let used = "The share of those codes that was used";
+        r.register("code_conversion_ratio", used, self.conversion.clone());
         r.register("channels", "Channels there are", self.channels.clone());
         r.register("channels_ready", "Channels that take messages", self.channels_ready.clone());
-        let waited = "How long the message that has waited longest could have left";
+        let waited = "How long the message that has waited longest could have left: of all that are not paused, and of each lane";
         r.register("queue_oldest_seconds", waited, self.waited.clone());
         let apart = "What the wall clock was set ahead of the daemon's time since its start";
         r.register("clock_apart_seconds", apart, self.clock_apart.clone());
+        r.register("queue_depth", "Unsent messages of a lane", self.depth.clone());
+        r.register("queue_paused", "Whether an operator paused the lane", self.paused.clone());
         r.register("start_time_seconds", "When the daemon started, since the epoch", self.started.clone());
     }
 
@@ -166,7 +227,19 @@ impl Metrics {
 
     /// For how long the message that has waited longest could have left.
     pub fn waited(&self, waited: Duration) {
-        self.waited.set(i64::try_from(waited.as_secs()).unwrap_or(i64::MAX));
+        let seconds = i64::try_from(waited.as_secs()).unwrap_or(i64::MAX);
+        self.waited.all.set(seconds);
+    }
+
+    /// The lanes now, each with the time for which its head could have left.
+    pub fn lanes<'a>(&self, lanes: impl Iterator<Item = (&'a LaneRecord, Duration)>) {
+        for (record, waited) in lanes {
+            let lane = OfLane { lane: record.lane.as_str() };
+            let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+            self.waited.lanes.of(record.lane).set(whole(waited.as_secs()));
+            self.depth.get_or_create(&lane).set(whole(record.queued.saturating_add(record.leased)));
+            self.paused.get_or_create(&lane).set(i64::from(record.paused.is_some()));
+        }
     }
 
     /// What the wall clock was set ahead of our time since the start, ms.
@@ -190,6 +263,30 @@ impl Metrics {
         self.budget_left.clear();
         for (channel, window, left) in left {
             self.budget_left.get_or_create(&Limit { channel, window }).set(i64::from(left));
+        }
+    }
+
+    /// Requests over budget so far, by dimension.
+    pub fn over_budget(&self, totals: impl Iterator<Item = (&'static str, u64)>) {
+        for (dimension, total) in totals {
+            put(&self.budget_exceeded.get_or_create(&OfDimension { dimension }), total);
+        }
+    }
+
+    /// Codes of the last hour by country; a country that is not named had none.
+    pub fn conversions(&self, all: &Conversions) {
+        self.codes.clear();
+        self.conversion.clear();
+        let mut countries: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+        for codes in &all.0 {
+            let (used, submitted) = countries.entry(&codes.country).or_default();
+            *used = used.saturating_add(codes.used);
+            *submitted = submitted.saturating_add(codes.submitted);
+        }
+        for (country, (used, submitted)) in countries {
+            let label = OfCountry { country: country.to_owned() };
+            self.codes.get_or_create(&label).set(i64::from(submitted));
+            self.conversion.get_or_create(&label).set(f64::from(used) / f64::from(submitted.max(1)));
         }
     }
 
@@ -235,7 +332,7 @@ pub fn put(counter: &Counter, total: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::message::{Lane, State};
+    use crate::queue::message::State;
 
     #[test]
     fn the_exposition_is_openmetrics() {
@@ -244,6 +341,9 @@ mod tests {
         metrics.messages(&[Count { lane: Lane::Bulk, state: State::Queued, messages: 3 }]);
         metrics.channels(1, 2);
         metrics.waited(Duration::from_secs(8));
+        let (lane, queued, leased) = (Lane::Bulk, 3, 1);
+        let bulk = LaneRecord { lane, queued, leased, most: None, oldest: None, paused: None };
+        metrics.lanes([(&bulk, Duration::from_secs(9))].into_iter());
         put(&metrics.commits, 7);
         let text = metrics.encode().unwrap();
         for line in [
@@ -251,6 +351,9 @@ mod tests {
             "smsotp_messages{lane=\"bulk\",state=\"queued\"} 3",
             "smsotp_channels_ready 1",
             "smsotp_queue_oldest_seconds 8",
+            "smsotp_queue_oldest_seconds{lane=\"bulk\"} 9",
+            "smsotp_queue_depth{lane=\"bulk\"} 4",
+            "smsotp_queue_paused{lane=\"bulk\"} 0",
             "smsotp_store_commits_total 7",
             "smsotp_incoming_total 0",
             "# EOF",

@@ -17,6 +17,7 @@ use crate::otp::hotp::DIGITS_MIN;
 use crate::otp::pin;
 use crate::otp::template::{Template, TemplateError};
 use crate::queue::admission::Rules;
+use crate::queue::conversion::Conversions;
 use crate::secret::Secret;
 use crate::store::engine::Store;
 use crate::store::{ChallengeRecord, Operations, StoreError, TokenRecord};
@@ -87,6 +88,8 @@ pub struct Check {
     pub otp_only: bool,
     /// Who asks.
     pub caller: String,
+    /// Whom the caller says it asks for, if that caller is believed.
+    pub client: Option<String>,
 }
 
 /// Why there is no answer.
@@ -184,6 +187,8 @@ pub struct Validate {
     rules: Arc<Rules>,
     permits: Arc<Semaphore>,
     judged: Mutex<HashMap<String, u32>>,
+    /// How many codes were used, and when that was looked up; only where a brake wants to know.
+    conversions: Mutex<Option<(UnixMs, Arc<Conversions>)>>,
 }
 
 /// Tokens of a person, those asked for, with what is known of the PIN.
@@ -197,7 +202,8 @@ impl Validate {
     #[must_use]
     pub fn new(store: Store, settings: Settings, rules: Arc<Rules>) -> Self {
         let permits = Arc::new(Semaphore::new(settings.hash_permits.max(1)));
-        Self { store, settings, rules, permits, judged: Mutex::default() }
+        let (judged, conversions) = (Mutex::default(), Mutex::default());
+        Self { store, settings, rules, permits, judged, conversions }
     }
 
     /// Judges one request and carries the verdict out.

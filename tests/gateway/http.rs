@@ -20,6 +20,8 @@ pub struct Answer {
     pub status: u16,
     /// The body as it came.
     pub body: String,
+    /// Seconds, if it says when to come again.
+    pub retry_after: Option<u64>,
 }
 
 impl Answer {
@@ -68,7 +70,7 @@ impl Client {
         self.stream.read_line(&mut line)?;
         let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
         let status = line.split(' ').nth(1).and_then(|s| s.parse().ok()).ok_or_else(|| bad(&line))?;
-        let mut length = 0;
+        let (mut length, mut retry_after) = (0, None);
         loop {
             let mut header = String::new();
             self.stream.read_line(&mut header)?;
@@ -76,14 +78,17 @@ impl Client {
             if header.is_empty() {
                 break;
             }
-            if let Some((name, value)) = header.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().map_err(|_| bad(header))?;
+            let Some((name, value)) = header.split_once(':') else { continue };
+            let number = || value.trim().parse().map_err(|_| bad(header));
+            if name.eq_ignore_ascii_case("content-length") {
+                length = number()?;
+            } else if name.eq_ignore_ascii_case("retry-after") {
+                retry_after = Some(number()?);
             }
         }
-        let mut body = vec![0; length];
+        let mut body = vec![0; usize::try_from(length).map_err(|_| bad("the body is too long"))?];
         self.stream.read_exact(&mut body)?;
-        Ok(Answer { status, body: String::from_utf8(body).map_err(|_| bad("body is not UTF-8"))? })
+        let body = String::from_utf8(body).map_err(|_| bad("body is not UTF-8"))?;
+        Ok(Answer { status, body, retry_after })
     }
 }

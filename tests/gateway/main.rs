@@ -9,9 +9,11 @@
 
 mod activation;
 mod alarms;
+mod budget;
 mod channels;
 mod check;
 mod clock;
+mod disk;
 mod faults;
 mod hotplug;
 mod http;
@@ -20,6 +22,8 @@ mod keeping;
 mod kill;
 mod login;
 mod operator;
+mod queue;
+mod refusals;
 mod replay;
 #[allow(dead_code, reason = "shared with the bench, which uses the rest of it")]
 mod rig;

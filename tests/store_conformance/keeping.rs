@@ -29,25 +29,26 @@ async fn to_rest(
 pub(crate) async fn texts_end_with_what_they_are_needed_for(store: impl Operations) {
     use AttemptState as A;
     let now = clock::wall();
-    // Lane, how it ended, and whether its text is still there then, after its deadline, and an hour after that.
+    // Lane, how it ended, whether a report is wanted, and whether its text is still there then, after its deadline, and an hour after that.
     let table = [
-        (Lane::Bulk, A::Submitted, State::Submitted, [false, false, false]),
-        (Lane::Alert, A::Submitted, State::Submitted, [false, false, false]),
-        (Lane::Login, A::Submitted, State::Submitted, [true, false, false]),
-        (Lane::Login, A::Refused, State::Failed, [true, false, false]),
-        (Lane::Bulk, A::Refused, State::Failed, [true, true, false]),
-        (Lane::Bulk, A::Uncertain, State::Uncertain, [true, true, false]),
-        (Lane::Alert, A::Refused, State::Expired, [true, true, false]),
+        (Lane::Bulk, A::Submitted, State::Submitted, false, [false, false, false]),
+        (Lane::Bulk, A::Submitted, State::Submitted, true, [true, true, false]),
+        (Lane::Alert, A::Submitted, State::Submitted, false, [false, false, false]),
+        (Lane::Login, A::Submitted, State::Submitted, false, [true, false, false]),
+        (Lane::Login, A::Refused, State::Failed, true, [true, false, false]),
+        (Lane::Bulk, A::Refused, State::Failed, true, [true, true, false]),
+        (Lane::Bulk, A::Uncertain, State::Uncertain, true, [true, true, false]),
+        (Lane::Alert, A::Refused, State::Expired, true, [true, true, false]),
     ];
     let mut ids = Vec::new();
-    for (n, (lane, result, state, _)) in (1..).zip(table) {
-        ids.push(to_rest(&store, message(lane, n), result, state).await);
+    for (n, (lane, result, state, report, _)) in (1..).zip(table) {
+        ids.push(to_rest(&store, NewMessage { report, ..message(lane, n) }, result, state).await);
     }
     let deadline = message(Lane::Bulk, 1).deadline;
     for (at, when) in [now, deadline, now.plus(TEXT_KEPT + HOUR)].into_iter().enumerate() {
         store.sweep(when, DAY * 90).await.unwrap();
         for (id, row) in ids.iter().zip(table) {
-            assert_eq!(text(&store, *id).await.is_some(), row.3[at], "{row:?} at {at}");
+            assert_eq!(text(&store, *id).await.is_some(), row.4[at], "{row:?} at {at}");
         }
     }
 }
@@ -101,7 +102,7 @@ pub(crate) async fn numbers_become_equal_signs_of_equal_numbers(store: impl Oper
         assert!(erased.iter().all(|number| matches!(number, KeptNumber::Erased(_))), "{erased:?}");
         assert!(erased[0] == erased[1] && erased[1] != erased[2], "{erased:?}");
         let listed = store.messages(Filter { most: 9, ..Filter::default() }).await.unwrap();
-        assert_eq!(listed.len(), 4);
+        assert_eq!(listed.records.len(), 4);
         let sender = store.inbox(None, 9).await.unwrap().remove(0).from;
         assert_eq!(sender, erased[2].as_str());
     }
@@ -121,7 +122,7 @@ pub(crate) async fn each_class_stays_for_its_own_time(store: impl Operations) {
         store.sweep(now.plus(DAY * days + HOUR), keep).await.unwrap();
         let listed = store.messages(Filter { most: 9, ..Filter::default() }).await.unwrap();
         left.push((
-            listed.iter().map(|m| m.lane).collect::<Vec<_>>(),
+            listed.records.iter().map(|m| m.lane).collect::<Vec<_>>(),
             store.inbox(None, 9).await.unwrap().len(),
         ));
     }

@@ -174,7 +174,7 @@ async fn a_number_that_is_not_allowed_is_told_as_unsent() {
     let key = Keyring::generate().unwrap();
     let store = Store::open(store::engine::Settings::new(dir.path().join("s.db"), key)).unwrap();
     let settings = validate::Settings::new(validate::TEXT, validate::PROMPT).unwrap();
-    let rules = Arc::new(Rules { allow: vec!["+43".to_owned()], ..Rules::default() });
+    let rules = Arc::new(Rules { allow: only("+43"), ..Rules::default() });
     let validate = Validate::new(store.clone(), settings, rules);
     let enrol = validate::tokens::Enrol {
         user: "alice".into(),
@@ -193,6 +193,7 @@ async fn a_number_that_is_not_allowed_is_told_as_unsent() {
         transaction: None,
         otp_only: false,
         caller: "test".into(),
+        client: None,
     };
     assert_eq!(validate.check(&check).await.unwrap(), validate::Answer::Unsent);
     store.close().await;

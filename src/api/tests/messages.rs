@@ -73,6 +73,66 @@ async fn the_same_key_twice_sends_once() {
 }
 
 #[tokio::test]
+async fn a_key_with_another_body_is_a_conflict() {
+    let house = House::new(Role::Admin);
+    let ask = json!({"to": PHONE, "text": "x", "lifetime": "5m", "idempotency_key": "one"});
+    assert_eq!(house.post("/v1/messages", &ask).await.status, 202);
+    for (name, value) in [
+        ("to", json!("+491701234568")),
+        ("text", json!("y")),
+        ("lane", json!("alert")),
+        ("lifetime", json!("6m")),
+        ("flash", json!(true)),
+        ("report", json!(false)),
+    ] {
+        let mut other = ask.clone();
+        other[name] = value;
+        let answer = house.post("/v1/messages", &other).await;
+        assert_eq!(
+            (answer.status, &answer.json()["code"]),
+            (409, &json!("idempotency-conflict")),
+            "{answer:?}"
+        );
+        assert_eq!(answer.json().get("errors"), None);
+    }
+    let fresh = json!({"to": PHONE, "text": "z", "idempotency_key": "two"});
+    let batch = json!([fresh, {"to": PHONE, "text": "y", "idempotency_key": "one"}, ask]);
+    let answer = house.post("/v1/messages", &batch).await;
+    let errors = answer.json()["errors"].clone();
+    assert_eq!((answer.status, &answer.json()["code"]), (409, &json!("idempotency-conflict")), "{answer:?}");
+    assert_eq!((errors.as_array().unwrap().len(), &errors[0]["index"]), (1, &json!(1)));
+    assert_eq!(errors[0]["code"], json!("idempotency-conflict"));
+    assert_eq!(house.get("/v1/messages").await.json()["messages"].as_array().unwrap().len(), 1);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_message_tells_its_life() {
+    let house = House::new(Role::Send);
+    let id = house.post("/v1/messages", &json!({"to": PHONE, "text": "hello"})).await.json()["id"].clone();
+    let path = format!("/v1/messages/{}", id.as_str().unwrap());
+    let shown = house.get(&path).await.json();
+    assert_eq!(shown["pending"], json!({"on": "dispatcher", "until": shown["deadline"]}));
+    house.request("DELETE", &path, &[], b"").await;
+    let answer = house.get(&format!("{path}/events")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let told = answer.json();
+    assert_eq!(told["id"], id);
+    let [first, last] = &told["events"].as_array().unwrap()[..] else { panic!("{told}") };
+    assert_eq!(*first, json!({"at": shown["created"], "state": "queued", "actor": "caller", "cause": null}));
+    assert_eq!((&last["state"], &last["actor"]), (&json!("withdrawn"), &json!("caller")));
+    let shown = house.get(&path).await.json();
+    assert_eq!((&shown["events"], shown.get("pending")), (&told["events"], None), "it rests");
+    assert_eq!(house.get("/v1/messages").await.json()["messages"][0].get("events"), None);
+    let mut others = house.store.messages(Filter { most: 1, ..Filter::default() }).await.unwrap();
+    assert!(others.records.remove(0).life.is_empty());
+    for unknown in ["nonsense", "00000000-0000-7000-8000-000000000000"] {
+        assert_eq!(house.get(&format!("/v1/messages/{unknown}/events")).await.status, 404);
+    }
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_dry_run_tells_what_would_become_of_a_message_and_stores_nothing() {
     let house = House::new(Role::Send);
     let ask = json!({"to": "0049 170 1234567", "text": "say “hi”", "lane": "alert", "dry_run": true,
@@ -181,6 +241,7 @@ async fn roles_end_where_they_end() {
         report: true,
         caller: "somebody else",
         idempotency: None,
+        behind: crate::queue::budget::Behind::default(),
     };
     let now = clock::wall();
     let id = crate::queue::message::MessageId::new(now, 0, [7; 8]);
@@ -308,5 +369,74 @@ async fn a_queued_message_is_told_with_what_it_waits_for() {
     assert_eq!(waits(1).await, json!(null), "only for its turn");
     house.channels.send_replace(Arc::from([channel(true)]));
     assert!(no_modem(waits(1).await), "it drains");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn filters_narrow_a_listing() {
+    let house = House::new(Role::Admin);
+    let other = "+491701234568";
+    let batch = json!([
+        {"to": PHONE, "text": "a"},
+        {"to": other, "text": "b", "lane": "alert"},
+        {"to": PHONE, "text": "c", "lane": "alert"},
+    ]);
+    assert_eq!(house.post("/v1/messages", &batch).await.status, 202);
+    for (query, texts) in [
+        ("lane=alert", vec!["c", "b"]),
+        ("to=%2B49%20(0)%20170/123-45-67", vec!["c", "a"]),
+        ("to=0049%20170%201234568", vec!["b"]),
+        ("to=+491701234567&lane=alert", vec!["c"]),
+        ("caller=tester&limit=1", vec!["c"]),
+        ("caller=somebody", vec![]),
+    ] {
+        let page = house.get(&format!("/v1/messages?{query}")).await.json();
+        let found: Vec<_> = page["messages"].as_array().unwrap().iter().map(|m| m["text"].clone()).collect();
+        assert_eq!(found, texts, "{query}");
+    }
+    for (query, code) in
+        [("lane=fast", "lane-unknown"), ("to=me", "number-invalid"), ("to=0170", "number-national")]
+    {
+        let refused = house.get(&format!("/v1/messages?{query}")).await;
+        assert_eq!((refused.status, &refused.json()["code"]), (422, &json!(code)), "{query}");
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn lanes_are_for_admins() {
+    let house = House::new(Role::Trigger);
+    assert_eq!(house.get("/v1/queue").await.status, 403);
+    for order in ["pause", "resume", "purge"] {
+        assert_eq!(house.post(&format!("/v1/queue/bulk/{order}"), &json!(null)).await.status, 403);
+    }
+    assert_eq!(house.get("/v1/messages?caller=tester").await.status, 400, "others see their own anyway");
+    house.close().await;
+    let house = House::new(Role::Admin);
+    let unknown = house.post("/v1/queue/fast/pause", &json!(null)).await;
+    assert_eq!((unknown.status, &unknown.json()["code"]), (422, &json!("lane-unknown")));
+    let paused = house.post("/v1/queue/bulk/pause", &json!(null)).await.json();
+    assert_eq!(
+        (&paused["lanes"][2]["lane"], &paused["lanes"][2]["paused_by"]),
+        (&json!("bulk"), &json!("tester"))
+    );
+    let resumed = house.post("/v1/queue/bulk/resume", &json!(null)).await.json();
+    assert_eq!(resumed["lanes"][2]["paused"], json!(false));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_retry_asks_for_what_rests() {
+    let house = House::new(Role::Admin);
+    let id = house.post("/v1/messages", &json!({"to": PHONE, "text": "a"})).await.json()["id"].clone();
+    let path = format!("/v1/messages/{}/retry", id.as_str().unwrap());
+    let refused = house.request("POST", &path, &[], b"").await;
+    assert_eq!((refused.status, &refused.json()["code"]), (409, &json!("not-at-rest")));
+    for (body, status) in [(json!({"lifetime": 0}), 422), (json!({"forc": true}), 400), (json!([1, 2]), 400)]
+    {
+        assert_eq!(house.post(&path, &body).await.status, status, "{body}");
+    }
+    let nobody = "/v1/messages/00000000-0000-7000-8000-000000000000/retry";
+    assert_eq!(house.post(nobody, &json!({})).await.status, 404);
     house.close().await;
 }

@@ -1,6 +1,7 @@
 //! The API as its clients see it: over a unix socket, with a real store behind it.
 
 mod bad;
+mod budget;
 mod login;
 mod messages;
 mod recorded;
@@ -23,6 +24,7 @@ use crate::modem::ussd::UssdFault;
 use crate::provider::ChannelId;
 use crate::queue::admission::Rules;
 use crate::queue::message::Lane;
+use crate::queue::prefix::AllowList;
 use crate::route::budget::Limits;
 use crate::store::seal::Keyring;
 use crate::store::{self, Filter, Held, MessageRecord, Operations};
@@ -57,6 +59,11 @@ pub(super) const PHONE: &str = "+491701234567";
 const IMEI: &str = "490154203237518";
 /// What each SIM may send.
 const PER_DAY: u32 = 2;
+
+/// Numbers of this prefix only.
+pub(super) fn only(prefix: &str) -> AllowList {
+    AllowList { named: vec![prefix.to_owned()], home: None }
+}
 
 impl House {
     /// Everybody who runs the tests gets this role; root and the own user would be admin otherwise.
@@ -189,7 +196,7 @@ impl House {
 
     pub(super) async fn login_messages(&self) -> Vec<MessageRecord> {
         let filter = Filter { most: 100, ..Filter::default() };
-        let all = self.store.messages(filter).await.unwrap();
+        let all = self.store.messages(filter).await.unwrap().records;
         all.into_iter().filter(|message| message.lane == Lane::Login).collect()
     }
 
@@ -391,7 +398,7 @@ async fn a_reload_counts_from_the_next_connection_on() {
     let house = House::new(Role::Admin);
     assert_eq!(house.get("/v1/status").await.status, 200);
     let settings = validate::Settings::new(validate::TEXT, validate::PROMPT).unwrap();
-    let rules = Arc::new(Rules { allow: vec!["+43".to_owned()], ..Rules::default() });
+    let rules = Arc::new(Rules { allow: only("+43"), ..Rules::default() });
     let validate = Validate::new(house.store.clone(), settings.clone(), Arc::clone(&rules));
     house.live.replace(InForce { callers: Callers::only(Role::Send), rules: Arc::clone(&rules), validate });
     let answer = house.post("/v1/messages", &json!({"to": PHONE, "text": "x"})).await;

@@ -16,7 +16,7 @@ pub use note::{
 pub use refusal::{Refusal, UsbPort};
 
 /// The notes that are compiled in; the first is the one for everybody.
-const NOTES: [&str; 41] = [
+const NOTES: [&str; 42] = [
     include_str!("../../../firmware-notes/generic.toml"),
     include_str!("../../../firmware-notes/benq.toml"),
     include_str!("../../../firmware-notes/cinterion-3g.toml"),
@@ -24,6 +24,7 @@ const NOTES: [&str; 41] = [
     include_str!("../../../firmware-notes/cinterion-lte.toml"),
     include_str!("../../../firmware-notes/ericsson.toml"),
     include_str!("../../../firmware-notes/falcom.toml"),
+    include_str!("../../../firmware-notes/fibocom-l850.toml"),
     include_str!("../../../firmware-notes/foxconn-t77w968.toml"),
     include_str!("../../../firmware-notes/huawei-brovi.toml"),
     include_str!("../../../firmware-notes/huawei-e220.toml"),

@@ -10,10 +10,10 @@ CREATE TABLE boot (
 ) STRICT;
 
 -- Texts end with what they were needed for, whichever statement ends it; an erased text is empty, which no sealed one is. At once go those
--- that arrived, were taken back, or were submitted and have no other way to go: a login may go another way until its challenge
--- ends. The others may be tried again for a while, and wait in the index for the janitor.
+-- that arrived, were taken back, or were submitted where no report can say that it failed; a login may go another way until its
+-- challenge ends. The others may be tried again for a while, and wait in the index for the janitor.
 CREATE TRIGGER message_done AFTER UPDATE OF state ON message
-WHEN new.body <> x'' AND (new.state IN (3, 6) OR (new.state = 2 AND new.lane <> 0)) BEGIN
+WHEN new.body <> x'' AND (new.state IN (3, 6) OR (new.state = 2 AND new.lane <> 0 AND new.report = 0)) BEGIN
     UPDATE message SET body = x'' WHERE id = new.id;
 END;
 CREATE TRIGGER challenge_answered AFTER UPDATE OF answered ON challenge WHEN new.answered IS NOT NULL BEGIN
@@ -21,9 +21,8 @@ CREATE TRIGGER challenge_answered AFTER UPDATE OF answered ON challenge WHEN new
 END;
 UPDATE message SET body = x'' WHERE state IN (3, 6) OR (state = 2 AND lane <> 0);
 
--- Every write of a message asks their conditions, so these are plain: two indices of them cost a sixth of one with all in it.
-CREATE INDEX message_text ON message (changed, lane, deadline) WHERE state > 3 AND body <> x'';
-CREATE INDEX message_code ON message (deadline) WHERE lane = 0 AND state = 2 AND body <> x'';
+-- Every write of a message asks its condition, so that is a plain one.
+CREATE INDEX message_text ON message (changed, lane, deadline) WHERE state > 1 AND body <> x'';
 
 -- Since when nothing is sealed with this key any more; it stays for what was compared with it.
 ALTER TABLE seal_key ADD COLUMN replaced INTEGER;

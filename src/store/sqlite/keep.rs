@@ -15,12 +15,9 @@ use crate::store::keep::{ErasedNumber, TEXT_KEPT};
 use crate::store::{InboxId, StoreError};
 use crate::units::UnixMs;
 
-/// What came to no good end: a login's text is over at its deadline, which is the end of its challenge.
-const OVER: &str = "SELECT id FROM message INDEXED BY message_text WHERE state > 3 AND body <> x''
+/// A login's text is over at its deadline, which is the end of its challenge.
+const OVER: &str = "SELECT id FROM message INDEXED BY message_text WHERE state > 1 AND body <> x''
     AND ((lane = 0 AND deadline <= ?1) OR (lane > 0 AND changed <= ?2)) LIMIT ?3";
-
-const OVER_CODES: &str = "SELECT id FROM message INDEXED BY message_code
-    WHERE lane = 0 AND state = 2 AND body <> x'' AND deadline <= ?1 LIMIT ?2";
 
 const ERASE: &str = "UPDATE message SET body = x'' WHERE id = ?1 AND state NOT IN (0, 1)";
 
@@ -102,11 +99,7 @@ impl Cursors {
 impl View<'_> {
     /// Messages whose text nobody needs any more.
     pub(in crate::store) fn spent_texts(&self, now: UnixMs) -> Result<Vec<MessageId>, StoreError> {
-        let mut ids = self.ids(OVER, params![now.0, now.minus(TEXT_KEPT).0, PIECE])?;
-        if ids.is_empty() {
-            ids = self.ids(OVER_CODES, params![now.0, PIECE])?;
-        }
-        Ok(ids)
+        self.ids(OVER, params![now.0, now.minus(TEXT_KEPT).0, PIECE])
     }
 
     /// Finished messages of the lane unchanged since `before`, in order of acceptance.

@@ -1,12 +1,18 @@
 //! Leasing: the most urgent due rows, read in index order, and the memory that saves the question when the answer is known.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
+use super::life::{and_life, change};
 use super::turn::{self, Segments};
-use super::{Tx, coding_of, id_of, lane_of, number_of, time_of};
+use super::{Tx, coding_of, id_of, lane_of, lanes, number_of, recovery, time_of};
+use crate::clock;
+use crate::provider::ChannelId;
+use crate::queue::lanes::PerLane;
+use crate::queue::life::{self, Actor, Move};
 use crate::queue::message::{Lane, MessageId, State};
 use crate::route::budget::Recipient;
-use crate::store::seal::Place;
+use crate::secret::Secret;
+use crate::store::seal::{Place, SealError};
 use crate::store::{Leased, StoreError, Want};
 use crate::units::UnixMs;
 
@@ -23,16 +29,20 @@ const DUE_BEGUN: &str = "SELECT id, due, deadline, channel FROM message INDEXED 
 const NEXT_DUE: &str = "SELECT due FROM message INDEXED BY message_queue
     WHERE state = 0 AND lane = ?1 AND due > ?2 ORDER BY lane, due LIMIT 1";
 
-const TAKE: &str = "UPDATE message SET state = 1, epoch = epoch + 1, lease_until = ?2 WHERE id = ?1 AND state = 0
+const TAKE: &str = concat!(
+    "UPDATE message SET state = ?2, ",
+    and_life!(),
+    ", epoch = epoch + 1, lease_until = ?6 WHERE id = ?1 AND state = 0
     RETURNING epoch, lane, recipient, body, flash, report, deadline, segments, channel, refused_by, concat_ref,
-    refusals, uncertain, coding";
+    refusals, uncertain, coding"
+);
 
-const EXPIRE: &str =
-    "UPDATE message SET state = 5, changed = ?2, cause = coalesce(cause, 'its deadline passed')
-    WHERE id = ?1 AND state = 0 AND deadline <= ?2";
-
-const RELEASE: &str =
-    "UPDATE message SET state = 0, due = coalesce(?3, due) WHERE id = ?1 AND state = 1 AND epoch = ?2
+/// A lease of which nothing began is taken out of the life again: what waits for a budget is leased and given back for hours.
+const RELEASE: &str = "UPDATE message SET state = ?2, due = coalesce(?7, due),
+    life = CASE WHEN substr(life, -1) = x'01' AND NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND epoch = ?6)
+        THEN substr(life, 1, length(life) - ?8)
+        WHEN length(life) < ?5 THEN CAST(life || ?4 AS BLOB) ELSE life END
+    WHERE id = ?1 AND state = 1 AND epoch = ?6
     AND NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND state = 0)
     RETURNING lane, due";
 
@@ -42,12 +52,40 @@ pub(in crate::store) struct Hints {
     next: [UnixMs; Lane::ALL.len()],
     /// Rows were passed over for want of their SIM: another demand may want them.
     passed: [bool; Lane::ALL.len()],
+    /// Lanes that an operator paused; `None` until it is asked.
+    paused: Option<PerLane<bool>>,
+    /// Unsent messages at the beginning of this transaction and those accepted since; `None` until it is asked.
+    unsent: Option<PerLane<u64>>,
 }
 
 impl Hints {
     /// Nothing is known, so everything is asked.
     pub(in crate::store) fn unknown() -> Self {
-        Self { next: [UnixMs(i64::MIN); 3], passed: [false; 3] }
+        Self { next: [UnixMs(i64::MIN); 3], passed: [false; 3], paused: None, unsent: None }
+    }
+
+    /// What is known of paused lanes.
+    pub(super) fn paused(&self) -> Option<PerLane<bool>> {
+        self.paused
+    }
+
+    /// These lanes are paused now.
+    pub(super) fn note_paused(&mut self, paused: PerLane<bool>) {
+        self.paused = Some(paused);
+    }
+
+    /// What is known of unsent messages.
+    pub(super) fn unsent(&self) -> Option<PerLane<u64>> {
+        self.unsent
+    }
+
+    /// So many are unsent now; `None` where a transaction begins.
+    pub(super) fn note_unsent(&mut self, unsent: Option<PerLane<u64>>) {
+        self.unsent = unsent;
+    }
+
+    fn is_paused(&self, lane: Lane) -> bool {
+        self.paused.is_some_and(|paused| *paused.of(lane))
     }
 
     /// A row of this lane is due then.
@@ -59,7 +97,9 @@ impl Hints {
 
     /// When a demand for lanes up to this one may first be met.
     pub(super) fn next(&self, lanes: Lane) -> UnixMs {
-        self.next.iter().take(lanes as usize + 1).copied().min().unwrap_or(UnixMs(i64::MAX))
+        let mut known = Lane::ALL.into_iter().zip(self.next);
+        let first = known.by_ref().take(lanes as usize + 1).filter(|(lane, _)| !self.is_paused(*lane));
+        first.map(|(_, next)| next).min().unwrap_or(UnixMs(i64::MAX))
     }
 
     /// Whether a demand for lanes up to this one is worth asking the index.
@@ -69,8 +109,9 @@ impl Hints {
 
     fn worth(&self, lane: Lane, now: UnixMs, fresh: bool) -> bool {
         let at = lane as usize;
-        self.next.get(at).is_none_or(|next| *next <= now)
-            || (fresh && self.passed.get(at).copied().unwrap_or(true))
+        let may = self.next.get(at).is_none_or(|next| *next <= now)
+            || (fresh && self.passed.get(at).copied().unwrap_or(true));
+        may && !self.is_paused(lane)
     }
 
     fn set(&mut self, lane: Lane, next: UnixMs, passed: bool) {
@@ -91,7 +132,8 @@ pub(super) fn lease(
 ) -> Result<Vec<Leased>, StoreError> {
     let most = want.most.max(1);
     let mut leased = Vec::new();
-    for lane in Lane::ALL.into_iter().filter(|lane| *lane <= want.lanes) {
+    let paused = lanes::paused(tx)?;
+    for lane in Lane::ALL.into_iter().filter(|lane| *lane <= want.lanes && !*paused.of(*lane)) {
         if leased.len() >= most {
             break;
         }
@@ -120,9 +162,7 @@ fn lease_lane(
     leased: &mut Vec<Leased>,
 ) -> Result<(), StoreError> {
     let found = scan(tx, want, lane, now, want.most.max(1).saturating_sub(leased.len()))?;
-    for id in &found.overdue {
-        tx.conn.prepare_cached(EXPIRE)?.execute(params![id.as_bytes(), now.0])?;
-    }
+    recovery::expire(tx, &found.overdue, now)?;
     for id in &found.ready {
         leased.extend(take(tx, *id, want, now)?);
     }
@@ -165,40 +205,18 @@ fn next_due(tx: &Tx<'_>, lane: Lane, now: UnixMs) -> Result<UnixMs, StoreError> 
 }
 
 /// Moves one row into the dispatcher's hands; `None` if nothing of it is left to send.
-fn take(tx: &mut Tx<'_>, id: MessageId, want: &Want, now: UnixMs) -> Result<Option<Leased>, StoreError> {
+fn take(tx: &Tx<'_>, id: MessageId, want: &Want, now: UnixMs) -> Result<Option<Leased>, StoreError> {
     let until = now.plus(want.lease);
-    let mut take = tx.conn.prepare_cached(TAKE)?;
-    let mut rows = take.query(params![id.as_bytes(), until.0])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let sealed = row.get_ref(3)?.as_blob().map_err(|_| super::corrupt("body"))?;
-    let opened = tx.keys.open(Place { table: "message", column: "body", row: id.as_bytes() }, sealed);
-    let mut leased = Leased {
-        id,
-        epoch: row.get(0)?,
-        until,
-        lane: lane_of(row, 1)?,
-        to: number_of(row, 2)?,
-        recipient: recipient(tx, row.get_ref(2)?.as_bytes().map_err(|_| super::corrupt("phone number"))?),
-        body: crate::secret::Secret::new(Vec::new()),
-        flash: row.get(4)?,
-        report: row.get(5)?,
-        deadline: time_of(row, 6)?,
-        segments: row.get(7)?,
-        bound: row.get::<_, Option<_>>(8)?.map(crate::provider::ChannelId),
-        refused_by: row.get::<_, Option<_>>(9)?.map(crate::provider::ChannelId),
-        concat_ref: row.get(10)?,
-        coding: coding_of(row, 13)?,
-        open: Vec::new(),
-        refusals: row.get(11)?,
-        uncertain: row.get(12)?,
-    };
-    drop(rows);
-    drop(take);
+    let by_us = |state, cause| Move { state, actor: Actor::Dispatcher, at: now, cause };
+    let taken =
+        change(tx, TAKE, id, &by_us(State::Leased, None), params![until.0], |row| taken(tx, id, until, row))?;
+    let Some((mut leased, opened)) = taken.transpose()? else { return Ok(None) };
     match opened {
         Ok(body) => leased.body = body,
         // One row that was tampered with must not hold up all behind it.
         Err(error) => {
-            turn::rest(tx, id, State::Failed, Some(&format!("its text cannot be opened: {error}")), now)?;
+            let cause = format!("its text cannot be opened: {error}");
+            turn::rest(tx, id, &by_us(State::Failed, Some(&cause)))?;
             return Ok(None);
         }
     }
@@ -208,15 +226,46 @@ fn take(tx: &mut Tx<'_>, id: MessageId, want: &Want, now: UnixMs) -> Result<Opti
         Segments::read(tx, id)?.open(leased.lane, leased.segments, leased.uncertain)
     };
     if leased.open.is_empty() {
-        let state = if Segments::read(tx, id)?.all_submitted(leased.segments) {
-            State::Submitted
-        } else {
-            State::Uncertain
-        };
-        turn::rest(tx, id, state, None, now)?;
+        let submitted = Segments::read(tx, id)?.all_submitted(leased.segments);
+        let state = if submitted { State::Submitted } else { State::Uncertain };
+        turn::rest(tx, id, &by_us(state, None))?;
+        // Their reports may all be there.
+        turn::follow(tx, id, Actor::Network, now)?;
         return Ok(None);
     }
     Ok(Some(leased))
+}
+
+/// The row as it was taken, without its open segments; its text apart, which may not open.
+fn taken(
+    tx: &Tx<'_>,
+    id: MessageId,
+    until: UnixMs,
+    row: &Row<'_>,
+) -> Result<(Leased, Result<Secret, SealError>), StoreError> {
+    let sealed = row.get_ref(3)?.as_blob().map_err(|_| super::corrupt("body"))?;
+    let opened = tx.keys.open(Place { table: "message", column: "body", row: id.as_bytes() }, sealed);
+    let leased = Leased {
+        id,
+        epoch: row.get(0)?,
+        until,
+        lane: lane_of(row, 1)?,
+        to: number_of(row, 2)?,
+        recipient: recipient(tx, row.get_ref(2)?.as_bytes().map_err(|_| super::corrupt("phone number"))?),
+        body: Secret::new(Vec::new()),
+        flash: row.get(4)?,
+        report: row.get(5)?,
+        deadline: time_of(row, 6)?,
+        segments: row.get(7)?,
+        bound: row.get::<_, Option<_>>(8)?.map(ChannelId),
+        refused_by: row.get::<_, Option<_>>(9)?.map(ChannelId),
+        concat_ref: row.get(10)?,
+        coding: coding_of(row, 13)?,
+        open: Vec::new(),
+        refusals: row.get(11)?,
+        uncertain: row.get(12)?,
+    };
+    Ok((leased, opened))
 }
 
 /// A number as budgets know it.
@@ -231,11 +280,15 @@ pub(in crate::store) fn release(
     leases: &[(MessageId, i64)],
     due: Option<UnixMs>,
 ) -> Result<(), StoreError> {
-    let mut release = tx.conn.prepare_cached(RELEASE)?;
+    let to = Move { state: State::Queued, actor: Actor::Dispatcher, at: clock::wall(), cause: None };
+    let bare = i64::try_from(life::BARE).unwrap_or(0);
     for (id, epoch) in leases {
-        let mut rows = release.query(params![id.as_bytes(), epoch, due.map(|due| due.0)])?;
-        if let Some(row) = rows.next()? {
-            tx.hints.due(lane_of(row, 0)?, time_of(row, 1)?);
+        let values = params![epoch, due.map(|due| due.0), bare];
+        let released = change(tx, RELEASE, *id, &to, values, |row| {
+            Ok::<_, StoreError>((lane_of(row, 0)?, time_of(row, 1)?))
+        })?;
+        if let Some((lane, due)) = released.transpose()? {
+            tx.hints.due(lane, due);
         }
     }
     Ok(())

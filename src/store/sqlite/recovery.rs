@@ -4,8 +4,10 @@
 
 use rusqlite::params;
 
+use super::life::{and_life, change};
 use super::{Tx, id_of, turn};
-use crate::queue::message::MessageId;
+use crate::queue::life::{Actor, Move};
+use crate::queue::message::{MessageId, State};
 use crate::queue::rules::{self, Ended, Next};
 use crate::store::{Recovered, StoreError};
 use crate::units::UnixMs;
@@ -23,25 +25,41 @@ const IN_THE_AIR: &str =
 const DOUBT: &str = "UPDATE message SET uncertain = uncertain + ?2, cause = ?3,
     channel = CASE WHEN segments > 1 THEN ?4 ELSE channel END WHERE id = ?1";
 
+/// Why a message is queued again of which nothing was in the air.
+const UNUSED: &str = "its lease ended before anything of it left";
+/// Why a message expires.
+const OVERDUE: &str = "its deadline passed";
+
 /// A higher epoch fences off whoever may still hold the lease.
 const FENCE: &str = "UPDATE message SET epoch = epoch + 1 WHERE id = ?1";
 
 const DUE: &str = "SELECT due FROM message WHERE id = ?1";
 
-const EXPIRE: &str =
-    "UPDATE message SET state = 5, changed = ?2, cause = coalesce(cause, 'its deadline passed')
-    WHERE id = ?1 AND state = 0 AND deadline <= ?2";
+const EXPIRE: &str = concat!(
+    "UPDATE message SET state = ?2, changed = ?3, ",
+    and_life!(),
+    ", cause = coalesce(cause, ?6) WHERE id = ?1 AND state = 0 AND deadline <= ?3 RETURNING id"
+);
+
+const BARE: &str = "UPDATE message SET body = x'' WHERE id = ?1 AND state = 0 AND deadline <= ?2";
 
 const PURGE: &str = "DELETE FROM message WHERE id = ?1 AND state NOT IN (0, 1) AND changed < ?2";
 
 const PURGE_CHALLENGES: &str = "DELETE FROM challenge WHERE (txn, serial) IN
     (SELECT txn, serial FROM challenge WHERE expires < ?1 LIMIT ?2)";
 
+/// Who takes leases back, and why it is in doubt what was in the air.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store) struct TakenBack {
+    pub(in crate::store) actor: Actor,
+    pub(in crate::store) cause: &'static str,
+}
+
 /// Takes back leases that end at `lapsed` or before (all of them, at the start); the flag says that more may be left.
 pub(in crate::store) fn recover(
     tx: &mut Tx<'_>,
     lapsed: UnixMs,
-    cause: &str,
+    by: TakenBack,
     now: UnixMs,
 ) -> Result<(Recovered, bool), StoreError> {
     let ids = {
@@ -51,7 +69,7 @@ pub(in crate::store) fn recover(
     };
     let mut recovered = Recovered::default();
     for id in &ids {
-        recover_one(tx, *id, cause, now, &mut recovered)?;
+        recover_one(tx, *id, by, now, &mut recovered)?;
     }
     Ok((recovered, ids.len() == PIECE as usize))
 }
@@ -59,10 +77,11 @@ pub(in crate::store) fn recover(
 fn recover_one(
     tx: &mut Tx<'_>,
     id: MessageId,
-    cause: &str,
+    by: TakenBack,
     now: UnixMs,
     recovered: &mut Recovered,
 ) -> Result<(), StoreError> {
+    let TakenBack { actor, cause } = by;
     tx.conn.prepare_cached(FENCE)?.execute([id.as_bytes()])?;
     let in_the_air = {
         let mut open = tx.conn.prepare_cached(IN_THE_AIR)?;
@@ -73,7 +92,8 @@ fn recover_one(
     };
     let Some((seq, channel)) = in_the_air.last() else {
         let due = tx.conn.prepare_cached(DUE)?.query_row([id.as_bytes()], |row| row.get(0))?;
-        turn::requeue(tx, id, UnixMs(due), now)?;
+        let unused = Move { state: State::Queued, actor, at: now, cause: Some(UNUSED) };
+        turn::requeue(tx, id, UnixMs(due), &unused)?;
         recovered.requeued += 1;
         return Ok(());
     };
@@ -84,29 +104,40 @@ fn recover_one(
     let others = open.iter().filter(|other| *other != seq && *seq != 0).count();
     standing.remaining = u8::try_from(others).unwrap_or(u8::MAX);
     // At the start every channel is new, so nothing is gained by spreading the repeats.
+    let to = |state| Move { state, actor, at: now, cause: Some(cause) };
     match rules::after_attempt(Ended::Uncertain, standing, now, 0) {
         Next::Retry(due) => {
             recovered.repeated += 1;
-            turn::requeue(tx, id, due, now)
+            turn::requeue(tx, id, due, &to(State::Queued))
         }
         Next::Continue => {
             recovered.uncertain += 1;
-            turn::requeue(tx, id, now, now)
+            turn::requeue(tx, id, now, &to(State::Queued))
         }
         Next::Rest(state) => {
             recovered.uncertain += 1;
-            turn::rest(tx, id, state, None, now)
+            turn::rest(tx, id, &to(state))
         }
     }
 }
 
 /// Expires those of `ids` that are still queued and overdue.
-pub(in crate::store) fn expire(tx: &mut Tx<'_>, ids: &[MessageId], now: UnixMs) -> Result<(), StoreError> {
-    let mut expire = tx.conn.prepare_cached(EXPIRE)?;
+pub(in crate::store) fn expire(tx: &Tx<'_>, ids: &[MessageId], now: UnixMs) -> Result<(), StoreError> {
+    // The state says why; and what expires on a full disk, to be purged then, must not grow more than it has to.
+    let to = Move { state: State::Expired, actor: Actor::Janitor, at: now, cause: None };
     for id in ids {
-        expire.execute(params![id.as_bytes(), now.0])?;
+        change(tx, EXPIRE, *id, &to, params![OVERDUE], |_| ())?;
     }
     Ok(())
+}
+
+/// The same on a full disk: their texts go first, so that none needs room in the index of texts that stay for a while.
+pub(in crate::store) fn expire_bare(tx: &Tx<'_>, ids: &[MessageId], now: UnixMs) -> Result<(), StoreError> {
+    let mut bare = tx.conn.prepare_cached(BARE)?;
+    for id in ids {
+        bare.execute(params![id.as_bytes(), now.0])?;
+    }
+    expire(tx, ids, now)
 }
 
 /// Deletes those of `ids` that are finished and have not changed since `before`.

@@ -1,20 +1,18 @@
 //! What comes back: handset reports and late confirmations.
 
-use std::time::Duration;
-
 use rusqlite::params;
 
 use super::{Tx, id_of, turn};
 use crate::number::Number;
 use crate::provider::{ChannelId, Verdict};
+use crate::queue::life::Actor;
 use crate::queue::message::MessageId;
+use crate::queue::rules::DOUBT_LASTS;
 use crate::store::{Report, StoreError};
 use crate::units::{MessageRef, UnixMs};
 
 /// A reference wraps after 256 messages; so many wraps back the attempt of a report is still found.
 const WRAPS: i64 = 32;
-/// An attempt in doubt is settled only by what comes within this: later it is more likely another message's.
-const DOUBT_LASTS: Duration = Duration::from_secs(3600);
 /// Digits that must agree at the end; national and international forms of one number share them.
 const TAIL: usize = 6;
 
@@ -48,7 +46,7 @@ pub(in crate::store) fn report(tx: &mut Tx<'_>, report: &Report) -> Result<Optio
     let matched = if let Some(matched) = newest(tx, SUBMITTED, by_reference, &fits)? {
         matched
     } else {
-        let since = UnixMs(report.at.0.saturating_sub(DOUBT_LASTS.as_millis() as i64));
+        let since = report.at.minus(DOUBT_LASTS);
         let Some(doubtful) = newest(tx, DOUBTFUL, params![&*report.channel.0, since.0], &fits)? else {
             return Ok(None);
         };
@@ -66,7 +64,7 @@ pub(in crate::store) fn report(tx: &mut Tx<'_>, report: &Report) -> Result<Optio
             report.at.0,
         ])?;
     }
-    turn::follow(tx, matched.message, report.at)?;
+    turn::follow(tx, matched.message, Actor::Network, report.at)?;
     Ok(Some(matched.message))
 }
 
@@ -78,13 +76,13 @@ pub(in crate::store) fn settle(
     reference: MessageRef,
     at: UnixMs,
 ) -> Result<Option<MessageId>, StoreError> {
-    let since = UnixMs(at.0.saturating_sub(DOUBT_LASTS.as_millis() as i64));
+    let since = at.minus(DOUBT_LASTS);
     let same = |stored: &str| stored == recipient.as_str();
     let Some(doubtful) = newest(tx, DOUBTFUL, params![&*channel.0, since.0], &same)? else {
         return Ok(None);
     };
     settled(tx, &doubtful, reference, at)?;
-    turn::follow(tx, doubtful.message, at)?;
+    turn::follow(tx, doubtful.message, Actor::Network, at)?;
     Ok(Some(doubtful.message))
 }
 

@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{Tx, id_of, is_duplicate, state_of, turn};
+use crate::queue::life::{Actor, Move};
 use crate::queue::message::{MessageId, State};
 use crate::store::seal::Place;
 use crate::store::{StoreError, TokenRecord, Withdrawn};
@@ -88,16 +89,17 @@ pub(in crate::store) fn answer(
         ids.map(|id| id?).collect::<Result<Vec<_>, StoreError>>()?
     };
     for id in copies {
-        withdraw(tx, id, None, now)?;
+        withdraw(tx, id, None, Actor::Validate, now)?;
     }
     Ok(true)
 }
 
-/// Takes a message back unless something of it is leaving.
+/// Takes a message back unless something of it is leaving; `actor` asks for it.
 pub(in crate::store) fn withdraw(
     tx: &mut Tx<'_>,
     id: MessageId,
     caller: Option<&str>,
+    actor: Actor,
     now: UnixMs,
 ) -> Result<Withdrawn, StoreError> {
     let state = tx
@@ -116,6 +118,6 @@ pub(in crate::store) fn withdraw(
     if !still_here {
         return Ok(Withdrawn::TooLate(state));
     }
-    turn::rest(tx, id, State::Withdrawn, None, now)?;
+    turn::rest(tx, id, &Move { state: State::Withdrawn, actor, at: now, cause: None })?;
     Ok(Withdrawn::Done)
 }

@@ -2,8 +2,10 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::life::{and_life, change};
 use super::{Tx, corrupt, lane_of, spent, state_of};
 use crate::provider::Verdict;
+use crate::queue::life::{Actor, Move};
 use crate::queue::message::{Lane, MessageId, State};
 use crate::queue::rules::{self, Ended, Next, Standing};
 use crate::store::{AttemptState, Begin, Begun, End, StoreError, Turn};
@@ -25,20 +27,41 @@ const OPEN_ATTEMPT: &str =
 const END: &str = "UPDATE attempt SET state = ?4, ended = ?5, reference = ?6, cause = ?7
     WHERE message = ?1 AND seq = ?2 AND n = ?3";
 
-const MOVE: &str = "UPDATE message SET state = ?3, due = coalesce(?4, due), changed = ?5, cause = coalesce(?6, cause),
-    refusals = refusals + ?7, uncertain = uncertain + ?8, refused_by = CASE ?7 WHEN 1 THEN ?9 ELSE refused_by END,
-    channel = CASE WHEN ?10 AND segments > 1 THEN ?9 ELSE channel END
-    WHERE id = ?1 AND state = 1 AND epoch = ?2 RETURNING lane, segments";
+const MOVE: &str = concat!(
+    "UPDATE message SET state = ?2, changed = ?3, ",
+    and_life!(),
+    ", due = coalesce(?7, due), cause = coalesce(?8, cause), refusals = refusals + ?9, uncertain = uncertain + ?10,
+    refused_by = coalesce(?11, refused_by), channel = CASE WHEN segments > 1 THEN coalesce(?12, channel) ELSE channel END
+    WHERE id = ?1 AND state = 1 AND epoch = ?6 RETURNING lane, segments"
+);
 
-const REST: &str = "UPDATE message SET state = ?2, changed = ?3, cause = coalesce(?4, cause) WHERE id = ?1";
+/// The next segment follows under the same lease.
+const STAY: &str = "UPDATE message SET changed = ?3, cause = coalesce(?4, cause), uncertain = uncertain + ?5,
+    channel = CASE WHEN segments > 1 THEN coalesce(?6, channel) ELSE channel END
+    WHERE id = ?1 AND state = 1 AND epoch = ?2";
 
-const REQUEUE: &str = "UPDATE message SET state = 0, due = ?2, changed = ?3 WHERE id = ?1 RETURNING lane";
+const REST: &str = concat!(
+    "UPDATE message SET state = ?2, changed = ?3, ",
+    and_life!(),
+    ", cause = coalesce(?6, cause) WHERE id = ?1 RETURNING id"
+);
+
+const REQUEUE: &str = concat!(
+    "UPDATE message SET state = ?2, changed = ?3, ",
+    and_life!(),
+    ", due = ?6 WHERE id = ?1 RETURNING lane"
+);
 
 const STATE: &str = "SELECT state, segments, deadline FROM message WHERE id = ?1";
 
-const SEGMENTS: &str = "SELECT seq, state, verdict FROM attempt WHERE message = ?1 ORDER BY seq, n";
+/// Without what a retry overruled.
+const SEGMENTS: &str =
+    "SELECT seq, state, verdict FROM attempt WHERE message = ?1 AND overruled IS NOT state ORDER BY seq, n";
 
 const CERTAIN: &str = "UPDATE message SET uncertain = max(uncertain - 1, 0) WHERE id = ?1";
+
+/// Why a message is queued again after an attempt that was abandoned.
+const NOTHING_LEFT: &str = "the attempt was given up before anything left";
 
 /// What ended, then what begins: the next segment's attempt may follow its predecessor's end in the same turn.
 pub(in crate::store) fn turn(tx: &mut Tx<'_>, turn: &Turn) -> Result<Vec<Begun>, StoreError> {
@@ -98,40 +121,38 @@ fn end(tx: &mut Tx<'_>, end: &End) -> Result<(), StoreError> {
 
 /// The usual end: the lease still holds, so the message goes where the rules say. `false` if it does not hold.
 fn move_leased(tx: &mut Tx<'_>, end: &End, channel: Option<&str>) -> Result<bool, StoreError> {
+    let refused = end.result == AttemptState::Refused;
+    let uncertain = end.result == AttemptState::Uncertain;
+    let left = channel.filter(|_| uncertain || end.result == AttemptState::Submitted);
     let (state, due) = match end.next {
-        Next::Continue => (State::Leased, None),
+        Next::Continue => {
+            let row = params![end.id.as_bytes(), end.epoch, end.at.0, end.cause, uncertain, left];
+            return Ok(tx.conn.prepare_cached(STAY)?.execute(row)? > 0);
+        }
         Next::Rest(state) => (state, None),
         Next::Retry(due) => (State::Queued, Some(due)),
     };
-    let refused = end.result == AttemptState::Refused;
-    let uncertain = end.result == AttemptState::Uncertain;
-    let left = channel.is_some() && (uncertain || end.result == AttemptState::Submitted);
-    let moved = tx
-        .conn
-        .prepare_cached(MOVE)?
-        .query_row(
-            params![
-                end.id.as_bytes(),
-                end.epoch,
-                state as i64,
-                due.map(|due| due.0),
-                end.at.0,
-                end.cause,
-                i64::from(refused),
-                i64::from(uncertain),
-                channel,
-                left,
-            ],
-            |row| Ok((lane_of(row, 0), row.get::<_, u8>(1)?)),
-        )
-        .optional()?;
-    let Some((lane, segments)) = moved else { return Ok(false) };
+    let abandoned = (end.result == AttemptState::Abandoned).then_some(NOTHING_LEFT);
+    let to = Move { state, actor: Actor::Dispatcher, at: end.at, cause: end.cause.as_deref().or(abandoned) };
+    let values = params![
+        end.epoch,
+        due.map(|due| due.0),
+        end.cause,
+        refused,
+        uncertain,
+        channel.filter(|_| refused),
+        left,
+    ];
+    let moved = change(tx, MOVE, end.id, &to, values, |row| {
+        Ok::<_, StoreError>((lane_of(row, 0)?, row.get::<_, u8>(1)?))
+    })?;
+    let Some((lane, segments)) = moved.transpose()? else { return Ok(false) };
     if let Some(due) = due {
-        tx.hints.due(lane?, due);
+        tx.hints.due(lane, due);
     }
     // Reports for the first segments may have come while the last were leaving.
     if segments > 1 && matches!(state, State::Submitted | State::Uncertain) {
-        follow(tx, end.id, end.at)?;
+        follow(tx, end.id, Actor::Network, end.at)?;
     }
     Ok(true)
 }
@@ -144,7 +165,7 @@ fn overtaken(tx: &mut Tx<'_>, end: &End, doubted: bool) -> Result<(), StoreError
         no_longer_doubtful(tx, end.id)?;
     }
     if end.result == AttemptState::Submitted {
-        return follow(tx, end.id, end.at);
+        return follow(tx, end.id, Actor::Dispatcher, end.at);
     }
     let state = tx
         .conn
@@ -156,32 +177,23 @@ fn overtaken(tx: &mut Tx<'_>, end: &End, doubted: bool) -> Result<(), StoreError
         return Ok(());
     }
     // It was the only doubt, and it did not leave after all.
+    let to = |state| Move { state, actor: Actor::Dispatcher, at: end.at, cause: end.cause.as_deref() };
     match end.next {
-        Next::Retry(due) => requeue(tx, end.id, due, end.at),
-        Next::Rest(state) => rest(tx, end.id, state, end.cause.as_deref(), end.at),
-        Next::Continue => requeue(tx, end.id, end.at, end.at),
+        Next::Retry(due) => requeue(tx, end.id, due, &to(State::Queued)),
+        Next::Rest(state) => rest(tx, end.id, &to(state)),
+        Next::Continue => requeue(tx, end.id, end.at, &to(State::Queued)),
     }
 }
 
-/// Moves the message to rest in `state`.
-pub(super) fn rest(
-    tx: &Tx<'_>,
-    id: MessageId,
-    state: State,
-    cause: Option<&str>,
-    now: UnixMs,
-) -> Result<(), StoreError> {
-    tx.conn.prepare_cached(REST)?.execute(params![id.as_bytes(), state as i64, now.0, cause])?;
+/// Moves the message to rest.
+pub(super) fn rest(tx: &Tx<'_>, id: MessageId, to: &Move<'_>) -> Result<(), StoreError> {
+    change(tx, REST, id, to, params![to.cause], |_| ())?;
     Ok(())
 }
 
 /// Puts the message back into the queue.
-pub(super) fn requeue(tx: &mut Tx<'_>, id: MessageId, due: UnixMs, now: UnixMs) -> Result<(), StoreError> {
-    let lane = tx
-        .conn
-        .prepare_cached(REQUEUE)?
-        .query_row(params![id.as_bytes(), due.0, now.0], |row| Ok(lane_of(row, 0)))
-        .optional()?;
+pub(super) fn requeue(tx: &mut Tx<'_>, id: MessageId, due: UnixMs, to: &Move<'_>) -> Result<(), StoreError> {
+    let lane = change(tx, REQUEUE, id, to, params![due.0], |row| lane_of(row, 0))?;
     if let Some(lane) = lane {
         tx.hints.due(lane?, due);
     }
@@ -194,8 +206,9 @@ pub(super) fn no_longer_doubtful(tx: &Tx<'_>, id: MessageId) -> Result<(), Store
     Ok(())
 }
 
-/// Lets the message's state follow what its segments came to. What was withdrawn or refused for good stays so.
-pub(super) fn follow(tx: &mut Tx<'_>, id: MessageId, now: UnixMs) -> Result<(), StoreError> {
+/// Lets the message's state follow what its segments came to, by the news that `actor` brought. What was withdrawn or refused for
+/// good stays so.
+pub(super) fn follow(tx: &Tx<'_>, id: MessageId, actor: Actor, now: UnixMs) -> Result<(), StoreError> {
     let found = tx
         .conn
         .prepare_cached(STATE)?
@@ -205,13 +218,15 @@ pub(super) fn follow(tx: &mut Tx<'_>, id: MessageId, now: UnixMs) -> Result<(), 
     let state = state?;
     let segments = Segments::read(tx, id)?;
     let movable = match state {
-        State::Submitted => true,
-        State::Queued | State::Uncertain | State::Expired => segments.all_submitted(total),
+        State::Submitted | State::Queued | State::Uncertain | State::Expired => segments.all_submitted(total),
         State::Leased => segments.all_submitted(total) && !segments.any_open(),
         State::Delivered | State::Failed | State::Withdrawn => false,
     };
     let to = segments.reported();
-    if movable && to != state { rest(tx, id, to, None, now) } else { Ok(()) }
+    if !movable || to == state {
+        return Ok(());
+    }
+    rest(tx, id, &Move { state: to, actor, at: now, cause: None })
 }
 
 /// The attempts of one message, as far as its state depends on them.
