@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test may fail by panic, in its tools too"
 )]
 
@@ -29,10 +30,14 @@ mod allowance;
 mod budgets;
 #[path = "store_conformance/from_phones.rs"]
 mod from_phones;
+#[path = "store_conformance/lanes.rs"]
+mod lanes;
 #[path = "store_conformance/life.rs"]
 mod life;
 #[path = "store_conformance/outbox.rs"]
 mod outbox;
+#[path = "store_conformance/second_round.rs"]
+mod second_round;
 #[path = "store_conformance/segments.rs"]
 mod segments;
 
@@ -40,8 +45,10 @@ use alarms::*;
 use allowance::*;
 use budgets::*;
 use from_phones::*;
+use lanes::*;
 use life::*;
 use outbox::*;
+use second_round::*;
 use segments::*;
 
 /// Long enough for any commit of a busy machine; only a failing test waits for it.
@@ -153,7 +160,7 @@ async fn state(store: &impl Operations, id: MessageId) -> State {
 }
 
 async fn all(store: &impl Operations) -> Vec<MessageRecord> {
-    store.messages(Filter { most: 1000, ..Filter::default() }).await.unwrap()
+    store.messages(Filter { most: 1000, ..Filter::default() }).await.unwrap().records
 }
 
 async fn counts_agree(store: &impl Operations) {
@@ -407,12 +414,18 @@ async fn listings_page_and_filter(store: impl Operations) {
     store.accept((0..5).map(|n| message(Lane::Bulk, n)).collect()).await.unwrap();
     store.accept(vec![NewMessage { caller: "other".to_owned(), ..message(Lane::Bulk, 9) }]).await.unwrap();
     let filter = Filter { caller: Some("portal".to_owned()), most: 3, ..Filter::default() };
-    let page = store.messages(filter.clone()).await.unwrap();
+    let Page { records: page, next } = store.messages(filter.clone()).await.unwrap();
     assert!(page.len() == 3 && page[0].id > page[1].id && page[1].id > page[2].id);
-    let next = store.messages(Filter { before: Some(page[2].id), ..filter.clone() }).await.unwrap();
-    assert_eq!(next.len(), 2);
-    let none = Filter { state: Some(State::Failed), ..filter };
-    assert!(store.messages(none).await.unwrap().is_empty());
+    assert_eq!(next, Some(page[2].id));
+    let rest = store.messages(Filter { before: next, ..filter.clone() }).await.unwrap();
+    assert_eq!((rest.records.len(), rest.next), (2, None));
+    let of = async |filter: Filter| store.messages(filter).await.unwrap().records.len();
+    assert_eq!(of(Filter { state: Some(State::Failed), ..filter.clone() }).await, 0);
+    let to = |number: &str| Some(Number::parse(number, None).unwrap());
+    assert_eq!(of(Filter { to: to(TO), most: 9, ..Filter::default() }).await, 6);
+    assert_eq!(of(Filter { to: to("+491701234568"), most: 9, ..Filter::default() }).await, 0);
+    store.accept(vec![message(Lane::Alert, 20)]).await.unwrap();
+    assert_eq!(of(Filter { lane: Some(Lane::Alert), most: 9, ..Filter::default() }).await, 1);
 }
 
 fn token(serial: &str) -> TokenRecord {
@@ -586,6 +599,10 @@ mod sqlite {
         acceptance_is_all_or_none
         listings_page_and_filter
         a_trigger_is_whole_or_a_conflict
+        a_login_without_a_report_goes_once_more
+        there_is_no_second_round_without_a_reason
+        a_report_ends_the_second_round
+        what_was_submitted_stays_so_whatever_the_second_round_comes_to
         an_answer_counts_exactly_once
         finished_rows_are_purged_and_others_kept
         what_a_channel_shows_again_is_stored_once
@@ -605,6 +622,16 @@ mod sqlite {
         a_draining_sim_gets_only_what_began_on_it
         what_is_put_back_for_later_is_leased_then
         holds_are_remembered
+        a_full_lane_refuses_for_itself_only
+        a_large_batch_is_accepted_whole_or_refused_whole
+        a_full_login_lane_opens_no_challenge
+        a_paused_lane_takes_and_gives_nothing
+        a_purged_lane_is_empty_and_others_are_not
+        what_failed_goes_again
+        a_report_of_failure_opens_its_segment_again
+        a_bulk_message_in_doubt_goes_again_by_force_only
+        a_login_goes_again_only_while_its_challenge_lives
+        a_full_lane_takes_nothing_back
         a_delivered_message_tells_its_life
         a_lease_given_back_unused_leaves_no_trace
         endings_name_who_brought_them_about

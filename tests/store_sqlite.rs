@@ -227,7 +227,7 @@ async fn a_store_that_is_not_ours_is_refused_by_name() {
     assert!(matches!(open(&path, &key), Err(OpenError::Newer { found: 99, .. })));
     fs::write(dir.path().join("text"), "this is not a database, but long enough to be looked at as one")
         .unwrap();
-    assert!(matches!(open(&dir.path().join("text"), &key), Err(OpenError::Engine { .. })));
+    assert!(matches!(open(&dir.path().join("text"), &key), Err(OpenError::Damaged { .. })));
 }
 
 #[tokio::test]
@@ -414,6 +414,23 @@ async fn a_full_disk_is_told_and_overcome() {
     store.accept(vec![message(4000)]).await.expect("there is room again");
     assert_eq!(store.unwritable(), None);
     assert_eq!(store.lease(want(1)).await.unwrap().len(), 1);
+}
+
+/// The one that is looked for is the oldest of more than a page may look at.
+#[tokio::test]
+async fn a_search_is_work_for_a_page_at_a_time() {
+    let (_dir, path, key) = place();
+    let store = open(&path, &key).unwrap();
+    let wanted = NewMessage { lane: Lane::Alert, ..message(0) };
+    store.accept(vec![wanted.clone()]).await.unwrap();
+    for round in 0..21 {
+        store.accept((1..=1000).map(|n| message(round * 1000 + n)).collect()).await.unwrap();
+    }
+    let filter = Filter { lane: Some(Lane::Alert), most: 1, ..Filter::default() };
+    let first = store.messages(filter.clone()).await.unwrap();
+    assert!(first.records.is_empty() && first.next.is_some(), "it ends where the work is enough: {first:?}");
+    let second = store.messages(Filter { before: first.next, ..filter }).await.unwrap();
+    assert_eq!(second.records.first().map(|record| record.id), Some(wanted.id));
 }
 
 #[tokio::test]

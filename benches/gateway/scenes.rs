@@ -75,9 +75,12 @@ struct House {
     _place: Place,
 }
 
+/// Bulk is measured over all modems: none is kept free for logins.
+const CONFIG: &str = "[log]\nlevel = \"warn\"\n[queue]\nlogin-reserve = 0\n";
+
 fn house(ground: &Ground, modems: usize, options: &[&str]) -> House {
     let place = Place::below(&ground.dir);
-    let config = place.configure("[log]\nlevel = \"warn\"\n");
+    let config = place.configure(CONFIG);
     let simulator = Simulator::start(&links(&place, modems), options);
     let daemon = start(ground, &place, &config);
     let until = Instant::now() + Duration::from_secs(20);
@@ -247,7 +250,7 @@ struct Many {
 /// All messages are in the queue before the first modem is there: what is measured is sending.
 fn many(ground: &Ground, count: usize, reports: bool) -> Many {
     let place = Place::below(&ground.dir);
-    let config = place.configure("[log]\nlevel = \"warn\"\n");
+    let config = place.configure(CONFIG);
     let daemon = start(ground, &place, &config);
     let mut connection = daemon.client();
     for start in (0..count).step_by(1_000) {

@@ -96,12 +96,17 @@ impl From<&StoreError> for Failure {
     fn from(error: &StoreError) -> Self {
         tracing::error!(%error, "a request failed in the store");
         match error {
-            StoreError::Busy(_) | StoreError::Unwritable(_) | StoreError::Closed => Self::unavailable(),
+            StoreError::Busy(_) | StoreError::Unwritable(_) | StoreError::Closed | StoreError::Full(_) => {
+                Self::unavailable()
+            }
             // What validation asks for is answered there; nothing else here is counted.
             StoreError::OverBudget(_) => Self::unavailable(),
             StoreError::Exists(what) => Self::parameter(format!("{what} exists already.")),
             // A challenge's message has no key.
-            StoreError::Engine(_) | StoreError::Sealed(_) | StoreError::Conflict(_) => Self::internal(),
+            StoreError::Engine(_)
+            | StoreError::Sealed(_)
+            | StoreError::Damaged(_)
+            | StoreError::Conflict(_) => Self::internal(),
         }
     }
 }

@@ -15,12 +15,13 @@ use serde_json::json;
 use super::caller::Role;
 use super::listen::Peer;
 use super::records::utc;
-use super::{Api, alarms, modems, problem, waiting};
+use super::{Api, alarms, modems, problem, queue, waiting};
 use crate::clock;
 use crate::queue::conversion;
 use crate::route::budget::{Windows, standings};
-use crate::store::{AlarmRecord, Alarms, Count, Operations, StoreError};
+use crate::store::{AlarmRecord, Alarms, Count, LaneRecord, Operations, StoreError};
 use crate::telemetry::metrics;
+use crate::units::UnixMs;
 
 const JSON: &str = "application/json";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -73,18 +74,32 @@ pub(super) async fn status(
 struct Standing {
     counts: Vec<Count>,
     open: Vec<AlarmRecord>,
-    /// For how long the head of the queue could have left.
-    waited: Duration,
+    lanes: Vec<LaneRecord>,
+    now: UnixMs,
+}
+
+impl Standing {
+    /// For how long the head of a lane could have left.
+    fn age(&self, lane: &LaneRecord) -> Duration {
+        lane.oldest.map_or(Duration::ZERO, |due| self.now.since(due))
+    }
+
+    /// The same of the whole queue; what is paused is not waited for.
+    fn waited(&self) -> Duration {
+        let going = self.lanes.iter().filter(|lane| lane.paused.is_none());
+        going.map(|lane| self.age(lane)).max().unwrap_or_default()
+    }
 }
 
 async fn standing(api: &Api) -> Result<Standing, StoreError> {
     let now = clock::wall();
     let store = &api.parts.store;
-    let waited = store.waiting(now).await?.map_or(Duration::ZERO, |due| now.since(due));
-    Ok(Standing { counts: store.counts().await?, open: store.alarms(Alarms::Open).await?, waited })
+    let (counts, open) = (store.counts().await?, store.alarms(Alarms::Open).await?);
+    Ok(Standing { counts, open, lanes: store.lanes(now).await?, now })
 }
 
-fn told(api: &Api, Standing { counts, open, waited }: &Standing) -> serde_json::Value {
+fn told(api: &Api, standing: &Standing) -> serde_json::Value {
+    let Standing { counts, open, lanes, now } = standing;
     let mut messages: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
     for count in counts {
         messages.entry(count.lane.as_str()).or_default().insert(count.state.as_str(), count.messages);
@@ -94,7 +109,7 @@ fn told(api: &Api, Standing { counts, open, waited }: &Standing) -> serde_json::
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": clock::wall().since(api.started).as_secs(),
         "messages": messages,
-        "queue": {"oldest_seconds": waited.as_secs()},
+        "queue": {"oldest_seconds": standing.waited().as_secs(), "lanes": queue::shown(lanes, *now)},
         "store": {"unwritable": api.parts.store.unwritable()},
         "channels": {"ready": ready, "all": all},
         "alarms": alarms::listed(open),
@@ -116,9 +131,9 @@ pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Response {
 
 async fn exposed(api: &Api) -> Result<String, StoreError> {
     let metrics = &api.parts.metrics;
-    let Standing { counts, open, waited } = standing(api).await?;
-    metrics.messages(&counts);
-    metrics.alarms(&open);
+    let standing = standing(api).await?;
+    metrics.messages(&standing.counts);
+    metrics.alarms(&standing.open);
     let spent = api.parts.store.spent().await?;
     let now = Windows::at(clock::wall());
     metrics.budgets(spent.iter().flat_map(|record| {
@@ -128,7 +143,10 @@ async fn exposed(api: &Api) -> Result<String, StoreError> {
     }));
     metrics.outbox(&api.parts.store.outbox().await?, clock::wall());
     metrics::put(&metrics.hook_refused, api.parts.store.feed().refused());
-    metrics.waited(waited);
+    metrics.waited(standing.waited());
+    metrics.lanes(standing.lanes.iter().map(|lane| (lane, standing.age(lane))));
+    let outlook = (api.parts.outlook)(None).await;
+    metrics.breakers(outlook.channels.into_iter().map(|seen| (seen.channel, seen.breaker)));
     metrics.over_budget(api.parts.store.over_budget().totals());
     let now = clock::wall();
     metrics.conversions(&api.parts.store.conversions(now.minus(conversion::WINDOW), now).await?);

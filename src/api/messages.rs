@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::extract::{ConnectInfo, Path, Request, State as Shared};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::caller::{Caller, Role};
@@ -19,11 +19,13 @@ use super::problem::{self, Problem, Refused, json, malformed};
 use super::records::{Message, utc};
 use super::{Api, BATCH_FACTOR, params, waiting};
 use crate::clock;
+use crate::number::Number;
 use crate::pdu::{self, Forecast};
-use crate::queue::admission::{self, Refusal, Rules, Submission};
+use crate::queue::admission::{self, Life, Refusal, Rules, Submission};
+use crate::queue::again::NotAgain;
 use crate::queue::budget::Behind;
 use crate::queue::message::{Lane, MessageId, NewMessage, State};
-use crate::store::{Accepted, Filter, MessageRecord, Operations, StoreError, Withdrawn};
+use crate::store::{Accepted, Filter, MessageRecord, Operations, Retried, Retry, StoreError, Withdrawn};
 use crate::units::UnixMs;
 
 /// Messages in one batch: a commit of a thousand rows takes a few milliseconds, during which nobody else is served.
@@ -33,6 +35,7 @@ const LIST_USUAL: usize = 50;
 const LIST_MAX: usize = 1_000;
 const ENDPOINT: &str = "/v1/messages";
 const ENDPOINT_ONE: &str = "/v1/messages/{id}";
+const ENDPOINT_RETRY: &str = "/v1/messages/{id}/retry";
 pub(super) const JSON: &str = "application/json";
 
 /// A message as it is asked for. Unknown keys are refused: a misspelt `lifetime` must not become the default.
@@ -43,10 +46,14 @@ struct Ask<'a> {
     to: Cow<'a, str>,
     #[serde(borrow)]
     text: Cow<'a, str>,
-    #[serde(default = "bulk")]
-    lane: Lane,
+    /// Bulk where none is named.
+    #[serde(borrow, default)]
+    lane: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     lifetime: Option<Lifetime<'a>>,
+    /// RFC 3339; instead of `lifetime`.
+    #[serde(borrow, default)]
+    deadline: Option<Cow<'a, str>>,
     #[serde(default)]
     flash: bool,
     #[serde(default = "yes")]
@@ -64,10 +71,6 @@ struct Ask<'a> {
 enum Lifetime<'a> {
     Seconds(u64),
     Text(#[serde(borrow)] Cow<'a, str>),
-}
-
-fn bulk() -> Lane {
-    Lane::Bulk
 }
 
 fn yes() -> bool {
@@ -128,7 +131,8 @@ async fn submitted(api: &Api, caller: &Caller, request: Request) -> Result<Respo
         let fault = format!("the batch has {} messages, {BATCH_MAX} are allowed", asks.len());
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-many", fault));
     }
-    if asks.iter().any(|ask| ask.lane == Lane::Login) && !caller.may(Role::Trigger) {
+    if asks.iter().any(|ask| ask.lane.as_deref() == Some(Lane::Login.as_str())) && !caller.may(Role::Trigger)
+    {
         return Err(problem::LANE_FORBIDDEN);
     }
     let dry = asks.iter().filter(|ask| ask.dry_run).count();
@@ -222,8 +226,8 @@ fn admit(
     let submission = Submission {
         to: &ask.to,
         text: &ask.text,
-        lane: ask.lane,
-        lifetime: ask.lifetime.as_ref().map(lifetime).transpose()?,
+        lane: ask.lane.as_deref().map_or(Ok(Lane::Bulk), lane)?,
+        lifetime: life(ask)?,
         flash: ask.flash,
         report: ask.report,
         caller: &caller.name,
@@ -243,6 +247,31 @@ pub(super) fn new_id(now: UnixMs, place: usize) -> Result<MessageId, Problem> {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no-entropy", detail)
     })?;
     Ok(MessageId::new(now, place, random))
+}
+
+/// A lane by its word.
+pub(super) fn lane(word: &str) -> Result<Lane, Problem> {
+    let found = Lane::ALL.into_iter().find(|lane| lane.as_str() == word);
+    found.ok_or_else(|| {
+        let detail = format!("{word:?} is no lane; they are {}", Lane::ALL.map(Lane::as_str).join(", "));
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "lane-unknown", detail)
+    })
+}
+
+/// How long it may wait, if its sender says so, by a lifetime or a deadline.
+fn life(ask: &Ask<'_>) -> Result<Option<Life>, Problem> {
+    let invalid =
+        |detail: &str| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "deadline-invalid", detail.to_owned());
+    let Some(text) = &ask.deadline else {
+        return Ok(ask.lifetime.as_ref().map(lifetime).transpose()?.map(Life::For));
+    };
+    if ask.lifetime.is_some() {
+        return Err(invalid("name either a lifetime or a deadline"));
+    }
+    let deadline: Timestamp = text
+        .parse()
+        .map_err(|_| invalid("the deadline must be a time such as \"2026-11-24T15:04:05Z\" (RFC 3339)"))?;
+    Ok(Some(Life::Until(UnixMs(deadline.as_millisecond()))))
 }
 
 fn lifetime(asked: &Lifetime<'_>) -> Result<Duration, Problem> {
@@ -316,10 +345,78 @@ async fn withdrawn(api: &Api, caller: &Caller, id: &str) -> Result<Response, Pro
     }
 }
 
+/// How a message shall be tried again.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskAgain<'a> {
+    #[serde(borrow, default)]
+    lifetime: Option<Lifetime<'a>>,
+    /// A second copy is taken into account.
+    #[serde(default)]
+    force: bool,
+}
+
+pub(super) async fn retry(
+    Shared(api): Shared<Arc<Api>>,
+    ConnectInfo(Peer(caller)): ConnectInfo<Peer>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    let response = retried(&api, &caller, &id, request).await.unwrap_or_else(|problem| problem.response());
+    api.answered(ENDPOINT_RETRY, response)
+}
+
+async fn retried(api: &Api, caller: &Caller, id: &str, request: Request) -> Result<Response, Problem> {
+    let id = own_id(caller, id)?;
+    let body = super::body(request, api.parts.max_body).await.map_err(Problem::from)?;
+    let asked: Option<AskAgain<'_>> = match body.trim_ascii() {
+        [] => None,
+        body => serde_json::from_slice(body).map_err(|e| malformed(e.to_string()))?,
+    };
+    let asked = asked.unwrap_or_default();
+    let store = &api.parts.store;
+    let Some(record) = store.message(id).await.map_err(|e| Problem::from(&e))? else {
+        return Err(problem::NO_MESSAGE);
+    };
+    let lifetime = asked.lifetime.as_ref().map(lifetime).transpose()?;
+    let lifetime = api.parts.live.now().rules.lifetime(record.lane, lifetime);
+    let lifetime = lifetime.map_err(|refusal| Problem::from(&refusal))?;
+    let retry = Retry { id, caller: whose(caller), lifetime, force: asked.force, now: clock::wall() };
+    match store.retry(retry).await.map_err(|e| Problem::from(&e))? {
+        Retried::Queued { deadline } => {
+            tracing::info!(message = %id, caller = %caller.name, force = asked.force, "retried");
+            let body = serde_json::json!({"id": id, "state": State::Queued, "deadline": utc(deadline)});
+            Ok(json(StatusCode::ACCEPTED, JSON, &body))
+        }
+        Retried::Refused(why) => Err(not_again(why)),
+        Retried::Unknown => Err(problem::NO_MESSAGE),
+    }
+}
+
+fn not_again(why: NotAgain) -> Problem {
+    let (code, detail) = match why {
+        NotAgain::State(state) => (
+            "not-at-rest",
+            format!("the message is {state}: what failed, expired or is uncertain may be retried"),
+        ),
+        NotAgain::Doubt => (
+            "may-double",
+            "the message may have left: with force it goes again, perhaps as a second copy".to_owned(),
+        ),
+        NotAgain::Ended => ("challenge-ended", "the challenge is over: its code is worth nothing".to_owned()),
+        NotAgain::Nothing => (
+            "nothing-open",
+            "every segment was submitted or is in doubt; with force those in doubt go again".to_owned(),
+        ),
+        NotAgain::Erased => ("text-erased", "the text was erased when the message came to rest".to_owned()),
+    };
+    Problem::new(StatusCode::CONFLICT, code, detail)
+}
+
 #[derive(Serialize)]
 struct Listing<'a> {
     messages: Vec<Message<'a>>,
-    /// `before` of the next page, if there may be one.
+    /// `before` of the next page, if there may be one. A page ends after a bounded search, so there may be one after an empty page.
     next: Option<MessageId>,
 }
 
@@ -336,15 +433,14 @@ async fn listed(api: &Api, caller: &Caller, uri: &Uri) -> Result<Response, Probl
     if !caller.may(Role::Send) {
         return Err(problem::FORBIDDEN);
     }
-    let filter = filter(caller, uri.query().unwrap_or_default())?;
-    let most = filter.most;
-    let records = api.parts.store.messages(filter).await.map_err(|e| Problem::from(&e))?;
-    let next = (records.len() == most).then(|| records.last().map(|record| record.id)).flatten();
-    let messages = records.iter().map(Message::listed).collect();
-    Ok(json(StatusCode::OK, JSON, &Listing { messages, next }))
+    let country = api.parts.live.now().rules.default_country.clone();
+    let filter = filter(caller, uri.query().unwrap_or_default(), country.as_deref())?;
+    let page = api.parts.store.messages(filter).await.map_err(|e| Problem::from(&e))?;
+    let messages = page.records.iter().map(Message::listed).collect();
+    Ok(json(StatusCode::OK, JSON, &Listing { messages, next: page.next }))
 }
 
-fn filter(caller: &Caller, query: &str) -> Result<Filter, Problem> {
+fn filter(caller: &Caller, query: &str, country: Option<&str>) -> Result<Filter, Problem> {
     let mut filter = Filter { caller: whose(caller), most: LIST_USUAL, ..Filter::default() };
     for (name, value) in params::query(query) {
         let bad = || malformed(format!("{value:?} is no value of {name}"));
@@ -353,12 +449,22 @@ fn filter(caller: &Caller, query: &str) -> Result<Filter, Problem> {
                 let state = State::ALL.into_iter().find(|state| state.as_str() == value);
                 filter.state = Some(state.ok_or_else(bad)?);
             }
+            "lane" => filter.lane = Some(lane(&value)?),
+            "to" => {
+                let number = Number::parse(&value, country);
+                filter.to = Some(number.map_err(|error| Problem::from(&Refusal::Number(error)))?);
+            }
+            // Others see their own only, whoever they name.
+            "caller" if caller.may(Role::Admin) => filter.caller = Some(value),
             "limit" => {
                 let most = value.parse().ok().filter(|most| (1..=LIST_MAX).contains(most));
                 filter.most = most.ok_or_else(bad)?;
             }
             "before" => filter.before = Some(value.parse().map_err(|_| bad())?),
-            _ => return Err(malformed(format!("{name:?} is unknown; known are state, limit, before"))),
+            _ => {
+                let known = "state, lane, to, limit, before, and caller for admins";
+                return Err(malformed(format!("{name:?} is unknown; known are {known}")));
+            }
         }
     }
     Ok(filter)

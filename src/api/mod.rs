@@ -21,7 +21,10 @@ use crate::at::command::UssdCode;
 use crate::clock;
 use crate::modem::supervisor::{CommandError, Fleet, Hold, Trace};
 use crate::modem::ussd::UssdAnswer;
+use crate::number::Number;
 use crate::provider::{BoxFuture, Channel};
+use crate::queue::message::Lane;
+use crate::route::Outlook;
 use crate::route::budget::Budgets;
 use crate::store::engine::Store;
 use crate::telemetry::metrics::{self, Metrics};
@@ -41,7 +44,9 @@ mod messages;
 mod modems;
 mod params;
 mod problem;
+mod queue;
 mod records;
+mod routes;
 mod tokens;
 mod validate;
 mod waiting;
@@ -70,6 +75,9 @@ pub type Ussd = Box<dyn Fn(String, Option<UssdCode>) -> Told + Send + Sync>;
 /// Holds a modem back by port name or IMEI, or lets it go; gives the name by which the hold is remembered.
 pub type SetHold = Box<dyn Fn(String, Option<Hold>) -> BoxFuture<Result<String, CommandError>> + Send + Sync>;
 
+/// How the channels stand, best first for a message to this number in this lane.
+pub type OutlookOf = Box<dyn Fn(Option<(Number, Lane)>) -> BoxFuture<Outlook> + Send + Sync>;
+
 /// Confirms the SIM of a modem by port name or IMEI.
 pub type ConfirmSim = Box<dyn Fn(String) -> BoxFuture<Result<(), CommandError>> + Send + Sync>;
 
@@ -91,6 +99,8 @@ pub struct Parts {
     pub ussd: Ussd,
     /// How an operator holds a modem back.
     pub hold: SetHold,
+    /// How the dispatcher sees the channels.
+    pub outlook: OutlookOf,
     /// What each SIM may send.
     pub budgets: Budgets,
     /// What people call SIMs, by ICCID.
@@ -163,6 +173,11 @@ fn router(parts: Parts) -> Router {
         .route("/cgi-bin/sendsms", get(kannel::send).post(kannel::send))
         .route("/v1/messages", get(messages::list).post(messages::submit))
         .route("/v1/messages/{id}", get(messages::show).delete(messages::withdraw))
+        .route("/v1/messages/{id}/retry", post(messages::retry))
+        .route("/v1/queue", get(queue::show))
+        .route("/v1/queue/{lane}/pause", post(queue::pause))
+        .route("/v1/queue/{lane}/resume", post(queue::resume))
+        .route("/v1/queue/{lane}/purge", post(queue::purge))
         .route("/v1/messages/{id}/events", get(life::events))
         .route("/v1/events", get(events::follow))
         .route("/v1/alarms", get(alarms::list))
@@ -176,6 +191,7 @@ fn router(parts: Parts) -> Router {
         .route("/v1/modems/{modem}/pause", post(modems::pause))
         .route("/v1/modems/{modem}/drain", post(modems::drain))
         .route("/v1/modems/{modem}/resume", post(modems::resume))
+        .route("/v1/routes", get(routes::explain))
         .route("/v1/status", get(health::status))
         .route("/v1/health/live", get(health::live))
         .route("/v1/health/ready", get(health::ready))

@@ -15,7 +15,7 @@ use super::listen::Peer;
 use super::problem::{Problem, malformed};
 use super::records::utc;
 use super::waiting::Spendings;
-use super::{Api, problem};
+use super::{Api, problem, routes};
 use crate::at::command::UssdCode;
 use crate::modem::exchange::{Failure, NotSent};
 use crate::modem::supervisor::{CommandError, Hold, LeftAlone, Modem};
@@ -35,6 +35,8 @@ struct Listed<'a> {
     name: Option<&'a str>,
     /// What the SIM has spent of its limits, for people; null without limits.
     budget: Option<String>,
+    /// Whether the SIM is left alone because messages failed there; null without a SIM.
+    breaker: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -59,6 +61,7 @@ pub(super) async fn list(
 async fn listed(api: &Api) -> Result<Response, StoreError> {
     let fleet = Arc::clone(&api.parts.fleet.borrow());
     let spent = Spendings::read(&api.parts.store).await?;
+    let mut breakers = routes::breakers(api).await;
     let mut listing =
         Listing { modems: Vec::with_capacity(fleet.modems.len()), left_alone: &fleet.left_alone };
     for modem in &fleet.modems {
@@ -70,6 +73,7 @@ async fn listed(api: &Api) -> Result<Response, StoreError> {
         listing.modems.push(Listed {
             modem,
             name: sim.and_then(|sim| api.parts.sim_names.get(sim.as_str())).map(String::as_str),
+            breaker: sim.and_then(|sim| breakers.remove(&*ChannelId::of_sim(sim).0)),
             budget: standings.filter(|all| !all.is_empty()).map(|all| note(&all, spent.now)),
         });
     }

@@ -1,6 +1,7 @@
 //! Our own errors: `application/problem+json` (RFC 9457) with a `code` that stays the same while texts may change.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -84,6 +85,12 @@ impl Problem {
         Self { errors, ..self }
     }
 
+    /// The same, with the time after which it is worth asking again; whole seconds, rounded up, lest somebody comes too early.
+    fn after(self, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self { retry_after: Some(seconds), ..self }
+    }
+
     /// Too many messages were asked for.
     fn over_budget(over: &Over) -> Self {
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, OVER_BUDGET, over.to_string());
@@ -141,6 +148,12 @@ impl From<&StoreError> for Problem {
             StoreError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
             StoreError::Conflict(_) => (StatusCode::CONFLICT, "idempotency-conflict"),
             StoreError::Exists(_) => (StatusCode::CONFLICT, "exists"),
+            // No failure but an answer: it is told in the metrics, not for every message of a flood in the log.
+            StoreError::Full(full) => {
+                let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "queue-full", error.to_string());
+                return problem.after(full.again);
+            }
+            StoreError::Damaged(_) => (StatusCode::INTERNAL_SERVER_ERROR, "store-damaged"),
             StoreError::OverBudget(over) => return Self::over_budget(over),
             StoreError::Engine(_) | StoreError::Sealed(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "store-failed")
@@ -175,6 +188,7 @@ fn refusal_code(refusal: &Refusal) -> &'static str {
         Refusal::TooManySegments { .. } => "text-too-long",
         Refusal::Unencodable(_) => "text-unencodable",
         Refusal::Lifetime(_) => "lifetime-invalid",
+        Refusal::DeadlinePast => "deadline-past",
         Refusal::IdempotencyKey(_) => "idempotency-key-invalid",
         Refusal::OverBudget(_) => OVER_BUDGET,
     }

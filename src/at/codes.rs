@@ -98,6 +98,15 @@ macro_rules! cause {
 cause!(CmsError, codes_table::CMS, "CMS");
 cause!(CmeError, codes_table::CME, "CME");
 
+impl CmsError {
+    /// Whether it speaks of the recipient (its number is not assigned, its phone is off or full, it is barred) and not of the way
+    /// there; TS 24.011 E.2, TS 23.040 9.2.3.22.
+    #[must_use]
+    pub fn concerns_recipient(&self) -> bool {
+        matches!(self.code(), Some(1 | 22 | 27 | 28 | 30 | 195 | 196))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +132,16 @@ mod tests {
         assert_eq!(CmeError::Code(14).disposition(), Disposition::SimBusy);
         assert_eq!(CmeError::Code(16).disposition(), Disposition::Local);
         assert_eq!(CmeError::parse("SIM PIN required").disposition(), Disposition::Local);
+    }
+
+    #[test]
+    fn what_is_the_recipients_fault_is_not_the_ways() {
+        for code in [1, 22, 27, 28, 30, 195, 196] {
+            assert!(CmsError::Code(code).concerns_recipient(), "{code}");
+        }
+        for code in [8, 21, 38, 42, 50, 69, 193, 194, 300, 330, 331, 500] {
+            assert!(!CmsError::Code(code).concerns_recipient(), "{code}");
+        }
     }
 
     #[test]

@@ -74,6 +74,12 @@ impl Final {
             Self::Error => Disposition::Unknown,
         })
     }
+
+    /// Whether it speaks of the recipient and not of the way there.
+    #[must_use]
+    pub fn concerns_recipient(&self) -> bool {
+        matches!(self, Self::Cms(error) if error.concerns_recipient())
+    }
 }
 
 /// What follows `+CMS ERROR` or `+CME ERROR`, with or without colon and blanks.

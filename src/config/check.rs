@@ -1,5 +1,7 @@
 //! From the tree to the checked configuration: one function a section, each key with its range.
 
+mod route;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +12,8 @@ use super::hooks;
 use super::login_text;
 use super::raw::{self, Limits, Notes, Section, whole};
 use super::{
-    Admission, Api, Caller, Config, DAY, KannelLogin, Key, Log, Modem, Role, Sim, Store, UserName, Validate,
+    Admission, Api, Caller, Config, DAY, KannelLogin, Key, Log, Modem, Queue, Role, Sim, Store, UserName,
+    Validate,
 };
 use crate::at::command::{Address, CMGS_SLOW, UssdCode};
 use crate::modem::balance::{Amount, BalanceCheck, Pattern};
@@ -70,11 +73,14 @@ pub(super) fn check(text: &str, name: &str) -> Result<Config, Findings> {
         sims: sims(root.sections("sim"), modem.budget),
         modem,
         admission: admission(root.section("admission")),
+        queue: queue(root.section("queue")),
+        routes: Vec::new(),
         budget: budgets(root.section("budget")),
         validate: validate(root.section("validate"), &sms),
         sms,
         warnings: Findings::default(),
     };
+    config.routes = route::routes(root.sections("route"), &config.sims);
     root.done();
     let (faults, warnings) = notes.finish();
     config.warnings = warnings;
@@ -352,6 +358,8 @@ fn balance(at: &Section<'_, '_>) -> Option<BalanceCheck> {
 
 /// More than a SIM sends in a month at a message a second.
 const UNLIMITED: u64 = 10_000_000;
+/// A lane of more would be gigabytes of disk, and no modems to send it in the life of a message.
+const MOST_UNSENT: u64 = 10_000_000;
 
 fn budget(at: &Section<'_, '_>, into: &mut budget::Limits) {
     limit(at, "per-minute", &mut into.per_minute);
@@ -491,6 +499,16 @@ fn port_path(at: &Section<'_, '_>, before: &[PathBuf]) -> Option<PathBuf> {
     Some(path)
 }
 
+fn queue(at: Section<'_, '_>) -> Queue {
+    let mut queue = Queue::default();
+    at.number("login-reserve", 0, 64, &mut queue.login_reserve);
+    at.number("max-login", 1, MOST_UNSENT, &mut queue.max_login);
+    at.number("max-alert", 1, MOST_UNSENT, &mut queue.max_alert);
+    at.number("max-bulk", 1, MOST_UNSENT, &mut queue.max_bulk);
+    at.done();
+    queue
+}
+
 fn admission(at: Section<'_, '_>) -> Admission {
     let mut admission = Admission { default_country: at.text("default-country"), ..Admission::default() };
     if let Some(code) = &admission.default_country
@@ -499,7 +517,7 @@ fn admission(at: Section<'_, '_>) -> Admission {
         let remedy = "write the calling code as 1 to 3 digits without '+', such as \"49\"";
         at.fault("default-country", at.value("default-country"), Fault::Text { value: code.clone(), remedy });
     }
-    allow(&at, &mut admission.allow);
+    prefixes(&at, "allow", &mut admission.allow);
     at.number("max-segments", 1, 255, &mut admission.max_segments);
     at.duration("lifetime-login", &WAIT, &mut admission.lifetime_login);
     at.duration("lifetime-alert", &WAIT, &mut admission.lifetime_alert);
@@ -566,14 +584,15 @@ fn sms(at: Section<'_, '_>) -> Policy {
     policy
 }
 
-fn allow(at: &Section<'_, '_>, into: &mut Vec<String>) {
-    let Some(value) = at.value("allow") else { return };
+/// An array of beginnings of numbers and whole short codes.
+fn prefixes(at: &Section<'_, '_>, key: &'static str, into: &mut Vec<String>) {
+    let Some(value) = at.value(key) else { return };
     let DeValue::Array(prefixes) = value.get_ref() else {
         let wanted = "an array of prefixes such as [\"+49\"]";
-        return at.fault("allow", Some(value), Fault::Type { found: raw::kind(value), wanted });
+        return at.fault(key, Some(value), Fault::Type { found: raw::kind(value), wanted });
     };
     for value in prefixes.iter() {
-        let Some(prefix) = at.text_of("allow", value) else { continue };
+        let Some(prefix) = at.text_of(key, value) else { continue };
         let fits = match prefix.strip_prefix('+') {
             Some(digits) => {
                 (1..=15).contains(&digits.len()) && all_digits(digits) && !digits.starts_with('0')
@@ -582,9 +601,9 @@ fn allow(at: &Section<'_, '_>, into: &mut Vec<String>) {
         };
         if !fits {
             let remedy = "write '+' and the first digits of the number, a short code of 3 to 6 digits, or \"*\" for all countries";
-            at.fault("allow", Some(value), Fault::Text { value: prefix, remedy });
+            at.fault(key, Some(value), Fault::Text { value: prefix, remedy });
         } else if into.contains(&prefix) {
-            at.fault("allow", Some(value), Fault::Twice(prefix));
+            at.fault(key, Some(value), Fault::Twice(prefix));
         } else {
             into.push(prefix);
         }

@@ -91,6 +91,8 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         modem,
         sims,
         admission,
+        queue,
+        routes,
         budget,
         sms,
         validate,
@@ -110,6 +112,10 @@ pub fn entries(config: &Config) -> Vec<Entry> {
     let sims = sims
         .iter()
         .map(|sim| format!("{}={}", sim.name.as_deref().unwrap_or(sim.iccid.as_str()), limits(&sim.budget)));
+    let routes = routes.iter().map(|route| {
+        let lanes: Vec<_> = route.lanes.iter().map(|lane| lane.as_str()).collect();
+        format!("{} {}: {}", route.prefixes.join(","), lanes.join(","), route.channels.join(", "))
+    });
     let ports = modem.ports.iter().map(|port| port.display().to_string());
     vec![
         restart("store.path", text(store.path.display())),
@@ -155,6 +161,11 @@ pub fn entries(config: &Config) -> Vec<Entry> {
         live("admission.lifetime-login", span(admission.lifetime_login)),
         live("admission.lifetime-alert", span(admission.lifetime_alert)),
         live("admission.lifetime-bulk", span(admission.lifetime_bulk)),
+        live("queue.login-reserve", number(queue.login_reserve)),
+        live("queue.max-login", number(queue.max_login)),
+        live("queue.max-alert", number(queue.max_alert)),
+        live("queue.max-bulk", number(queue.max_bulk)),
+        live("route", list(routes)),
         live("budget.mode", text(word_of(budget.mode))),
         live("budget.block-digits", number(budget.block_digits)),
         live("budget.brake-below", budget.brake.map_or(Shown::Unset, |brake| number(brake.below))),

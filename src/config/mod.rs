@@ -63,6 +63,10 @@ pub struct Config {
     pub sims: Vec<Sim>,
     /// `[admission]`
     pub admission: Admission,
+    /// `[queue]`
+    pub queue: Queue,
+    /// `[[route]]`, in the order of the file.
+    pub routes: Vec<Route>,
     /// `[budget]`
     pub budget: Budgets,
     /// `[sms]`
@@ -254,6 +258,30 @@ pub struct Admission {
     pub lifetime_bulk: Duration,
 }
 
+/// How the lanes share the channels, and what they may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// Slots that only logins take, where there are more.
+    pub login_reserve: u32,
+    /// Unsent messages of the login lane at most.
+    pub max_login: u64,
+    /// Of the alert lane.
+    pub max_alert: u64,
+    /// Of the bulk lane.
+    pub max_bulk: u64,
+}
+
+/// Which channels carry some messages, and in which order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Beginnings of numbers; none: every number.
+    pub prefixes: Vec<String>,
+    /// Lanes; none: every lane.
+    pub lanes: Vec<Lane>,
+    /// Channels, best first: a provider, the ICCID or the name of a SIM, or `*` for the rest.
+    pub channels: Vec<String>,
+}
+
 /// Codes and challenges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Validate {
@@ -337,6 +365,12 @@ impl Default for Admission {
             lifetime_alert: Duration::from_secs(3_600),
             lifetime_bulk: DAY,
         }
+    }
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { login_reserve: 1, max_login: 10_000, max_alert: 100_000, max_bulk: 1_000_000 }
     }
 }
 

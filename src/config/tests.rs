@@ -100,6 +100,17 @@ max-segments = 2
 lifetime-login = "2m"
 lifetime-alert = "2h"
 lifetime-bulk = "2d"
+[queue]
+login-reserve = 2
+max-login = 10
+max-alert = 20
+max-bulk = 30
+[[route]]
+prefix = ["+43", "72267"]
+lane = ["login", "alert"]
+channels = ["shelf 2", "89490200001005155451", "gsm", "*"]
+[[route]]
+channels = ["*"]
 [budget]
 mode = "shadow"
 block-digits = 2
@@ -206,6 +217,15 @@ events = ["inbound"]
             lifetime_alert: seconds(7_200),
             lifetime_bulk: DAY * 2,
         },
+        queue: Queue { login_reserve: 2, max_login: 10, max_alert: 20, max_bulk: 30 },
+        routes: vec![
+            Route {
+                prefixes: vec!["+43".to_owned(), "72267".to_owned()],
+                lanes: vec![Lane::Login, Lane::Alert],
+                channels: ["shelf 2", "89490200001005155451", "gsm", "*"].map(str::to_owned).to_vec(),
+            },
+            Route { prefixes: vec![], lanes: vec![], channels: vec!["*".to_owned()] },
+        ],
         budget: {
             let (some, per_day) = (Some, Some(4));
             let mut general = ByDimension::default();
@@ -345,6 +365,12 @@ fn each_key_refuses_what_it_cannot_take() {
         ("[budget.proven]\nbox = { per-hour = 0 }", "budget.proven.box.per-hour"),
         ("[budget]\nnumber = { per-week = 5 }", "budget.number.per-week"),
         ("[admission]\nlifetime-bulk = \"8d\"", "admission.lifetime-bulk"),
+        ("[queue]\nlogin-reserve = 65", "queue.login-reserve"),
+        ("[[route]]\nchannels = [\"*\"]\nprefix = [\"43\"]", "route.prefix"),
+        ("[[route]]\nchannels = [\"*\"]\nlane = [\"slow\"]", "route.lane"),
+        ("[[route]]\nchannels = [\"shelf 3\"]", "route.channels"),
+        ("[[route]]\nchannels = [\"*\", \"*\"]", "route.channels"),
+        ("[[route]]\nchannels = \"*\"", "route.channels"),
         ("[validate]\nlifetime = \"0s\"", "validate.lifetime"),
         ("[validate]\nlifetime = \"61m\"", "validate.lifetime"),
         ("[validate]\nprompt = \"{otp}?\"", "validate.prompt"),

@@ -122,6 +122,17 @@ impl Failure {
         Self::Input { path: path.to_owned(), error }
     }
 
+    /// The same, naming which of several was refused.
+    pub(super) fn of(self, what: impl fmt::Display) -> Self {
+        match self {
+            Self::Refused(refusal) => {
+                let text = format!("{what}: {}", refusal.text);
+                Self::Refused(Refusal { text, ..refusal })
+            }
+            other => other,
+        }
+    }
+
     /// The exit code.
     pub(super) fn code(&self) -> u8 {
         match self {

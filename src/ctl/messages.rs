@@ -49,19 +49,47 @@ pub(super) enum Message {
         id: MessageId,
     },
     /// Messages, newest first
-    List {
-        /// Only these
-        #[arg(long, value_parser = PossibleValuesParser::new(State::ALL.map(State::as_str)))]
-        state: Option<String>,
-        /// So many at most
-        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
-        limit: u32,
-    },
-    /// Take a message back that has not left
+    List(List),
+    /// Take messages back that have not left
     Cancel {
-        /// Its id
-        id: MessageId,
+        /// Their ids
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<MessageId>,
     },
+    /// Try messages again that failed, expired or are uncertain
+    Retry {
+        /// Their ids
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<MessageId>,
+        /// They must not leave later than so long from now, such as 5m [default: as their lane has it]
+        #[arg(long, value_name = "TIME", value_parser = seconds)]
+        lifetime: Option<u64>,
+        /// Also bulk messages that may have left: whoever got one may get it twice
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Only these
+    #[arg(long, value_parser = PossibleValuesParser::new(State::ALL.map(State::as_str)))]
+    state: Option<String>,
+    /// Only these
+    #[arg(long, value_parser = PossibleValuesParser::new(Lane::ALL.map(Lane::as_str)))]
+    lane: Option<String>,
+    /// Only those to this number, as `send` takes it
+    #[arg(long)]
+    number: Option<String>,
+    /// Only those of this caller, for admins
+    #[arg(long)]
+    caller: Option<String>,
+    /// So many at most
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// Only those that are older than this one
+    #[arg(long, value_name = "ID")]
+    before: Option<MessageId>,
 }
 
 const COLUMNS: &[Column] = &[
@@ -95,18 +123,71 @@ pub(super) fn run(client: &Client, output: Output, command: Message) -> Result<(
             let answer = client.get(&format!("/v1/messages/{id}"), &[])?;
             output.show(&answer, whole)?;
         }
-        Message::List { state, limit } => {
-            let mut query = vec![("limit", limit.to_string())];
-            query.extend(state.map(|state| ("state", state)));
-            let answer = client.get("/v1/messages", &query)?;
+        Message::List(list) => {
+            let answer = listed(client, list)?;
             output.show(&answer, |answer| render::rows(answer.get("messages"), COLUMNS, "no message"))?;
         }
-        Message::Cancel { id } => {
-            let answer = client.delete(&format!("/v1/messages/{id}"))?;
-            output.show(&answer, |_| format!("{id} withdrawn"))?;
+        Message::Cancel { ids } => {
+            return each(output, &ids, "withdrawn", |id| client.delete(&format!("/v1/messages/{id}")));
+        }
+        Message::Retry { ids, lifetime, force } => {
+            let mut body = Map::from_iter([("force".to_owned(), json!(force))]);
+            body.extend(lifetime.map(|seconds| ("lifetime".to_owned(), json!(seconds))));
+            let body = Value::Object(body);
+            let retry = |id: &MessageId| client.post_json(&format!("/v1/messages/{id}/retry"), &body);
+            return each(output, &ids, "queued", retry);
         }
     }
     Ok(())
+}
+
+/// The same with each message; one that is refused stops neither the others nor stays untold.
+fn each(
+    output: Output,
+    ids: &[MessageId],
+    done: &str,
+    order: impl Fn(&MessageId) -> Result<Value, Failure>,
+) -> Result<(), Failure> {
+    let mut last = Ok(());
+    for id in ids {
+        match order(id) {
+            Ok(answer) => output.show(&answer, |_| format!("{id} {done}"))?,
+            Err(failure @ Failure::Refused(_)) => {
+                // What is told when the command ends is the last one.
+                if let Err(earlier) = std::mem::replace(&mut last, Err(failure.of(id))) {
+                    earlier.tell(output.json);
+                }
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    last
+}
+
+/// The daemon looks at so many messages for one page and no more; the pages are followed until enough were found.
+fn listed(client: &Client, list: List) -> Result<Value, Failure> {
+    let most = list.limit as usize;
+    let mut filter: Vec<(&str, String)> = Vec::new();
+    filter.extend(list.state.map(|state| ("state", state)));
+    filter.extend(list.lane.map(|lane| ("lane", lane)));
+    filter.extend(list.number.map(|number| ("to", number)));
+    filter.extend(list.caller.map(|caller| ("caller", caller)));
+    let mut before = list.before.map(|id| id.to_string());
+    let mut found = Vec::new();
+    loop {
+        let mut query = filter.clone();
+        query.push(("limit", (most - found.len()).to_string()));
+        query.extend(before.map(|id| ("before", id)));
+        let mut page = client.get("/v1/messages", &query)?;
+        let Some(Value::Array(some)) = page.get_mut("messages") else { return Ok(page) };
+        found.append(some);
+        before = page.get("next").and_then(Value::as_str).map(str::to_owned);
+        if before.is_none() || found.len() >= most {
+            // The last page stands for all; it alone knows what follows.
+            page.as_object_mut().and_then(|page| page.insert("messages".to_owned(), Value::Array(found)));
+            return Ok(page);
+        }
+    }
 }
 
 /// A message, its attempts, and what happened to it in the order of a sentence: when, what, by whom, why.

@@ -31,8 +31,10 @@ mod manual;
 mod messages;
 mod modems;
 mod pdu;
+mod queue;
 mod range;
 mod render;
+mod routes;
 mod secret_input;
 mod sendsms;
 mod sms;
@@ -77,6 +79,9 @@ enum Command {
     /// Messages in the queue and after it
     #[command(subcommand)]
     Message(messages::Message),
+    /// The lanes of the queue
+    #[command(subcommand)]
+    Queue(queue::Queue),
     /// Texts from phones
     #[command(subcommand)]
     Inbox(inbox::Inbox),
@@ -86,6 +91,9 @@ enum Command {
     /// The modems
     #[command(subcommand)]
     Modem(modems::Modem),
+    /// Ways of messages
+    #[command(subcommand)]
+    Route(routes::Route),
     /// What needs a person: conditions of modems and ports, with their remedies
     Alarms(alarms::Options),
     /// Follow what happens: messages, alarms, texts from phones; a line for each
@@ -147,10 +155,12 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Send(send) => messages::send(&client()?, output, send),
         Command::Sendsms(asked) => sendsms::run(&client()?, output, asked),
         Command::Message(message) => messages::run(&client()?, output, message),
+        Command::Queue(queue) => queue::run(&client()?, output, queue),
         Command::Inbox(inbox) => inbox::run(&client()?, output, inbox),
         Command::Token(token) => tokens::run(&client()?, output, token),
         Command::Modem(modem) => modems::run(&client()?, output, modem),
         Command::Events => events::run(&client()?, output),
+        Command::Route(route) => routes::run(&client()?, output, route),
         Command::Alarms(options) => alarms::run(&client()?, output, options),
         Command::Check(options) => {
             let client = client().map(|client| client.within(options.limit()));

@@ -69,6 +69,7 @@ pub(super) const COLUMNS: &[Column] = &[
     ("SIGNAL dBm", "/signal"),
     ("BALANCE", "/balance"),
     ("BUDGET", "/budget"),
+    ("BREAKER", "/breaker"),
     ("CAUSE", "/cause"),
     ("REMARKS", "/remarks"),
 ];

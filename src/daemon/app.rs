@@ -16,10 +16,10 @@ use crate::clock;
 use crate::config::Config;
 use crate::daemon::vitals::Vitals;
 use crate::daemon::watchdog::Proof;
-use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, key, notify, settings};
+use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_DATAERR, EX_UNAVAILABLE, key, notify, settings};
 use crate::dispatch::hooks::{self, Hooks};
 use crate::dispatch::ledger::Ledger;
-use crate::dispatch::{Dispatcher, Pulse, Tally, inbox};
+use crate::dispatch::{self, Dispatcher, Pulse, Tally, inbox};
 use crate::modem::profile::Library;
 use crate::modem::supervisor::{Fleet, PinMemory, Supervisor};
 use crate::otp::template::TemplateError;
@@ -100,6 +100,7 @@ impl StartError {
             | Self::Caller(_) => EX_CONFIG,
             // Another release or another key is wanted: trying again would change nothing.
             Self::Open(OpenError::Newer { .. } | OpenError::UnknownKey { .. }) => EX_CONFIG,
+            Self::Open(OpenError::Damaged { .. }) | Self::Store(StoreError::Damaged(_)) => EX_DATAERR,
             Self::Open(_) => EX_CANTCREAT,
             Self::Store(_) | Self::Listen(_) => EX_UNAVAILABLE,
         }
@@ -123,6 +124,7 @@ pub struct App {
     vitals: Vitals,
     notes: watch::Sender<Arc<Library>>,
     hooks: Arc<Hooks>,
+    dispatch: watch::Sender<dispatch::Settings>,
 }
 
 /// One token a stage, in the order of the end.
@@ -142,6 +144,7 @@ pub struct Running {
     keep: watch::Sender<Duration>,
     notes: watch::Sender<Arc<Library>>,
     hooks: watch::Sender<Arc<Hooks>>,
+    dispatch: watch::Sender<dispatch::Settings>,
     pulse: Pulse,
     server: JoinHandle<()>,
     dispatcher: JoinHandle<()>,
@@ -168,7 +171,14 @@ impl App {
         let hooks = Arc::new(settings::hooks(config)?);
         // Before anything happens that they want to hear of.
         store.subscribe(hooks.subscriptions());
-        let recovered = store.recover(clock::wall()).await?;
+        store.bound(settings::bounds(config));
+        let recovered = match store.recover(clock::wall()).await {
+            Err(StoreError::Damaged(reason)) => {
+                let path = config.store.path.clone();
+                return Err(OpenError::Damaged { path, reason }.into());
+            }
+            recovered => recovered?,
+        };
         if recovered != Recovered::default() {
             tracing::warn!(?recovered, "recovered after an unclean end");
         }
@@ -183,9 +193,11 @@ impl App {
         let taking = channels.clone();
         let budgets = settings::budgets(config);
         let ledger = Ledger::load(&store, budgets.clone(), clock::wall()).await?;
-        let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)], ledger);
+        let (dispatch, dispatched) = watch::channel(settings::dispatch(config));
+        let dispatcher = Dispatcher::new(store.clone(), vec![Arc::new(gsm)], ledger, dispatched);
 
         let metrics = Arc::new(Metrics::default());
+        let seen = dispatcher.pulse();
         let (traces, asked, holder, sims) = (fleet.clone(), fleet.clone(), fleet.clone(), fleet.clone());
         let live = Arc::new(Live::new(in_force(config, &store)?));
         let parts = api::Parts {
@@ -207,6 +219,10 @@ impl App {
             hold: Box::new(move |modem, hold| {
                 let fleet = holder.clone();
                 Box::pin(async move { fleet.hold(&modem, hold).await })
+            }),
+            outlook: Box::new(move |asked| {
+                let seen = seen.clone();
+                Box::pin(async move { seen.outlook(asked).await })
             }),
             budgets,
             sim_names: settings::sim_names(config),
@@ -240,7 +256,13 @@ impl App {
             weak_signal: config.modem.weak_signal,
             notes,
             hooks,
+            dispatch,
         })
+    }
+
+    /// Its store.
+    pub(super) fn store(&self) -> Store {
+        self.store.clone()
     }
 
     /// Runs every part as a task.
@@ -262,12 +284,13 @@ impl App {
             vitals,
             notes,
             hooks,
+            dispatch,
         } = self;
         let (hooks, told) = watch::channel(hooks);
         let carrier = hooks::run(store.clone(), told, Arc::clone(&metrics), stops.hooks.clone());
         let (keep, kept) = watch::channel(keep);
         let tally = dispatcher.tally();
-        let pulse = dispatcher.pulse();
+        let (pulse, reports) = (dispatcher.pulse(), dispatcher.reports());
         let (found, own) = watch::channel(Vec::new());
         let looking = vitals.watch(found, stops.dispatch.clone());
         let findings = move |fleet: &Fleet| fleet.findings(weak_signal);
@@ -281,7 +304,7 @@ impl App {
                 }
             }),
             intake: tokio::spawn(intake.run()),
-            inbox: tokio::spawn(inbox::run(store.clone(), inbound, tally, metrics)),
+            inbox: tokio::spawn(inbox::run(store.clone(), inbound, tally, reports, metrics)),
             alarms: tokio::spawn(async move {
                 tokio::join!(looking, keeping);
             }),
@@ -293,6 +316,7 @@ impl App {
             keep,
             notes,
             hooks,
+            dispatch,
             pulse,
         }
     }
@@ -314,8 +338,10 @@ impl Running {
         self.live.replace(in_force(config, &self.store)?);
         self.store.subscribe(hooks.subscriptions());
         self.hooks.send_replace(hooks);
+        self.store.bound(settings::bounds(config));
         self.keep.send_replace(config.store.keep);
         self.notes.send_replace(Arc::clone(&config.modem.library));
+        self.dispatch.send_replace(settings::dispatch(config));
         Ok(())
     }
 
@@ -402,6 +428,7 @@ fn refresh(
         put(&metrics.submitted, tally.submitted);
         put(&metrics.failed, tally.refused);
         put(&metrics.uncertain, tally.uncertain);
+        put(&metrics.fallbacks, tally.fallbacks);
         metrics.balances(fleet.borrow().balances());
         put(&metrics.at_noise, fleet.borrow().modems.iter().map(|modem| modem.counters.noise_lines).sum());
     })

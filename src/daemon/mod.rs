@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Config;
+use crate::store::engine::OpenError;
 use crate::store::seal::Keyring;
 use crate::telemetry;
 
@@ -33,6 +34,8 @@ mod watchdog;
 
 pub use app::{App, Running, StartError};
 
+/// sysexits: what is in the database is damaged.
+const EX_DATAERR: u8 = 65;
 /// sysexits: a required service is not there.
 const EX_UNAVAILABLE: u8 = 69;
 /// sysexits: internal software error.
@@ -182,6 +185,7 @@ async fn serve(
             return error.exit_code();
         }
     };
+    let (store, damaged) = (app.store(), config.store.path.clone());
     let mut running = app.spawn();
     notify::ready();
     let mut watched = std::pin::pin!(watchdog::feed(running.proof()));
@@ -197,6 +201,10 @@ async fn serve(
                 }
             },
             never = &mut watched => match never {},
+            what = store.damaged() => {
+                tracing::error!(error = %OpenError::Damaged { path: damaged, reason: what }, "stopping in order");
+                break EX_DATAERR;
+            }
             task = running.ended() => {
                 tracing::error!(task, "a task ended that should run for ever; stopping in order");
                 break EX_SOFTWARE;

@@ -11,16 +11,20 @@ use crate::api::caller::{CallerError, Callers, Login, Role, Rule, User, gid_of};
 use crate::api::listen;
 use crate::config::{self, Config};
 use crate::daemon::app::StartError;
+use crate::dispatch;
 use crate::dispatch::hooks::{self, Hook, Hooks, Way};
 use crate::modem::profile::Library;
 use crate::modem::supervisor::{FleetSettings, Hold, PinMemory, PortSettings};
-use crate::provider::ChannelId;
+use crate::provider::{ChannelId, PROVIDERS};
 use crate::queue::admission::Rules;
+use crate::queue::lanes::PerLane;
 use crate::queue::prefix::AllowList;
 use crate::route::budget::Budgets;
+use crate::route::rule::{self, Named};
 use crate::secret::Secret;
 use crate::store::Held;
 use crate::telemetry::log;
+use crate::units::Iccid;
 use crate::validate;
 
 /// A submit in flight gets this long to end when the daemon stops; then it is stored as uncertain.
@@ -57,6 +61,12 @@ pub(super) fn rules(config: &Config) -> Rules {
         budgets: config.budget.clone(),
         ..Rules::default()
     }
+}
+
+/// How many unsent messages each lane may hold.
+pub(super) fn bounds(config: &Config) -> PerLane<Option<u64>> {
+    let queue = &config.queue;
+    PerLane { login: Some(queue.max_login), alert: Some(queue.max_alert), bulk: Some(queue.max_bulk) }
 }
 
 /// What validation needs; the texts were checked when the configuration was read.
@@ -112,6 +122,28 @@ fn hold_of(finishing: bool) -> Hold {
 pub(super) fn budgets(config: &Config) -> Budgets {
     let own = config.sims.iter().map(|sim| (ChannelId::of_sim(&sim.iccid).0.to_string(), sim.budget));
     Budgets { general: config.modem.budget, own: own.collect() }
+}
+
+/// How messages find their way.
+pub(super) fn dispatch(config: &Config) -> dispatch::Settings {
+    let routed = |route: &config::Route| rule::Rule {
+        prefixes: route.prefixes.clone(),
+        lanes: route.lanes.clone(),
+        channels: route.channels.iter().map(|name| named(config, name)).collect(),
+    };
+    let routes = rule::Rules(config.routes.iter().map(routed).collect());
+    dispatch::Settings { login_reserve: config.queue.login_reserve, routes }
+}
+
+/// What a rule means by a name, which was checked when the configuration was read.
+fn named(config: &Config, name: &str) -> Named {
+    let called =
+        config.sims.iter().find(|sim| sim.name.as_deref() == Some(name)).map(|sim| sim.iccid.clone());
+    match called.or_else(|| Iccid::parse(name)) {
+        Some(iccid) => Named::Channel(ChannelId::of_sim(&iccid).0.to_string()),
+        None if PROVIDERS.contains(&name) => Named::Provider(name.to_owned()),
+        None => Named::Rest,
+    }
 }
 
 /// What people call SIMs.

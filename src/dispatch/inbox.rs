@@ -8,9 +8,10 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::clock;
-use crate::dispatch::Tally;
+use crate::dispatch::{Reports, Tally};
 use crate::fault::{self, Point};
-use crate::provider::{Inbound, Received};
+use crate::provider::{Inbound, Received, Verdict};
+use crate::queue::message::MessageId;
 use crate::store::engine::Store;
 use crate::store::{Incoming, Operations, Report, StoreError};
 use crate::telemetry::metrics::Metrics;
@@ -25,6 +26,7 @@ pub async fn run(
     store: Store,
     mut inbound: mpsc::Receiver<Inbound>,
     tally: watch::Receiver<Tally>,
+    reports: Reports,
     metrics: Arc<Metrics>,
 ) {
     let permits = Arc::new(Semaphore::new(AT_ONCE));
@@ -33,15 +35,22 @@ pub async fn run(
         while storing.try_join_next().is_some() {}
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
         let (store, tally, metrics) = (store.clone(), tally.clone(), Arc::clone(&metrics));
+        let reports = reports.clone();
         storing.spawn(async move {
-            keep(&store, one, tally, &metrics).await;
+            keep(&store, one, tally, &reports, &metrics).await;
             drop(permit);
         });
     }
     while storing.join_next().await.is_some() {}
 }
 
-async fn keep(store: &Store, inbound: Inbound, tally: watch::Receiver<Tally>, metrics: &Metrics) {
+async fn keep(
+    store: &Store,
+    inbound: Inbound,
+    tally: watch::Receiver<Tally>,
+    reports: &Reports,
+    metrics: &Metrics,
+) {
     let Inbound { channel, what, stored } = inbound;
     fault::point(Point::Received);
     let at = clock::wall();
@@ -49,7 +58,12 @@ async fn keep(store: &Store, inbound: Inbound, tally: watch::Receiver<Tally>, me
         Received::Report { reference, recipient, status, verdict } => {
             let report = Report { channel: channel.clone(), reference, recipient, status, verdict, at };
             metrics.reports.inc();
-            match_report(store, report, tally).await
+            match_report(store, report, tally).await.map(|message| {
+                // That the service centre still tries is no report yet.
+                if let Some(message) = message.filter(|_| verdict != Verdict::Trying) {
+                    reports.matched(message, channel.clone());
+                }
+            })
         }
         Received::Message(segment) => {
             metrics.incoming.inc();
@@ -79,17 +93,17 @@ async fn match_report(
     store: &Store,
     report: Report,
     mut tally: watch::Receiver<Tally>,
-) -> Result<(), StoreError> {
+) -> Result<Option<MessageId>, StoreError> {
     let until = clock::monotonic() + UNMATCHED_WAIT;
     loop {
         tally.mark_unchanged();
-        if store.report(report.clone()).await?.is_some() {
-            return Ok(());
+        if let Some(message) = store.report(report.clone()).await? {
+            return Ok(Some(message));
         }
         let turned = tokio::time::timeout_at(until.into(), tally.changed()).await;
         if !matches!(turned, Ok(Ok(()))) {
             tracing::info!(channel = %report.channel, reference = %report.reference, "report matches no attempt");
-            return Ok(());
+            return Ok(None);
         }
     }
 }

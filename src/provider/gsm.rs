@@ -24,6 +24,7 @@ use crate::modem::machine::{Done, Event, Failure, IncomingKind, NotSent, Request
 use crate::number::Number;
 use crate::pdu::{self, Deliver, Header, Payload, Pdu, PduError, Pid, SubmitOptions, ValidityFormat};
 use crate::queue::rules::Disposition;
+use crate::route::breaker::Blame;
 use crate::secret::Secret;
 use crate::units::{Iccid, Imei, MessageRef};
 
@@ -116,11 +117,11 @@ impl Provider for Gsm {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             let Some(driver) = driver else {
-                return refused(Disposition::ChannelFault, "the modem is not in service");
+                return refused(Disposition::ChannelFault, Blame::Nobody, "the modem is not in service");
             };
             let tpdu = match tpdu(&attempt) {
                 Ok(tpdu) => tpdu,
-                Err(cause) => return refused(Disposition::Permanent, cause),
+                Err(cause) => return refused(Disposition::Permanent, Blame::Message, cause),
             };
             let verdict = attempt.durable.wait();
             let ended = driver.submit(tpdu, attempt.more, verdict, attempt.deadline).await;
@@ -376,25 +377,33 @@ fn unreadable(octets: &[u8]) -> Segment {
 pub(crate) fn outcome(result: Result<Done, Failure>) -> Outcome {
     match result {
         Ok(Done::Submitted { reference }) => Outcome::Submitted { reference: Some(reference) },
-        Ok(Done::Reset | Done::Ussd(_) | Done::UssdEnded) => {
-            refused(Disposition::ChannelFault, "the modem took the message for something else")
-        }
-        Err(Failure::Ussd(fault)) => refused(Disposition::ChannelFault, fault.to_string()),
+        Ok(Done::Reset | Done::Ussd(_) | Done::UssdEnded) => refused(
+            Disposition::ChannelFault,
+            Blame::Channel,
+            "the modem took the message for something else",
+        ),
+        Err(Failure::Ussd(fault)) => refused(Disposition::ChannelFault, Blame::Channel, fault.to_string()),
         Err(Failure::Uncertain(cause)) => Outcome::Uncertain { cause: cause.to_string() },
         Err(Failure::NotSent(NotSent::Abandoned)) => Outcome::Abandoned,
         Err(Failure::NotSent(why)) => {
-            let disposition = match why {
-                NotSent::Length(_) => Disposition::Permanent,
-                NotSent::Busy | NotSent::DurableTimeout => Disposition::RetryLater,
-                _ => Disposition::ChannelFault,
+            let (disposition, blame) = match why {
+                NotSent::Length(_) => (Disposition::Permanent, Blame::Message),
+                NotSent::Busy | NotSent::DurableTimeout => (Disposition::RetryLater, Blame::Nobody),
+                NotSent::PromptTimeout => (Disposition::ChannelFault, Blame::Channel),
+                _ => (Disposition::ChannelFault, Blame::Nobody),
             };
-            refused(disposition, why.to_string())
+            refused(disposition, blame, why.to_string())
         }
         Err(Failure::Rejected(result)) => {
             let cause = format!("the modem refused the message: {}", describe(&result));
             match result.disposition() {
                 Some(codes::Disposition::Duplicate) => Outcome::Submitted { reference: None },
-                disposition => refused(disposition.map_or(Disposition::RetryLater, meaning), cause),
+                disposition => {
+                    let disposition = disposition.map_or(Disposition::RetryLater, meaning);
+                    let of_message = disposition == Disposition::Permanent || result.concerns_recipient();
+                    let blame = if of_message { Blame::Message } else { Blame::Channel };
+                    refused(disposition, blame, cause)
+                }
             }
         }
     }
@@ -421,13 +430,17 @@ fn meaning(disposition: codes::Disposition) -> Disposition {
     }
 }
 
-fn refused(disposition: Disposition, cause: impl Into<String>) -> Outcome {
-    Outcome::Refused { disposition, cause: cause.into() }
+fn refused(disposition: Disposition, blame: Blame, cause: impl Into<String>) -> Outcome {
+    Outcome::Refused { disposition, blame, cause: cause.into() }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::pdu::Validity;
+    use crate::provider::{Durable, Part};
 
     /// Part 1 of 2 from one number with this coding scheme and first octet, its user data an octet string of eight.
     fn received(first: u8, dcs: u8) -> Segment {
@@ -437,6 +450,33 @@ mod tests {
         let received = read(IncomingKind::Deliver, &octets).unwrap();
         let Received::Message(segment) = received else { panic!("{received:?}") };
         segment
+    }
+
+    /// TP-VP of a message with so much of its life left.
+    fn validity(left: Duration) -> Option<Validity> {
+        let attempt = Attempt {
+            to: Number::parse("+491701234567", None).unwrap(),
+            body: Secret::from("your code is 123456"),
+            part: Part { seq: 1, total: 1, concat_ref: 0, coding: None },
+            flash: false,
+            report: true,
+            deadline: clock::wall().plus(left),
+            more: false,
+            durable: Durable::channel().1,
+        };
+        let octets = tpdu(&attempt).unwrap();
+        let decoded = pdu::decode(&octets, false, Some(pdu::Kind::Submit)).unwrap().pdu;
+        let Pdu::Submit(submit) = decoded else { panic!("{decoded:?}") };
+        submit.validity
+    }
+
+    #[test]
+    fn the_network_gives_up_when_the_life_of_a_message_ends() {
+        // Steps of five minutes (TS 23.040 9.2.3.12.1), down to the last one within the life; five minutes are the least there is.
+        let minutes = |n: u64| Duration::from_secs(n * 60 + 30);
+        for (left, value) in [(1, 0), (5, 0), (9, 0), (10, 1), (14, 1), (60, 11), (719, 142)] {
+            assert_eq!(validity(minutes(left)), Some(Validity::Relative(value)), "{left} min");
+        }
     }
 
     #[test]

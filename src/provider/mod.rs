@@ -18,6 +18,7 @@ use tokio::sync::{oneshot, watch};
 use crate::number::Number;
 use crate::pdu::{Coding, Concat};
 use crate::queue::rules::Disposition;
+use crate::route::breaker::Blame;
 use crate::secret::Secret;
 use crate::units::{Iccid, MessageRef, UnixMs};
 
@@ -45,6 +46,9 @@ impl fmt::Debug for ChannelId {
         f.write_str(&self.0)
     }
 }
+
+/// The providers there are, by the word that their channels' identities begin with.
+pub const PROVIDERS: [&str; 1] = ["gsm"];
 
 /// One channel as it stands now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +128,8 @@ pub enum Outcome {
     Refused {
         /// What that means.
         disposition: Disposition,
+        /// Whose fault it is, for the channel's breaker.
+        blame: Blame,
         /// For people and the attempt row.
         cause: String,
     },

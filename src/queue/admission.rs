@@ -22,7 +22,7 @@ pub struct Submission<'a> {
     /// The lane.
     pub lane: Lane,
     /// How long it may wait; `None` takes the lane's default.
-    pub lifetime: Option<Duration>,
+    pub lifetime: Option<Life>,
     /// Message class 0.
     pub flash: bool,
     /// Ask for a handset report.
@@ -33,6 +33,25 @@ pub struct Submission<'a> {
     pub idempotency: Option<&'a str>,
     /// Who is behind it.
     pub behind: Behind<'a>,
+}
+
+/// How long a message may wait, as its sender says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// So long from its acceptance.
+    For(Duration),
+    /// Until then.
+    Until(UnixMs),
+}
+
+impl Life {
+    fn from(self, now: UnixMs) -> Result<Duration, Refusal> {
+        match self {
+            Self::For(lifetime) => Ok(lifetime),
+            Self::Until(deadline) if deadline <= now => Err(Refusal::DeadlinePast),
+            Self::Until(deadline) => Ok(deadline.since(now)),
+        }
+    }
 }
 
 /// What the administrator allows.
@@ -68,6 +87,23 @@ impl Default for Rules {
     }
 }
 
+impl Rules {
+    /// How long a message of this lane may wait where so much was asked for.
+    ///
+    /// # Errors
+    /// [`Refusal::Lifetime`] for less than a second.
+    pub fn lifetime(&self, lane: Lane, asked: Option<Duration>) -> Result<Duration, Refusal> {
+        let [login, alert, bulk] = self.lifetimes;
+        let usual = match lane {
+            Lane::Login => login,
+            Lane::Alert => alert,
+            Lane::Bulk => bulk,
+        };
+        let lifetime = asked.unwrap_or(usual).min(self.max_lifetime);
+        if lifetime < SHORTEST_LIFETIME { Err(Refusal::Lifetime(lifetime)) } else { Ok(lifetime) }
+    }
+}
+
 /// Why a message was not admitted; nothing was stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -96,6 +132,9 @@ pub enum Refusal {
     /// It would never have time to leave.
     #[error("the lifetime is {0:?}; it must be at least one second")]
     Lifetime(Duration),
+    /// It would be over before it began.
+    #[error("the deadline has passed")]
+    DeadlinePast,
     /// An idempotency key that could not be stored.
     #[error("the idempotency key has {0} octets; 1 to 200 are allowed")]
     IdempotencyKey(usize),
@@ -127,18 +166,8 @@ pub fn admit(
         return Err(Refusal::EmptyText);
     }
     let plan = planned(submission.text, rules)?;
-    let [login, alert, bulk] = rules.lifetimes;
-    let lifetime = submission
-        .lifetime
-        .unwrap_or(match submission.lane {
-            Lane::Login => login,
-            Lane::Alert => alert,
-            Lane::Bulk => bulk,
-        })
-        .min(rules.max_lifetime);
-    if lifetime < SHORTEST_LIFETIME {
-        return Err(Refusal::Lifetime(lifetime));
-    }
+    let asked_for = submission.lifetime.map(|life| life.from(now)).transpose()?;
+    let lifetime = rules.lifetime(submission.lane, asked_for)?;
     if let Some(key) = submission.idempotency
         && !(1..=LONGEST_IDEMPOTENCY_KEY).contains(&key.len())
     {
@@ -173,7 +202,12 @@ pub fn admit(
 /// What is asked, to be compared with what is asked again: the number as we read it, all else as it came, since defaults and
 /// substitutes may be other ones by then.
 fn asked(submission: &Submission<'_>, to: &Number) -> Secret {
-    let lifetime = submission.lifetime.map_or(u128::MAX, |lifetime| lifetime.as_millis());
+    let lifetime = match submission.lifetime {
+        None => u128::MAX,
+        Some(Life::For(lifetime)) => lifetime.as_millis(),
+        // No lifetime is so long that it has the first bit.
+        Some(Life::Until(deadline)) => 1 << 127 | u128::from(deadline.0.unsigned_abs()),
+    };
     let mut octets = vec![submission.lane as u8, u8::from(submission.flash), u8::from(submission.report)];
     octets.extend_from_slice(&lifetime.to_be_bytes());
     octets.extend_from_slice(to.as_str().as_bytes());
@@ -247,7 +281,8 @@ mod tests {
             Submission { to: "+491701234568", ..base.clone() },
             Submission { text: "hello!", ..base.clone() },
             Submission { lane: Lane::Alert, ..base.clone() },
-            Submission { lifetime: Some(Duration::from_secs(86_400)), ..base.clone() },
+            Submission { lifetime: Some(Life::For(Duration::from_secs(86_400))), ..base.clone() },
+            Submission { lifetime: Some(Life::Until(UnixMs(2_000_000))), ..base.clone() },
             Submission { flash: true, ..base.clone() },
             Submission { report: false, ..base.clone() },
         ];
@@ -271,7 +306,11 @@ mod tests {
             admit_it(&ask("+491701234567", long), &rules).unwrap_err(),
             Refusal::TooManySegments { needed: 2, allowed: 1 }
         );
-        let hasty = Submission { lifetime: Some(Duration::ZERO), ..ask("+491701234567", "x") };
+        let past = Submission { lifetime: Some(Life::Until(NOW)), ..ask("+491701234567", "x") };
+        assert_eq!(admit_it(&past, &rules).unwrap_err(), Refusal::DeadlinePast);
+        let until = Submission { lifetime: Some(Life::Until(UnixMs(NOW.0 + 5_000))), ..past };
+        assert_eq!(admit_it(&until, &rules).unwrap().deadline, UnixMs(NOW.0 + 5_000));
+        let hasty = Submission { lifetime: Some(Life::For(Duration::ZERO)), ..ask("+491701234567", "x") };
         assert_eq!(admit_it(&hasty, &rules).unwrap_err(), Refusal::Lifetime(Duration::ZERO));
     }
 }

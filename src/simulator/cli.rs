@@ -71,6 +71,9 @@ pub struct SimulateOptions {
     /// No status reports, even if asked for
     #[arg(long)]
     pub no_reports: bool,
+    /// No status reports after the N-th message of a modem
+    #[arg(long, value_name = "N", conflicts_with = "no_reports")]
+    pub reports_end: Option<u64>,
     /// Seed of identities, noise and radio figures
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
@@ -159,6 +162,7 @@ impl SimulateOptions {
         replace(&mut scenario.noise, self.noise.as_ref());
         replace(&mut scenario.chunk, self.chunk.as_ref());
         scenario.reports &= !self.no_reports;
+        scenario.reports_end = self.reports_end.or(scenario.reports_end);
         scenario.echo &= !self.no_echo;
         scenario.refused.extend(self.refuse.iter().cloned());
         scenario.ussd.extend(self.ussd.iter().cloned());

@@ -510,7 +510,8 @@ impl SimulatedModem {
     fn submit(&mut self, now: Instant, submit: &Submit) -> MessageRef {
         let reference = self.reference;
         self.reference = MessageRef(reference.0.wrapping_add(1));
-        let report_after = self.scenario.reports.then_some(self.scenario.report_after);
+        let over = self.scenario.reports_end.is_some_and(|end| self.messages > end);
+        let report_after = (self.scenario.reports && !over).then_some(self.scenario.report_after);
         if let Some(shown) = self.network.submit(now, self.sim, submit, reference, report_after) {
             self.tell(now, || What::PhoneShows(shown));
         }

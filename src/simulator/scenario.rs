@@ -83,6 +83,8 @@ pub struct Scenario {
     pub command_latency: Duration,
     /// Whether TP-SRR leads to a status report.
     pub reports: bool,
+    /// After so many messages there are no more reports.
+    pub reports_end: Option<u64>,
     /// From `+CMGS` to the status report.
     #[serde(with = "duration_text")]
     pub report_after: Duration,
@@ -230,6 +232,7 @@ impl Scenario {
             latency: Duration::ZERO,
             command_latency: Duration::ZERO,
             reports: true,
+            reports_end: None,
             report_after: Duration::ZERO,
             chunk: 0,
             chunk_gap: Duration::from_micros(200),

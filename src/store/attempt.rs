@@ -67,6 +67,21 @@ pub struct Leased {
     pub refusals: u32,
     /// Attempts so far that ended uncertain.
     pub uncertain: u32,
+    /// In a second round the channel of the first, which is not used again. The message is submitted whatever comes of it.
+    pub first_round: Option<ChannelId>,
+}
+
+/// A submitted login that is to go once more, over another channel.
+#[derive(Debug, Clone)]
+pub struct SecondRound {
+    /// The message.
+    pub id: MessageId,
+    /// Over which it was submitted, with no report since.
+    pub first: ChannelId,
+    /// How long the lease holds.
+    pub lease: Duration,
+    /// Now.
+    pub at: UnixMs,
 }
 
 /// An attempt about to begin; its row must be durable before anything irrevocable leaves.

@@ -18,20 +18,23 @@ use super::sqlite::read::Readers;
 use super::sqlite::recovery::TakenBack;
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
 use super::sqlite::{
-    self, Tx, accept, alarms, allowance, inbox, lease, outbox, recovery, report, spent, tokens, turn, upgrade,
+    self, Tx, accept, again, alarms, allowance, inbox, lanes, lease, outbox, recovery, report, spent, tokens,
+    turn, upgrade,
 };
 use super::{
     ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, Carried, ChallengeRecord, Count,
-    DEAD_PARCELS_KEPT, Filter, Held, InboxId, InboxRecord, Incoming, Leased, MessageRecord, Operations,
-    OutboxCount, ParcelId, Parcels, Raised, Recovered, Report, SpentRecord, StoreError, Subscription,
-    TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
+    DEAD_PARCELS_KEPT, Filter, Held, InboxId, InboxRecord, Incoming, LaneRecord, Leased, MessageRecord,
+    Operations, OutboxCount, Page, ParcelId, Parcels, Paused, Raised, Recovered, Report, Retried, Retry,
+    SecondRound, SpentRecord, StoreError, Subscription, TokenRecord, Trigger, Triggered, Turn, Want,
+    Withdrawn,
 };
 use crate::alarm::Alarm;
 use crate::number::Number;
 use crate::provider::ChannelId;
 use crate::queue::conversion::{self, Conversions};
+use crate::queue::lanes::PerLane;
 use crate::queue::life::Actor;
-use crate::queue::message::{MessageId, NewMessage};
+use crate::queue::message::{Lane, MessageId, NewMessage};
 use crate::route::budget::Recipient;
 use crate::store::feed::Feed;
 use crate::store::seal::{KeyId, Keyring};
@@ -114,6 +117,17 @@ pub enum OpenError {
         /// The missing key.
         key: KeyId,
     },
+    /// What is in it cannot be: the disk lost or changed some of it.
+    #[error(
+        "the store {path} is damaged: {reason}; nothing in it was changed. Look after the disk, keep the file, and put a backup in \
+         its place, or move it away (with {path}-wal) to begin with an empty store"
+    )]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What the engine said.
+        reason: String,
+    },
     /// The engine refused it.
     #[error("the store {path}: {reason}")]
     Engine {
@@ -149,6 +163,7 @@ struct Shared {
     readers: Arc<Readers>,
     counters: Arc<Counters>,
     feed: Arc<Feed>,
+    gate: lanes::Shared,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -161,8 +176,8 @@ impl Store {
         let Settings { path, key, commit_pause, most_pages } = settings;
         let keys = Arc::new(key);
         let conn = sqlite::open(&path, &keys, most_pages)?;
-        let readers = Arc::new(Readers::open(&path, Arc::clone(&keys))?);
         let counters = Arc::new(Counters::default());
+        let readers = Arc::new(Readers::open(&path, Arc::clone(&keys), Arc::clone(&counters))?);
         let (jobs, received) = sync_channel(ACCEPTS + OTHERS + DEMANDS + SPARE);
         let feed = Arc::new(Feed::default());
         let news = outbox::News::new(Arc::clone(&feed));
@@ -180,6 +195,7 @@ impl Store {
             readers,
             counters,
             feed,
+            gate: lanes::Shared::default(),
             writer: Mutex::new(Some(writer)),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -233,6 +249,11 @@ impl Store {
     #[must_use]
     pub fn unwritable(&self) -> Option<String> {
         self.shared.counters.unwritable.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until the database is found to be damaged, and says what was found. From then on nothing is written any more.
+    pub async fn damaged(&self) -> String {
+        self.shared.counters.damaged().await
     }
 
     fn send(&self, job: Job) -> Result<(), StoreError> {
@@ -345,27 +366,37 @@ impl Drop for Waiting<'_> {
 }
 
 impl Operations for Store {
+    fn bound(&self, most: PerLane<Option<u64>>) {
+        lanes::locked(&self.shared.gate).bound(most);
+    }
+
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
+        let messages = Arc::new(messages);
         let mut accepted = Vec::with_capacity(messages.len());
         // What is counted, or carries keys, is let in or refused as a whole.
         let whole = |message: &NewMessage| message.idempotency.is_some() || !message.bill.charges.is_empty();
         let most = if messages.iter().any(whole) { messages.len() } else { CHUNK };
-        let mut rest = messages.into_iter();
-        loop {
-            let chunk: Vec<_> = rest.by_ref().take(most).collect();
-            let rows = chunk.len();
-            if rows == 0 {
-                return Ok(accepted);
-            }
-            // What has begun goes on: only the first chunk may be told to come again.
-            let permit = if accepted.is_empty() {
+        // What has begun goes on: only the first chunk may be told to come again, and keeps places for the others.
+        let mut promise = None;
+        for from in (0..messages.len()).step_by(most.max(1)) {
+            let first = promise.is_none();
+            let permit = if first {
                 self.may_accept()?
             } else {
                 Arc::clone(&self.shared.accepts).acquire_owned().await.map_err(|_| StoreError::Closed)?
             };
-            let work = move |tx: &mut Tx<'_>| accept::accept(tx, &chunk);
-            accepted.extend(self.submit(rows, permit, work).await?);
+            let (batch, gate) = (Arc::clone(&messages), Arc::clone(&self.shared.gate));
+            let rows = most.min(messages.len() - from);
+            let work = move |tx: &mut Tx<'_>| {
+                let promise = first.then(|| accept::enter(tx, &gate, &batch, rows)).transpose()?;
+                let chunk = batch.get(from..from + rows).unwrap_or_default();
+                Ok((accept::accept(tx, &gate, chunk)?, promise))
+            };
+            let (some, promised) = self.submit(rows, permit, work).await?;
+            accepted.extend(some);
+            promise = promise.or(promised);
         }
+        Ok(accepted)
     }
 
     async fn lease(&self, want: Want) -> Result<Vec<Leased>, StoreError> {
@@ -374,6 +405,10 @@ impl Operations for Store {
         self.send(Job::Lease(Demand { want, answer, fresh: true, permit }))?;
         let mut waiting = Waiting { store: self, answer: answered };
         (&mut waiting.answer).await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn second_round(&self, round: SecondRound) -> Result<Option<Leased>, StoreError> {
+        self.write(1, move |tx| lease::second_round(tx, &round)).await
     }
 
     async fn turn(&self, turn: Turn) -> Result<Vec<Begun>, StoreError> {
@@ -441,11 +476,38 @@ impl Operations for Store {
         self.write(1, move |tx| tokens::withdraw(tx, id, caller.as_deref(), actor, now)).await
     }
 
+    async fn withdraw_lane(&self, lane: Lane, now: UnixMs) -> Result<u64, StoreError> {
+        // What is accepted meanwhile stays, else a busy sender would keep this going for ever.
+        let last = MessageId::new(now, 0xfff, [0xff; 8]);
+        let mut all = 0;
+        loop {
+            let (some, more) = self.write(PIECE, move |tx| lanes::withdraw(tx, lane, last, now)).await?;
+            all += some;
+            if !more {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn retry(&self, retry: Retry) -> Result<Retried, StoreError> {
+        let gate = Arc::clone(&self.shared.gate);
+        self.write(2, move |tx| again::retry(tx, &gate, &retry)).await
+    }
+
+    async fn pause_lane(&self, lane: Lane, paused: Option<Paused>) -> Result<bool, StoreError> {
+        self.write(1, move |tx| lanes::pause(tx, lane, paused.as_ref())).await
+    }
+
+    async fn lanes(&self, now: UnixMs) -> Result<Vec<LaneRecord>, StoreError> {
+        let most = lanes::locked(&self.shared.gate).bounds();
+        self.shared.readers.ask(move |view| view.lanes(&most, now)).await
+    }
+
     async fn message(&self, id: MessageId) -> Result<Option<MessageRecord>, StoreError> {
         self.shared.readers.ask(move |view| view.message(id)).await
     }
 
-    async fn messages(&self, filter: Filter) -> Result<Vec<MessageRecord>, StoreError> {
+    async fn messages(&self, filter: Filter) -> Result<Page, StoreError> {
         self.shared.readers.ask(move |view| view.messages(&filter)).await
     }
 
@@ -475,7 +537,8 @@ impl Operations for Store {
 
     async fn trigger(&self, triggers: Vec<Trigger>) -> Result<Triggered, StoreError> {
         let permit = self.may_accept()?;
-        self.submit(triggers.len() * 3, permit, move |tx| accept::trigger(tx, &triggers)).await
+        let gate = Arc::clone(&self.shared.gate);
+        self.submit(triggers.len() * 3, permit, move |tx| accept::trigger(tx, &gate, &triggers)).await
     }
 
     async fn conversions(&self, since: UnixMs, now: UnixMs) -> Result<Conversions, StoreError> {

@@ -20,7 +20,8 @@ use crate::number::Number;
 use crate::provider::ChannelId;
 use crate::queue::budget::Over;
 use crate::queue::conversion::Conversions;
-use crate::queue::message::{MessageId, NewMessage};
+use crate::queue::lanes::{Full, PerLane};
+use crate::queue::message::{Lane, MessageId, NewMessage};
 use crate::route::budget::Recipient;
 use crate::units::{MessageRef, UnixMs};
 
@@ -52,6 +53,9 @@ pub enum StoreError {
     /// The engine failed in a way that no retry mends.
     #[error("the store failed: {0}")]
     Engine(String),
+    /// What is in the database cannot be: the disk lost or changed some of it.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
     /// A sealed value cannot be opened.
     #[error("a sealed value cannot be opened: {0}")]
     Sealed(String),
@@ -67,6 +71,12 @@ pub enum StoreError {
     /// A record with this identity exists.
     #[error("{0} exists already")]
     Exists(String),
+    /// The lane holds as many unsent messages as it may.
+    #[error(
+        "the {} lane has no room for this: {} unsent messages are its bound, `[queue] max-{}`; try again in {} s",
+        .0.lane, .0.most, .0.lane, .0.again.as_secs()
+    )]
+    Full(Full),
     /// More messages were asked for than a budget allows.
     #[error("{0}")]
     OverBudget(Over),
@@ -74,10 +84,14 @@ pub enum StoreError {
 
 /// The operations. `now` is always the caller's; every future returns after the commit.
 pub trait Operations {
+    /// Sets how many unsent messages each lane may hold from now on; `None`, as it is at first: any number.
+    fn bound(&self, most: PerLane<Option<u64>>);
+
     /// Accepts messages, all or none for each chunk; duplicates by idempotency key name the first. With keys or bills among them they
     /// are one chunk: a key that was given for something else before is a `Conflict`, for all of them. What is new is counted on its
     /// [`bill`](NewMessage::bill) in the same transaction, each counter once; a budget that is spent refuses the whole
-    /// ([`StoreError::OverBudget`]), and nothing of it is counted.
+    /// ([`StoreError::OverBudget`]), and nothing of it is counted. Where a lane has no room for all that are new, nothing is
+    /// accepted or counted either: [`StoreError::Full`].
     fn accept(
         &self,
         messages: Vec<NewMessage>,
@@ -87,6 +101,14 @@ pub trait Operations {
     /// rides in the accepting commit. Dropping the future withdraws the demand; rows leased for a dropped demand go back to queued.
     /// Messages found past their deadline become expired instead.
     fn lease(&self, want: Want) -> impl Future<Output = Result<Vec<Leased>, StoreError>> + Send;
+
+    /// Leases a submitted login once more, with all its segments, for a round over another channel: while it lives, no report has made
+    /// it delivered or failed, its challenge is not answered, and nothing of it left over another channel yet. What it came to stays:
+    /// given back, recovered or withdrawn it is what its first attempts and their reports say. `None`: there is no reason any more.
+    fn second_round(
+        &self,
+        round: SecondRound,
+    ) -> impl Future<Output = Result<Option<Leased>, StoreError>> + Send;
 
     /// Writes what ended and what begins in one commit; one verdict for each `begun`, in order.
     fn turn(&self, turn: Turn) -> impl Future<Output = Result<Vec<Begun>, StoreError>> + Send;
@@ -157,20 +179,36 @@ pub trait Operations {
         now: UnixMs,
     ) -> impl Future<Output = Result<Withdrawn, StoreError>> + Send;
 
+    /// Takes back every unsent message of a lane that was accepted until now, in many transactions; tells how many.
+    fn withdraw_lane(&self, lane: Lane, now: UnixMs) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Puts a message that rests back into the queue, for the segments that are still open, if [`crate::queue::again`] allows it.
+    fn retry(&self, retry: Retry) -> impl Future<Output = Result<Retried, StoreError>> + Send;
+
+    /// Pauses a lane, or with `None` lets it go on: nothing of a paused lane is leased, not even what has begun. Kept over restarts;
+    /// of two that pause it the first is named. `false` if it was so already.
+    fn pause_lane(
+        &self,
+        lane: Lane,
+        paused: Option<Paused>,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// The lanes as they stand, most urgent first.
+    fn lanes(&self, now: UnixMs) -> impl Future<Output = Result<Vec<LaneRecord>, StoreError>> + Send;
+
     /// One message with its attempts.
     fn message(
         &self,
         id: MessageId,
     ) -> impl Future<Output = Result<Option<MessageRecord>, StoreError>> + Send;
 
-    /// Messages, newest first.
-    fn messages(&self, filter: Filter)
-    -> impl Future<Output = Result<Vec<MessageRecord>, StoreError>> + Send;
+    /// A page of messages, newest first.
+    fn messages(&self, filter: Filter) -> impl Future<Output = Result<Page, StoreError>> + Send;
 
     /// Counts by lane and state.
     fn counts(&self) -> impl Future<Output = Result<Vec<Count>, StoreError>> + Send;
 
-    /// Since when the queued message that has waited longest could have left, if one may leave now.
+    /// Since when the queued message that has waited longest could have left, if one may leave now: of a paused lane none may.
     fn waiting(&self, now: UnixMs) -> impl Future<Output = Result<Option<UnixMs>, StoreError>> + Send;
 
     /// Adds a token; `Exists` if the serial is taken.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use super::AttemptState;
 use crate::alarm::Severity;
 use crate::number::Number;
 use crate::provider::{ChannelId, Segment};
+use crate::queue::again::NotAgain;
 use crate::queue::budget::Over;
 use crate::queue::life::Transition;
 use crate::queue::message::{Lane, MessageId, NewMessage, State};
@@ -175,12 +177,81 @@ pub struct AttemptRecord {
 pub struct Filter {
     /// Only this state.
     pub state: Option<State>,
+    /// Only this lane.
+    pub lane: Option<Lane>,
+    /// Only to this number.
+    pub to: Option<Number>,
     /// Only this caller's.
     pub caller: Option<String>,
     /// Only older than this one (for paging).
     pub before: Option<MessageId>,
     /// At most so many.
     pub most: usize,
+}
+
+/// A page of a listing. The work for one is bounded, whatever the filter: a page may hold fewer than were asked for, or none,
+/// and still be followed by another.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// Those that fit the filter, newest first.
+    pub records: Vec<MessageRecord>,
+    /// [`before`](Filter::before) of the next page; `None` if nothing is left to look at.
+    pub next: Option<MessageId>,
+}
+
+/// A message that rests shall be tried once more.
+#[derive(Debug, Clone)]
+pub struct Retry {
+    /// Which.
+    pub id: MessageId,
+    /// Only this caller's.
+    pub caller: Option<String>,
+    /// How long it may wait, from `now`; a login keeps its own end.
+    pub lifetime: Duration,
+    /// A second copy is taken into account.
+    pub force: bool,
+    /// Now.
+    pub now: UnixMs,
+}
+
+/// What a retry came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retried {
+    /// It is queued again, until then.
+    Queued {
+        /// Its new deadline.
+        deadline: UnixMs,
+    },
+    /// It stays as it is.
+    Refused(NotAgain),
+    /// No such message of this caller.
+    Unknown,
+}
+
+/// A lane as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneRecord {
+    /// Which.
+    pub lane: Lane,
+    /// Messages that wait in it.
+    pub queued: u64,
+    /// Messages of it in the dispatcher's hands.
+    pub leased: u64,
+    /// Both together may be so many; `None`: any number.
+    pub most: Option<u64>,
+    /// Since when its head could have left, if one is due.
+    pub oldest: Option<UnixMs>,
+    /// Who paused it, if somebody did.
+    pub paused: Option<Paused>,
+}
+
+/// A lane is paused: messages are accepted into it, none leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paused {
+    /// The operator.
+    pub who: String,
+    /// Since when.
+    pub since: UnixMs,
 }
 
 /// What a withdrawal came to.

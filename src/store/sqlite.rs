@@ -4,9 +4,11 @@
 //! them run inside the writer's transaction and see it as [`Tx`].
 
 pub(super) mod accept;
+pub(super) mod again;
 pub(super) mod alarms;
 pub(super) mod allowance;
 pub(super) mod inbox;
+pub(super) mod lanes;
 pub(super) mod lease;
 pub(super) mod life;
 pub(super) mod outbox;
@@ -39,7 +41,7 @@ use crate::telemetry::over_budget::OverBudget;
 use crate::units::UnixMs;
 
 /// Migrations in order; `user_version` counts those applied.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
@@ -47,6 +49,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("schema/0005.sql"),
     include_str!("schema/0006.sql"),
     include_str!("schema/0007.sql"),
+    include_str!("schema/0008.sql"),
     include_str!("schema/0009.sql"),
 ];
 
@@ -77,8 +80,7 @@ pub(super) fn open(path: &Path, keys: &Keyring, most_pages: Option<u32>) -> Resu
         .mode(0o600)
         .open(path)
         .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
-    let engine =
-        |error: rusqlite::Error| OpenError::Engine { path: path.to_owned(), reason: error.to_string() };
+    let engine = |error| refused(path, &error);
     let mut conn =
         Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE)).map_err(engine)?;
     prepare(&conn).map_err(engine)?;
@@ -99,12 +101,28 @@ pub(super) fn open(path: &Path, keys: &Keyring, most_pages: Option<u32>) -> Resu
 
 /// Opens the file for reading only.
 pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
-    let engine =
-        |error: rusqlite::Error| OpenError::Engine { path: path.to_owned(), reason: error.to_string() };
+    let engine = |error| refused(path, &error);
     let conn = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE)).map_err(engine)?;
     prepare(&conn).map_err(engine)?;
     conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -512;").map_err(engine)?;
     Ok(conn)
+}
+
+/// Why the engine does not open a file.
+fn refused(path: &Path, error: &rusqlite::Error) -> OpenError {
+    let (path, reason) = (path.to_owned(), error.to_string());
+    if is_damage(error) { OpenError::Damaged { path, reason } } else { OpenError::Engine { path, reason } }
+}
+
+/// Whether the engine found what it cannot have written.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// Closing copies no more of the log into the file: what is damaged stays as it was found.
+fn keep_as_found(conn: &Connection) {
+    // Where even this fails, closing does what it always does.
+    let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
 }
 
 fn flags(mode: OpenFlags) -> OpenFlags {
@@ -122,8 +140,7 @@ fn prepare(conn: &Connection) -> rusqlite::Result<()> {
 
 /// Refuses a file with values under a key that we lack, and notes the active key.
 fn check_keys(conn: &Connection, path: &Path, keys: &Keyring) -> Result<(), OpenError> {
-    let engine =
-        |error: rusqlite::Error| OpenError::Engine { path: path.to_owned(), reason: error.to_string() };
+    let engine = |error| refused(path, &error);
     let mut stored = conn.prepare("SELECT id FROM seal_key").map_err(engine)?;
     let ids = stored.query_map([], |row| row.get::<_, Vec<u8>>(0)).map_err(engine)?;
     for id in ids {
@@ -173,6 +190,7 @@ impl From<rusqlite::Error> for StoreError {
                 | ErrorCode::DatabaseBusy
                 | ErrorCode::DatabaseLocked,
             ) => Self::Unwritable(error.to_string()),
+            _ if is_damage(&error) => Self::Damaged(error.to_string()),
             _ => Self::Engine(error.to_string()),
         }
     }

@@ -8,15 +8,18 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::queue::conversion::Conversions;
-use crate::store::{AlarmRecord, Count, OutboxCount};
+use crate::queue::lanes::PerLane;
+use crate::queue::message::Lane;
+use crate::store::{AlarmRecord, Count, LaneRecord, OutboxCount};
 use crate::units::UnixMs;
 
 /// Labels of an answered request. Endpoints are the router's own names, never paths as sent.
@@ -62,6 +65,11 @@ struct Limit {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfChannel {
+    channel: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StandingAlarm {
     kind: String,
     severity: &'static str,
@@ -82,6 +90,33 @@ struct OfModem {
     modem: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfLane {
+    lane: &'static str,
+}
+
+/// The age of the queue: one figure for all of it, as there was before there were those of the lanes, and one for each lane. Under
+/// one name, so no family: that would put braces after the figure without a label, which not all who read it know.
+#[derive(Debug, Clone, Default)]
+struct Ages {
+    all: Gauge,
+    lanes: PerLane<Gauge>,
+}
+
+impl EncodeMetric for Ages {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        for lane in Lane::ALL {
+            let label = OfLane { lane: lane.as_str() };
+            self.lanes.of(lane).encode(encoder.encode_family(&label)?)?;
+        }
+        self.all.encode(encoder)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Gauge
+    }
+}
+
 /// Every metric of the daemon.
 pub struct Metrics {
     /// Answered requests.
@@ -94,6 +129,8 @@ pub struct Metrics {
     pub failed: Counter,
     /// Attempts in doubt.
     pub uncertain: Counter,
+    /// Logins that went once more, over another channel, because no report came.
+    pub fallbacks: Counter,
     /// Messages received from phones.
     pub incoming: Counter,
     /// Received messages that are no text for anybody: WAP pushes, silent messages.
@@ -117,13 +154,16 @@ pub struct Metrics {
     alarms: Family<StandingAlarm, Gauge>,
     balances: Family<OfModem, Gauge<f64, AtomicU64>>,
     budget_left: Family<Limit, Gauge>,
+    breakers: Family<OfChannel, Gauge>,
     budget_exceeded: Family<OfDimension, Counter>,
     codes: Family<OfCountry, Gauge>,
     conversion: Family<OfCountry, Gauge<f64, AtomicU64>>,
     channels_ready: Gauge,
     channels: Gauge,
     started: Gauge,
-    waited: Gauge,
+    waited: Ages,
+    depth: Family<OfLane, Gauge>,
+    paused: Family<OfLane, Gauge>,
     registry: Registry,
 }
 
@@ -135,6 +175,7 @@ impl Default for Metrics {
             submitted: Counter::default(),
             failed: Counter::default(),
             uncertain: Counter::default(),
+            fallbacks: Counter::default(),
             incoming: Counter::default(),
             dropped: Counter::default(),
             reports: Counter::default(),
@@ -150,13 +191,16 @@ impl Default for Metrics {
             alarms: Family::default(),
             balances: Family::default(),
             budget_left: Family::default(),
+            breakers: Family::default(),
             budget_exceeded: Family::default(),
             codes: Family::default(),
             conversion: Family::default(),
             channels_ready: Gauge::default(),
             channels: Gauge::default(),
             started: Gauge::default(),
-            waited: Gauge::default(),
+            waited: Ages::default(),
+            depth: Family::default(),
+            paused: Family::default(),
             registry: Registry::with_prefix("smsotp"),
         };
         metrics.register();
@@ -172,6 +216,8 @@ impl Metrics {
         r.register("submitted", "Attempts that the network took", self.submitted.clone());
         r.register("failed", "Attempts that were refused", self.failed.clone());
         r.register("uncertain", "Attempts that may have left", self.uncertain.clone());
+        let fallbacks = "Logins that went once more because no report came";
+        r.register("fallbacks", fallbacks, self.fallbacks.clone());
         r.register("incoming", "Messages received from phones", self.incoming.clone());
         r.register(
             "incoming_dropped",
@@ -194,6 +240,9 @@ impl Metrics {
         let balance = "Money on the SIM, in its own currency, by the IMEI of its modem";
         r.register("modem_balance", balance, self.balances.clone());
         r.register("budget_left", "What a SIM may still send in a window", self.budget_left.clone());
+        let breaker =
+            "Whether a channel is left alone for its failures: 0 no, 1 tried with one message, 2 yes";
+        r.register("channel_breaker", breaker, self.breakers.clone());
         let exceeded = "Requests over a budget of admission: refused, or in shadow let in all the same";
         r.register("budget_exceeded", exceeded, self.budget_exceeded.clone());
         let codes =
@@ -203,8 +252,10 @@ impl Metrics {
         r.register("code_conversion_ratio", used, self.conversion.clone());
         r.register("channels", "Channels there are", self.channels.clone());
         r.register("channels_ready", "Channels that take messages", self.channels_ready.clone());
-        let waited = "How long the message that has waited longest could have left";
+        let waited = "How long the message that has waited longest could have left: of all that are not paused, and of each lane";
         r.register("queue_oldest_seconds", waited, self.waited.clone());
+        r.register("queue_depth", "Unsent messages of a lane", self.depth.clone());
+        r.register("queue_paused", "Whether an operator paused the lane", self.paused.clone());
         r.register("start_time_seconds", "When the daemon started, since the epoch", self.started.clone());
     }
 
@@ -221,7 +272,19 @@ impl Metrics {
 
     /// For how long the message that has waited longest could have left.
     pub fn waited(&self, waited: Duration) {
-        self.waited.set(i64::try_from(waited.as_secs()).unwrap_or(i64::MAX));
+        let seconds = i64::try_from(waited.as_secs()).unwrap_or(i64::MAX);
+        self.waited.all.set(seconds);
+    }
+
+    /// The lanes now, each with the time for which its head could have left.
+    pub fn lanes<'a>(&self, lanes: impl Iterator<Item = (&'a LaneRecord, Duration)>) {
+        for (record, waited) in lanes {
+            let lane = OfLane { lane: record.lane.as_str() };
+            let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+            self.waited.lanes.of(record.lane).set(whole(waited.as_secs()));
+            self.depth.get_or_create(&lane).set(whole(record.queued.saturating_add(record.leased)));
+            self.paused.get_or_create(&lane).set(i64::from(record.paused.is_some()));
+        }
     }
 
     /// Messages now, by lane and state; what is not named is none.
@@ -252,6 +315,16 @@ impl Metrics {
                 let label = OfHook { hook: hook_label(&count.hook).to_owned() };
                 family.get_or_create(&label).set(i64::try_from(value).unwrap_or(i64::MAX));
             }
+        }
+    }
+
+    /// Breakers now, by channel: closed, half-open or open.
+    pub fn breakers(&self, standing: impl Iterator<Item = (String, &'static str)>) {
+        self.breakers.clear();
+        for (channel, breaker) in standing {
+            let code = ["closed", "half-open", "open"].iter().position(|word| *word == breaker);
+            let code = code.and_then(|code| i64::try_from(code).ok()).unwrap_or(0);
+            self.breakers.get_or_create(&OfChannel { channel }).set(code);
         }
     }
 
@@ -327,7 +400,7 @@ pub fn put(counter: &Counter, total: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::message::{Lane, State};
+    use crate::queue::message::State;
 
     #[test]
     fn the_exposition_is_openmetrics() {
@@ -335,14 +408,22 @@ mod tests {
         metrics.requests.get_or_create(&Request { endpoint: "/v1/messages", status: 202 }).inc();
         metrics.messages(&[Count { lane: Lane::Bulk, state: State::Queued, messages: 3 }]);
         metrics.channels(1, 2);
+        metrics.breakers([("gsm:1".to_owned(), "open")].into_iter());
         metrics.waited(Duration::from_secs(8));
+        let (lane, queued, leased) = (Lane::Bulk, 3, 1);
+        let bulk = LaneRecord { lane, queued, leased, most: None, oldest: None, paused: None };
+        metrics.lanes([(&bulk, Duration::from_secs(9))].into_iter());
         put(&metrics.commits, 7);
         let text = metrics.encode().unwrap();
         for line in [
             "smsotp_requests_total{endpoint=\"/v1/messages\",status=\"202\"} 1",
             "smsotp_messages{lane=\"bulk\",state=\"queued\"} 3",
             "smsotp_channels_ready 1",
+            "smsotp_channel_breaker{channel=\"gsm:1\"} 2",
             "smsotp_queue_oldest_seconds 8",
+            "smsotp_queue_oldest_seconds{lane=\"bulk\"} 9",
+            "smsotp_queue_depth{lane=\"bulk\"} 4",
+            "smsotp_queue_paused{lane=\"bulk\"} 0",
             "smsotp_store_commits_total 7",
             "smsotp_incoming_total 0",
             "# EOF",

@@ -10,11 +10,11 @@ use crate::clock;
 use crate::otp::hotp::{self, Hash};
 use crate::otp::template::Fields;
 use crate::otp::token;
-use crate::queue::admission::{self, Refusal, Submission};
+use crate::queue::admission::{self, Life, Refusal, Submission};
 use crate::queue::budget::{Behind, Mode};
 use crate::queue::conversion::{Conversions, WINDOW};
 use crate::queue::message::{Lane, MessageId};
-use crate::store::{ChallengeRecord, Operations, TokenRecord, Trigger, Triggered};
+use crate::store::{ChallengeRecord, Operations, StoreError, TokenRecord, Trigger, Triggered};
 use crate::units::UnixMs;
 
 /// The brake may be so late; what it reads costs a look at every challenge of the last hour.
@@ -49,15 +49,21 @@ impl Validate {
         }
         // Each round opens all that are left, or leaves one out.
         while !triggers.is_empty() {
-            match self.store.trigger(triggers.clone()).await? {
-                Triggered::Conflict => return Ok(None),
-                Triggered::Opened => {
+            match self.store.trigger(triggers.clone()).await {
+                // A gateway that takes nothing more: the answer is the one for a code that was not admitted.
+                Err(error @ StoreError::Full(_)) => {
+                    warn!(caller = %check.caller, %error, "the code was not admitted");
+                    return Ok(Some(Answer::Unsent));
+                }
+                Err(error) => return Err(error.into()),
+                Ok(Triggered::Conflict) => return Ok(None),
+                Ok(Triggered::Opened) => {
                     for opened in &opened {
                         info!(serial = %opened.serial, caller = %check.caller, "challenge opened");
                     }
                     return Ok(Some(Answer::Challenge { transaction, opened, unsent }));
                 }
-                Triggered::OverBudget { place, .. } => {
+                Ok(Triggered::OverBudget { place, .. }) => {
                     triggers.remove(place);
                     opened.remove(place);
                     over_budget = true;
@@ -143,7 +149,7 @@ impl Validate {
             to: token.phone.as_str(),
             text: text.expose_str().unwrap_or_default(),
             lane: Lane::Login,
-            lifetime: Some(self.settings.lifetime),
+            lifetime: Some(Life::For(self.settings.lifetime)),
             flash: false,
             report: true,
             caller: &check.caller,

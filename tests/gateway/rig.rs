@@ -92,6 +92,22 @@ impl Daemon {
         Self::spawn(place, command)
     }
 
+    /// Starts it so that a file which may not grow is an error for it and no signal, as a full disk is.
+    pub fn start_without_sigxfsz(place: &Place, config: &Path) -> Self {
+        let mut command = Command::new("sh");
+        let ignoring = r#"trap '' XFSZ; exec "$@""#;
+        command.args(["-c", ignoring, "sh", env!("CARGO_BIN_EXE_smsotpd"), "run", "--config"]).arg(config);
+        command.stdin(Stdio::null());
+        Self::spawn(place, command)
+    }
+
+    /// Bounds the size of every file that it writes, or lifts the bound: octets beyond it are refused by the kernel.
+    pub fn limit_files(&self, octets: Option<u64>) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let limit = rustix::process::Rlimit { current: octets, maximum: None };
+        rustix::process::prlimit(Some(pid), rustix::process::Resource::Fsize, limit).expect("a limit");
+    }
+
     fn spawn(place: &Place, mut command: Command) -> Self {
         let notify = place.path().join("notify.sock");
         let _ = std::fs::remove_file(&notify);
@@ -185,6 +201,18 @@ impl Daemon {
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).expect("the daemon runs");
+    }
+
+    /// Waits for its own end, and gives its exit code.
+    pub fn ends(mut self) -> Option<i32> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                return status.code();
+            }
+            assert!(Instant::now() < until, "the daemon does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// `SIGKILL`, at once.

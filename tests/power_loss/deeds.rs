@@ -122,7 +122,7 @@ impl Deeds {
         let failed = |error: smsotpd::store::StoreError| error.to_string();
         store.recover(clock::wall()).await.map_err(failed)?;
         let filter = Filter { most: 2 * MESSAGES, ..Filter::default() };
-        let listed = store.messages(filter).await.map_err(failed)?;
+        let listed = store.messages(filter).await.map_err(failed)?.records;
         let mut by_id = BTreeMap::new();
         for listed in &listed {
             let whole = store.message(listed.id).await.map_err(failed)?.ok_or("a listed message is gone")?;

@@ -64,7 +64,7 @@ pub(crate) async fn a_batch_is_counted_once_and_as_a_whole(store: impl Operation
     assert_eq!(store.accept(batch(0, 600)).await.unwrap().len(), 600);
     let told = over(store.accept(batch(600, 500)).await);
     assert!(told.until().is_some());
-    assert_eq!(store.messages(Filter { most: 2_000, ..Filter::default() }).await.unwrap().len(), 600);
+    assert_eq!(store.messages(Filter { most: 2_000, ..Filter::default() }).await.unwrap().records.len(), 600);
     assert_eq!(store.accept(batch(600, 400)).await.unwrap().len(), 400);
     assert_eq!(over(store.accept(batch(1_000, 1_001)).await).until(), None, "it will never fit");
 }

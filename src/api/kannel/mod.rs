@@ -20,7 +20,7 @@ use super::messages::new_id;
 use super::problem::Problem;
 use super::{Api, BodyFault};
 use crate::clock;
-use crate::queue::admission::{self, Refusal, Submission};
+use crate::queue::admission::{self, Life, Refusal, Submission};
 use crate::queue::budget::Behind;
 use crate::queue::callback::is_allowed;
 use crate::queue::message::{Lane, NewMessage};
@@ -159,7 +159,7 @@ fn admitted(
             to,
             text,
             lane,
-            lifetime: ask.lifetime,
+            lifetime: ask.lifetime.map(Life::For),
             flash: ask.flash,
             report: true,
             caller: &caller.name,

@@ -3,7 +3,7 @@
 use super::*;
 
 async fn stored(house: &House) -> usize {
-    house.store.messages(Filter { most: 1_000, ..Filter::default() }).await.unwrap().len()
+    house.store.messages(Filter { most: 1_000, ..Filter::default() }).await.unwrap().records.len()
 }
 
 #[tokio::test]
@@ -79,12 +79,13 @@ async fn messages_that_cannot_be_taken() {
     let house = House::new(Role::Admin);
     let too_many = vec![json!({"to": PHONE, "text": "x"}); 1_001];
     let long = "x".repeat(600);
-    let cases: [(&str, String, u16, &str); 16] = [
+    let cases: [(&str, String, u16, &str); 17] = [
         ("no JSON", "not json".to_owned(), 400, "malformed"),
         ("no text", json!({"to": PHONE}).to_string(), 400, "malformed"),
         ("wrong type", json!({"to": 5, "text": "x"}).to_string(), 400, "malformed"),
         ("unknown key", json!({"to": PHONE, "text": "x", "lifetme": 5}).to_string(), 400, "malformed"),
-        ("unknown lane", json!({"to": PHONE, "text": "x", "lane": "fast"}).to_string(), 400, "malformed"),
+        ("unknown lane", json!({"to": PHONE, "text": "x", "lane": "fast"}).to_string(), 422, "lane-unknown"),
+        ("lane of no text", json!({"to": PHONE, "text": "x", "lane": 5}).to_string(), 400, "malformed"),
         ("empty batch", "[]".to_owned(), 400, "malformed"),
         ("nothing", String::new(), 400, "malformed"),
         ("letters", json!({"to": "+49 abc", "text": "x"}).to_string(), 422, "number-invalid"),

@@ -125,7 +125,7 @@ async fn a_message_tells_its_life() {
     assert_eq!((&shown["events"], shown.get("pending")), (&told["events"], None), "it rests");
     assert_eq!(house.get("/v1/messages").await.json()["messages"][0].get("events"), None);
     let mut others = house.store.messages(Filter { most: 1, ..Filter::default() }).await.unwrap();
-    assert!(others.remove(0).life.is_empty());
+    assert!(others.records.remove(0).life.is_empty());
     for unknown in ["nonsense", "00000000-0000-7000-8000-000000000000"] {
         assert_eq!(house.get(&format!("/v1/messages/{unknown}/events")).await.status, 404);
     }
@@ -369,5 +369,74 @@ async fn a_queued_message_is_told_with_what_it_waits_for() {
     assert_eq!(waits(1).await, json!(null), "only for its turn");
     house.channels.send_replace(Arc::from([channel(true)]));
     assert!(no_modem(waits(1).await), "it drains");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn filters_narrow_a_listing() {
+    let house = House::new(Role::Admin);
+    let other = "+491701234568";
+    let batch = json!([
+        {"to": PHONE, "text": "a"},
+        {"to": other, "text": "b", "lane": "alert"},
+        {"to": PHONE, "text": "c", "lane": "alert"},
+    ]);
+    assert_eq!(house.post("/v1/messages", &batch).await.status, 202);
+    for (query, texts) in [
+        ("lane=alert", vec!["c", "b"]),
+        ("to=%2B49%20(0)%20170/123-45-67", vec!["c", "a"]),
+        ("to=0049%20170%201234568", vec!["b"]),
+        ("to=+491701234567&lane=alert", vec!["c"]),
+        ("caller=tester&limit=1", vec!["c"]),
+        ("caller=somebody", vec![]),
+    ] {
+        let page = house.get(&format!("/v1/messages?{query}")).await.json();
+        let found: Vec<_> = page["messages"].as_array().unwrap().iter().map(|m| m["text"].clone()).collect();
+        assert_eq!(found, texts, "{query}");
+    }
+    for (query, code) in
+        [("lane=fast", "lane-unknown"), ("to=me", "number-invalid"), ("to=0170", "number-national")]
+    {
+        let refused = house.get(&format!("/v1/messages?{query}")).await;
+        assert_eq!((refused.status, &refused.json()["code"]), (422, &json!(code)), "{query}");
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn lanes_are_for_admins() {
+    let house = House::new(Role::Trigger);
+    assert_eq!(house.get("/v1/queue").await.status, 403);
+    for order in ["pause", "resume", "purge"] {
+        assert_eq!(house.post(&format!("/v1/queue/bulk/{order}"), &json!(null)).await.status, 403);
+    }
+    assert_eq!(house.get("/v1/messages?caller=tester").await.status, 400, "others see their own anyway");
+    house.close().await;
+    let house = House::new(Role::Admin);
+    let unknown = house.post("/v1/queue/fast/pause", &json!(null)).await;
+    assert_eq!((unknown.status, &unknown.json()["code"]), (422, &json!("lane-unknown")));
+    let paused = house.post("/v1/queue/bulk/pause", &json!(null)).await.json();
+    assert_eq!(
+        (&paused["lanes"][2]["lane"], &paused["lanes"][2]["paused_by"]),
+        (&json!("bulk"), &json!("tester"))
+    );
+    let resumed = house.post("/v1/queue/bulk/resume", &json!(null)).await.json();
+    assert_eq!(resumed["lanes"][2]["paused"], json!(false));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_retry_asks_for_what_rests() {
+    let house = House::new(Role::Admin);
+    let id = house.post("/v1/messages", &json!({"to": PHONE, "text": "a"})).await.json()["id"].clone();
+    let path = format!("/v1/messages/{}/retry", id.as_str().unwrap());
+    let refused = house.request("POST", &path, &[], b"").await;
+    assert_eq!((refused.status, &refused.json()["code"]), (409, &json!("not-at-rest")));
+    for (body, status) in [(json!({"lifetime": 0}), 422), (json!({"forc": true}), 400), (json!([1, 2]), 400)]
+    {
+        assert_eq!(house.post(&path, &body).await.status, status, "{body}");
+    }
+    let nobody = "/v1/messages/00000000-0000-7000-8000-000000000000/retry";
+    assert_eq!(house.post(nobody, &json!({})).await.status, 404);
     house.close().await;
 }

@@ -25,6 +25,7 @@ use crate::provider::ChannelId;
 use crate::queue::admission::Rules;
 use crate::queue::message::Lane;
 use crate::queue::prefix::AllowList;
+use crate::route::Outlook;
 use crate::route::budget::Limits;
 use crate::store::seal::Keyring;
 use crate::store::{self, Filter, Held, MessageRecord, Operations};
@@ -110,6 +111,7 @@ impl House {
                     if name == "modem0" { Ok(IMEI.to_owned()) } else { Err(CommandError::NoSuchModem(name)) }
                 })
             }),
+            outlook: Box::new(|_| Box::pin(std::future::ready(Outlook::default()))),
             budgets: Budgets {
                 general: Limits { per_day: Some(PER_DAY), ..Limits::default() },
                 ..Budgets::default()
@@ -197,7 +199,7 @@ impl House {
 
     pub(super) async fn login_messages(&self) -> Vec<MessageRecord> {
         let filter = Filter { most: 100, ..Filter::default() };
-        let all = self.store.messages(filter).await.unwrap();
+        let all = self.store.messages(filter).await.unwrap().records;
         all.into_iter().filter(|message| message.lane == Lane::Login).collect()
     }
 

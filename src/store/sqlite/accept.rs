@@ -2,12 +2,14 @@
 
 use rusqlite::params;
 
+use super::lanes::{self, Promise};
 use super::life::change;
 use super::{Tx, allowance, corrupt, id_of, is_duplicate, outbox, room};
 use crate::clock;
 use crate::queue::budget::{Bill, Tally};
+use crate::queue::lanes::PerLane;
 use crate::queue::life::{Actor, Move};
-use crate::queue::message::{Idempotency, MessageId, NewMessage, State};
+use crate::queue::message::{Idempotency, Lane, MessageId, NewMessage, State};
 use crate::store::seal::Place;
 use crate::store::{Accepted, StoreError, Trigger, Triggered};
 use crate::units::UnixMs;
@@ -41,15 +43,38 @@ enum Known {
     Other,
 }
 
+/// Looks whether the lanes have room for all of a batch, and promises places to what follows its first `chunk` messages.
+pub(in crate::store) fn enter(
+    tx: &mut Tx<'_>,
+    gate: &lanes::Shared,
+    batch: &[NewMessage],
+    chunk: usize,
+) -> Result<Promise, StoreError> {
+    // One whose key names another message needs no room either: it is refused for that.
+    let there = |tx: &Tx<'_>, lane: Lane| {
+        let mut there = 0;
+        for message in batch.iter().filter(|message| message.lane == lane) {
+            there += u64::from(!matches!(known(tx, message)?, Known::New));
+        }
+        Ok(there)
+    };
+    let lanes_of = |messages: &[NewMessage]| PerLane::count(messages.iter().map(|message| message.lane));
+    let now = batch.first().map_or(UnixMs(0), |message| message.created);
+    lanes::room(tx, gate, &lanes_of(batch), there, now)?;
+    Ok(Promise::new(gate, lanes_of(batch.get(chunk..).unwrap_or_default())))
+}
+
 /// Writes the messages; one whose idempotency key is known names the first. Should a key name something else, or a budget be
 /// spent, the error undoes all.
 pub(in crate::store) fn accept(
     tx: &mut Tx<'_>,
+    gate: &lanes::Shared,
     messages: &[NewMessage],
 ) -> Result<Vec<Accepted>, StoreError> {
     room::check(tx.conn)?;
     let (mut accepted, mut conflicts) = (Vec::with_capacity(messages.len()), Vec::new());
     let mut bills = Vec::new();
+    let mut new = PerLane::default();
     for (place, message) in messages.iter().enumerate() {
         match known(tx, message)? {
             Known::Same(id) => accepted.push(Accepted::Before(id)),
@@ -57,6 +82,7 @@ pub(in crate::store) fn accept(
             Known::New => {
                 insert(tx, message)?;
                 bills.extend(Some(&message.bill).filter(|bill| !bill.charges.is_empty()));
+                *new.of_mut(message.lane) += 1;
                 accepted.push(Accepted::New(message.id));
             }
         }
@@ -65,6 +91,7 @@ pub(in crate::store) fn accept(
         return Err(StoreError::Conflict(conflicts));
     }
     charge(tx, &bills, messages.first().map_or(UnixMs(0), |message| message.created))?;
+    lanes::came(tx, gate, &new, messages.first().map_or(UnixMs(0), |message| message.created))?;
     Ok(accepted)
 }
 
@@ -79,9 +106,13 @@ fn charge(tx: &Tx<'_>, bills: &[&Bill], now: UnixMs) -> Result<(), StoreError> {
     }
 }
 
-/// Advances the counters and opens the challenges with their messages. Conflicts and spent budgets must
-/// leave nothing, so they are looked for first.
-pub(in crate::store) fn trigger(tx: &mut Tx<'_>, triggers: &[Trigger]) -> Result<Triggered, StoreError> {
+/// Advances the counters and opens the challenges with their messages. Conflicts, spent budgets and a
+/// full lane must leave nothing, so they are looked for first.
+pub(in crate::store) fn trigger(
+    tx: &mut Tx<'_>,
+    gate: &lanes::Shared,
+    triggers: &[Trigger],
+) -> Result<Triggered, StoreError> {
     room::check(tx.conn)?;
     for Trigger { challenge, .. } in triggers {
         let counter = i64::try_from(challenge.counter).unwrap_or(i64::MAX);
@@ -90,6 +121,8 @@ pub(in crate::store) fn trigger(tx: &mut Tx<'_>, triggers: &[Trigger]) -> Result
         }
     }
     let now = triggers.first().map_or(UnixMs(0), |trigger| trigger.challenge.created);
+    let new = PerLane::count(triggers.iter().map(|trigger| trigger.message.lane));
+    lanes::room(tx, gate, &new, |_, _| Ok(0), now)?;
     let tally = Tally::new(now, triggers.iter().map(|trigger| &trigger.message.bill));
     if let Some((counter, over)) = allowance::charge(tx, &tally, now)? {
         let charged = |trigger: &Trigger| trigger.message.bill.charges.iter().any(|(one, _)| one == counter);
@@ -117,6 +150,7 @@ pub(in crate::store) fn trigger(tx: &mut Tx<'_>, triggers: &[Trigger]) -> Result
             ])
             .map_err(|error| if is_duplicate(&error) { exists() } else { error.into() })?;
     }
+    lanes::came(tx, gate, &new, now)?;
     Ok(Triggered::Opened)
 }
 

@@ -4,15 +4,16 @@ use rusqlite::{Row, params};
 
 use super::life::{and_life, change};
 use super::turn::{self, Segments};
-use super::{Tx, coding_of, id_of, lane_of, number_of, recovery, time_of};
+use super::{Tx, coding_of, id_of, lane_of, lanes, number_of, recovery, time_of};
 use crate::clock;
 use crate::provider::ChannelId;
+use crate::queue::lanes::PerLane;
 use crate::queue::life::{self, Actor, Move};
 use crate::queue::message::{Lane, MessageId, State};
 use crate::route::budget::Recipient;
 use crate::secret::Secret;
 use crate::store::seal::{Place, SealError};
-use crate::store::{Leased, StoreError, Want};
+use crate::store::{Leased, SecondRound, StoreError, Want};
 use crate::units::UnixMs;
 
 /// Index entries looked at for one lane in one batch; overdue rows beyond them are met in the next.
@@ -36,6 +37,17 @@ const TAKE: &str = concat!(
     refusals, uncertain, coding"
 );
 
+/// Challenges are found by their end: few live at a time, and hardly ever is one asked for by its message.
+const AGAIN: &str = concat!(
+    "UPDATE message SET state = ?2, ",
+    and_life!(),
+    ", due = ?3, channel = NULL WHERE id = ?1 AND state = 2 AND lane = 0 AND deadline > ?3
+    AND NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND channel <> ?6 AND state IN (0, 1, 3))
+    AND NOT EXISTS (SELECT 1 FROM challenge INDEXED BY challenge_expires
+        WHERE expires > ?3 AND message = ?1 AND answered IS NOT NULL)
+    RETURNING id"
+);
+
 /// A lease of which nothing began is taken out of the life again: what waits for a budget is leased and given back for hours.
 const RELEASE: &str = "UPDATE message SET state = ?2, due = coalesce(?7, due),
     life = CASE WHEN substr(life, -1) = x'01' AND NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND epoch = ?6)
@@ -51,12 +63,40 @@ pub(in crate::store) struct Hints {
     next: [UnixMs; Lane::ALL.len()],
     /// Rows were passed over for want of their SIM: another demand may want them.
     passed: [bool; Lane::ALL.len()],
+    /// Lanes that an operator paused; `None` until it is asked.
+    paused: Option<PerLane<bool>>,
+    /// Unsent messages at the beginning of this transaction and those accepted since; `None` until it is asked.
+    unsent: Option<PerLane<u64>>,
 }
 
 impl Hints {
     /// Nothing is known, so everything is asked.
     pub(in crate::store) fn unknown() -> Self {
-        Self { next: [UnixMs(i64::MIN); 3], passed: [false; 3] }
+        Self { next: [UnixMs(i64::MIN); 3], passed: [false; 3], paused: None, unsent: None }
+    }
+
+    /// What is known of paused lanes.
+    pub(super) fn paused(&self) -> Option<PerLane<bool>> {
+        self.paused
+    }
+
+    /// These lanes are paused now.
+    pub(super) fn note_paused(&mut self, paused: PerLane<bool>) {
+        self.paused = Some(paused);
+    }
+
+    /// What is known of unsent messages.
+    pub(super) fn unsent(&self) -> Option<PerLane<u64>> {
+        self.unsent
+    }
+
+    /// So many are unsent now; `None` where a transaction begins.
+    pub(super) fn note_unsent(&mut self, unsent: Option<PerLane<u64>>) {
+        self.unsent = unsent;
+    }
+
+    fn is_paused(&self, lane: Lane) -> bool {
+        self.paused.is_some_and(|paused| *paused.of(lane))
     }
 
     /// A row of this lane is due then.
@@ -68,7 +108,9 @@ impl Hints {
 
     /// When a demand for lanes up to this one may first be met.
     pub(super) fn next(&self, lanes: Lane) -> UnixMs {
-        self.next.iter().take(lanes as usize + 1).copied().min().unwrap_or(UnixMs(i64::MAX))
+        let mut known = Lane::ALL.into_iter().zip(self.next);
+        let first = known.by_ref().take(lanes as usize + 1).filter(|(lane, _)| !self.is_paused(*lane));
+        first.map(|(_, next)| next).min().unwrap_or(UnixMs(i64::MAX))
     }
 
     /// Whether a demand for lanes up to this one is worth asking the index.
@@ -78,8 +120,9 @@ impl Hints {
 
     fn worth(&self, lane: Lane, now: UnixMs, fresh: bool) -> bool {
         let at = lane as usize;
-        self.next.get(at).is_none_or(|next| *next <= now)
-            || (fresh && self.passed.get(at).copied().unwrap_or(true))
+        let may = self.next.get(at).is_none_or(|next| *next <= now)
+            || (fresh && self.passed.get(at).copied().unwrap_or(true));
+        may && !self.is_paused(lane)
     }
 
     fn set(&mut self, lane: Lane, next: UnixMs, passed: bool) {
@@ -100,7 +143,8 @@ pub(super) fn lease(
 ) -> Result<Vec<Leased>, StoreError> {
     let most = want.most.max(1);
     let mut leased = Vec::new();
-    for lane in Lane::ALL.into_iter().filter(|lane| *lane <= want.lanes) {
+    let paused = lanes::paused(tx)?;
+    for lane in Lane::ALL.into_iter().filter(|lane| *lane <= want.lanes && !*paused.of(*lane)) {
         if leased.len() >= most {
             break;
         }
@@ -171,6 +215,27 @@ fn next_due(tx: &Tx<'_>, lane: Lane, now: UnixMs) -> Result<UnixMs, StoreError> 
     rows.next()?.map_or(Ok(UnixMs(i64::MAX)), |row| time_of(row, 0))
 }
 
+/// Leases a submitted login for a round over another channel.
+pub(in crate::store) fn second_round(tx: &Tx<'_>, round: &SecondRound) -> Result<Option<Leased>, StoreError> {
+    let (id, until) = (round.id, round.at.plus(round.lease));
+    let cause = format!("no report came over {}", round.first);
+    let by_us = |state, cause| Move { state, actor: Actor::Dispatcher, at: round.at, cause };
+    let again = by_us(State::Queued, Some(&*cause));
+    if change(tx, AGAIN, id, &again, params![&*round.first.0], |_| ())?.is_none() {
+        return Ok(None);
+    }
+    let leased = by_us(State::Leased, None);
+    let taken = change(tx, TAKE, id, &leased, params![until.0], |row| taken(tx, id, until, row))?;
+    let Some((mut leased, Ok(body))) = taken.transpose()? else {
+        turn::rest_if_submitted(tx, id, Actor::Dispatcher, round.at)?;
+        return Ok(None);
+    };
+    leased.body = body;
+    leased.open = (1..=leased.segments).collect();
+    leased.first_round = Some(round.first.clone());
+    Ok(Some(leased))
+}
+
 /// Moves one row into the dispatcher's hands; `None` if nothing of it is left to send.
 fn take(tx: &Tx<'_>, id: MessageId, want: &Want, now: UnixMs) -> Result<Option<Leased>, StoreError> {
     let until = now.plus(want.lease);
@@ -231,6 +296,7 @@ fn taken(
         open: Vec::new(),
         refusals: row.get(11)?,
         uncertain: row.get(12)?,
+        first_round: None,
     };
     Ok((leased, opened))
 }
@@ -256,6 +322,9 @@ pub(in crate::store) fn release(
         })?;
         if let Some((lane, due)) = released.transpose()? {
             tx.hints.due(lane, due);
+            if *epoch > 1 {
+                turn::rest_if_submitted(tx, *id, to.actor, to.at)?;
+            }
         }
     }
     Ok(())

@@ -3,22 +3,24 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::Semaphore;
 
 use super::recovery::PIECE;
-use super::{id_of, lane_of, number_of, open_reader, state_of, time_of};
+use super::writer::Counters;
+use super::{id_of, keep_as_found, lane_of, number_of, open_reader, state_of, time_of};
 use crate::alarm::Severity;
+use crate::number::Number;
 use crate::provider::ChannelId;
+use crate::queue::lanes::PerLane;
 use crate::queue::life::{self, Stands};
-use crate::queue::message::{Lane, MessageId};
+use crate::queue::message::{Lane, MessageId, State};
 use crate::secret::Secret;
 use crate::store::engine::OpenError;
 use crate::store::seal::{Keyring, Place};
 use crate::store::{
     AlarmId, AlarmRecord, Alarms, AttemptRecord, AttemptState, ChallengeRecord, Count, Filter, InboxId,
-    InboxRecord, MessageRecord, OutboxCount, StoreError, TokenRecord,
+    InboxRecord, LaneRecord, MessageRecord, OutboxCount, Page, Paused, StoreError, TokenRecord,
 };
 use crate::units::{MessageRef, UnixMs};
 
@@ -26,6 +28,8 @@ use crate::units::{MessageRef, UnixMs};
 const READERS: usize = 2;
 /// Rows of one listing, whatever the caller asks.
 const LISTED: usize = 1000;
+/// Messages looked at for one page, whatever the filter: some 30 ms of a small machine, after which the page ends where it is.
+const LOOKED: usize = 20_000;
 
 const MESSAGE: &str =
     "SELECT id, lane, state, recipient, body, segments, created, deadline, changed, caller, cause,
@@ -41,6 +45,7 @@ pub(in crate::store) struct Readers {
     free: Mutex<Vec<Connection>>,
     permits: Semaphore,
     keys: Arc<Keyring>,
+    counters: Arc<Counters>,
 }
 
 /// What a question sees.
@@ -50,9 +55,14 @@ pub(in crate::store) struct View<'a> {
 }
 
 impl Readers {
-    pub(in crate::store) fn open(path: &Path, keys: Arc<Keyring>) -> Result<Self, OpenError> {
+    /// `counters` hears of what is damaged.
+    pub(in crate::store) fn open(
+        path: &Path,
+        keys: Arc<Keyring>,
+        counters: Arc<Counters>,
+    ) -> Result<Self, OpenError> {
         let free = (0..READERS).map(|_| open_reader(path)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { free: Mutex::new(free), permits: Semaphore::new(READERS), keys })
+        Ok(Self { free: Mutex::new(free), permits: Semaphore::new(READERS), keys, counters })
     }
 
     /// Asks on the blocking pool, so that the runtime never waits for the disk.
@@ -65,6 +75,9 @@ impl Readers {
         let asked = tokio::task::spawn_blocking(move || {
             let conn = readers.take().ok_or(StoreError::Closed)?;
             let answer = question(&View { conn: &conn, keys: &readers.keys });
+            if let Err(error) = &answer {
+                readers.counters.note(error);
+            }
             readers.free.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
             answer
         });
@@ -74,11 +87,21 @@ impl Readers {
     /// Refuses further questions and closes the connections that are free.
     pub(in crate::store) fn close(&self) {
         self.permits.close();
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.counters.damage().is_some() {
+            free.iter().for_each(keep_as_found);
+        }
+        free.clear();
     }
 
     fn take(&self) -> Option<Connection> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -95,30 +118,25 @@ impl View<'_> {
         Ok(Some(record))
     }
 
-    pub(in crate::store) fn messages(&self, filter: &Filter) -> Result<Vec<MessageRecord>, StoreError> {
-        let mut sql = format!("{MESSAGE} WHERE true");
-        let mut values: Vec<Value> = Vec::new();
-        if let Some(state) = filter.state {
-            sql.push_str(" AND state = ?");
-            values.push(Value::Integer(state as i64));
-        }
-        if let Some(caller) = &filter.caller {
-            sql.push_str(" AND caller = ?");
-            values.push(Value::Text(caller.clone()));
-        }
-        if let Some(before) = filter.before {
-            sql.push_str(" AND id < ?");
-            values.push(Value::Blob(before.as_bytes().to_vec()));
-        }
-        sql.push_str(" ORDER BY id DESC LIMIT ?");
-        values.push(Value::Integer(i64::try_from(filter.most.min(LISTED)).unwrap_or(0)));
-        let mut list = self.conn.prepare_cached(&sql)?;
-        let mut rows = list.query(params_from_iter(values))?;
-        let mut records = Vec::new();
+    pub(in crate::store) fn messages(&self, filter: &Filter) -> Result<Page, StoreError> {
+        let mut list = self.conn.prepare_cached(&format!("{MESSAGE} WHERE id < ?1 ORDER BY id DESC"))?;
+        // Longer than any id, so that it is greater than all of them.
+        let before = filter.before.as_ref().map_or([0xff; 17].as_slice(), |id| id.as_bytes());
+        let mut rows = list.query([before])?;
+        let mut page = Page::default();
+        let mut looked = 0;
+        let most = filter.most.min(LISTED);
         while let Some(row) = rows.next()? {
-            records.push(self.message_of(row)?);
+            looked += 1;
+            if fits(filter, row)? {
+                page.records.push(self.message_of(row)?);
+            }
+            if page.records.len() >= most || looked >= LOOKED {
+                page.next = Some(id_of(row, 0)?);
+                break;
+            }
         }
-        Ok(records)
+        Ok(page)
     }
 
     pub(in crate::store) fn inbox(
@@ -206,17 +224,53 @@ impl View<'_> {
         Ok(all)
     }
 
+    pub(in crate::store) fn lanes(
+        &self,
+        most: &PerLane<Option<u64>>,
+        now: UnixMs,
+    ) -> Result<Vec<LaneRecord>, StoreError> {
+        let counts = self.counts()?;
+        let of = |lane, state| {
+            counts.iter().find(|one| one.lane == lane && one.state == state).map_or(0, |one| one.messages)
+        };
+        let mut all = Vec::with_capacity(Lane::ALL.len());
+        for lane in Lane::ALL {
+            all.push(LaneRecord {
+                lane,
+                queued: of(lane, State::Queued),
+                leased: of(lane, State::Leased),
+                most: *most.of(lane),
+                oldest: self.oldest(lane, now)?,
+                paused: self.paused(lane)?,
+            });
+        }
+        Ok(all)
+    }
+
     pub(in crate::store) fn waiting(&self, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
+        let mut oldest = None;
+        for lane in Lane::ALL {
+            if self.paused(lane)?.is_none() {
+                oldest = oldest.into_iter().chain(self.oldest(lane, now)?).min();
+            }
+        }
+        Ok(oldest)
+    }
+
+    fn oldest(&self, lane: Lane, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
         let mut first = self.conn.prepare_cached(
             "SELECT min(due) FROM message INDEXED BY message_queue
              WHERE state = 0 AND lane = ?1 AND due <= ?2 AND deadline > ?2",
         )?;
-        let mut oldest = None;
-        for lane in Lane::ALL {
-            let due: Option<i64> = first.query_row(params![lane as i64, now.0], |row| row.get(0))?;
-            oldest = oldest.into_iter().chain(due).min();
-        }
-        Ok(oldest.map(UnixMs))
+        let due: Option<i64> = first.query_row(params![lane as i64, now.0], |row| row.get(0))?;
+        Ok(due.map(UnixMs))
+    }
+
+    fn paused(&self, lane: Lane) -> Result<Option<Paused>, StoreError> {
+        let mut held = self.conn.prepare_cached("SELECT who, since FROM lane_hold WHERE lane = ?1")?;
+        let paused =
+            held.query_row([lane as i64], |row| Ok(Paused { who: row.get(0)?, since: UnixMs(row.get(1)?) }));
+        Ok(paused.optional()?)
     }
 
     pub(in crate::store) fn tokens(&self, user: Option<&str>) -> Result<Vec<TokenRecord>, StoreError> {
@@ -376,6 +430,26 @@ impl View<'_> {
         let sealed = row.get_ref(at)?.as_blob().map_err(|_| super::corrupt("sealed value"))?;
         Ok(self.keys.open(place, sealed)?)
     }
+}
+
+/// Whether a row of [`MESSAGE`] is one of those asked for. Judged here, since an index for each filter would cost every acceptance.
+fn fits(filter: &Filter, row: &Row<'_>) -> Result<bool, StoreError> {
+    let lane = match filter.lane {
+        Some(lane) => lane_of(row, 1)? == lane,
+        None => true,
+    };
+    let state = match filter.state {
+        Some(state) => state_of(row, 2)? == state,
+        None => true,
+    };
+    let text = |at: usize, wanted: Option<&str>| -> Result<bool, StoreError> {
+        let Some(wanted) = wanted else { return Ok(true) };
+        Ok(row.get_ref(at)?.as_bytes().is_ok_and(|found| found == wanted.as_bytes()))
+    };
+    Ok(lane
+        && state
+        && text(3, filter.to.as_ref().map(Number::as_str))?
+        && text(9, filter.caller.as_deref())?)
 }
 
 fn attempt_state(code: i64) -> Result<AttemptState, StoreError> {

@@ -88,6 +88,11 @@ fn recover_one(
         })?;
         rows.collect::<Result<Vec<_>, _>>()?
     };
+    // A second round was cut off: what the first came to stays.
+    if turn::rest_if_submitted(tx, id, actor, now)? {
+        recovered.uncertain += u64::from(!in_the_air.is_empty());
+        return Ok(());
+    }
     let Some((seq, channel)) = in_the_air.last() else {
         let due = tx.conn.prepare_cached(DUE)?.query_row([id.as_bytes()], |row| row.get(0))?;
         let unused = Move { state: State::Queued, actor, at: now, cause: Some(UNUSED) };

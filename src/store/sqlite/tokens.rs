@@ -115,7 +115,8 @@ pub(in crate::store) fn withdraw(
         State::Withdrawn => return Ok(Withdrawn::Done),
         _ => false,
     };
-    if !still_here {
+    // In the second round of a message the first has left.
+    if !still_here || (state == State::Leased && turn::rest_if_submitted(tx, id, actor, now)?) {
         return Ok(Withdrawn::TooLate(state));
     }
     turn::rest(tx, id, &Move { state: State::Withdrawn, actor, at: now, cause: None })?;

@@ -54,7 +54,9 @@ const REQUEUE: &str = concat!(
 
 const STATE: &str = "SELECT state, segments, deadline FROM message WHERE id = ?1";
 
-const SEGMENTS: &str = "SELECT seq, state, verdict FROM attempt WHERE message = ?1 ORDER BY seq, n";
+/// Without what a retry overruled.
+const SEGMENTS: &str =
+    "SELECT seq, state, verdict FROM attempt WHERE message = ?1 AND overruled IS NOT state ORDER BY seq, n";
 
 const CERTAIN: &str = "UPDATE message SET uncertain = max(uncertain - 1, 0) WHERE id = ?1";
 
@@ -148,8 +150,9 @@ fn move_leased(tx: &mut Tx<'_>, end: &End, channel: Option<&str>) -> Result<bool
     if let Some(due) = due {
         tx.hints.due(lane, due);
     }
-    // Reports for the first segments may have come while the last were leaving.
-    if segments > 1 && matches!(state, State::Submitted | State::Uncertain) {
+    // Reports for the first segments, or for an earlier round, may have come while the last were leaving.
+    let earlier = segments > 1 || end.epoch > 1;
+    if earlier && matches!(state, State::Submitted | State::Uncertain) {
         follow(tx, end.id, Actor::Network, end.at)?;
     }
     Ok(true)
@@ -225,6 +228,24 @@ pub(super) fn follow(tx: &Tx<'_>, id: MessageId, actor: Actor, now: UnixMs) -> R
         return Ok(());
     }
     rest(tx, id, &Move { state: to, actor, at: now, cause: None })
+}
+
+/// A message whose segments were all taken in an earlier round rests as its reports have it, whatever became of its second round;
+/// `true` if it does.
+pub(super) fn rest_if_submitted(
+    tx: &Tx<'_>,
+    id: MessageId,
+    actor: Actor,
+    now: UnixMs,
+) -> Result<bool, StoreError> {
+    let total: Option<u8> =
+        tx.conn.prepare_cached(STATE)?.query_row([id.as_bytes()], |row| row.get(1)).optional()?;
+    let segments = Segments::read(tx, id)?;
+    let submitted = total.is_some_and(|total| segments.all_submitted(total));
+    if submitted {
+        rest(tx, id, &Move { state: segments.reported(), actor, at: now, cause: None })?;
+    }
+    Ok(submitted)
 }
 
 /// The attempts of one message, as far as its state depends on them.

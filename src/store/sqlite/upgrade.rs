@@ -16,7 +16,7 @@ use std::time::UNIX_EPOCH;
 
 use rusqlite::Connection;
 
-use super::MIGRATIONS;
+use super::{MIGRATIONS, refused};
 use crate::store::engine::OpenError;
 use crate::units::UnixMs;
 
@@ -25,7 +25,7 @@ const COPIES: usize = 2;
 
 /// Refuses a file that a later release wrote, before anything in it is touched.
 pub(super) fn refuse_newer(conn: &Connection, path: &Path) -> Result<(), OpenError> {
-    let found = version(conn).map_err(|error| engine(path, &error))?;
+    let found = version(conn).map_err(|error| refused(path, &error))?;
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     if found > known {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
@@ -35,7 +35,7 @@ pub(super) fn refuse_newer(conn: &Connection, path: &Path) -> Result<(), OpenErr
 
 /// Applies what is missing, all of it or nothing.
 pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
-    let found = version(conn).map_err(|error| engine(path, &error))?;
+    let found = version(conn).map_err(|error| refused(path, &error))?;
     let done = usize::try_from(found).unwrap_or(0);
     if done >= MIGRATIONS.len() {
         return Ok(());
@@ -46,7 +46,7 @@ pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), OpenErro
         keep(conn, &copy).map_err(|source| OpenError::Copy { path: copy.clone(), source })?;
         tracing::info!(copy = %copy.display(), from = done, to = MIGRATIONS.len(), "the store is upgraded");
     }
-    apply(conn, done).map_err(|error| engine(path, &error))?;
+    apply(conn, done).map_err(|error| refused(path, &error))?;
     if let Err(error) = remove_older(path) {
         tracing::warn!(%error, "older copies of the store could not be removed");
     }
@@ -128,10 +128,6 @@ fn copies(path: &Path) -> io::Result<Vec<usize>> {
     }
     versions.sort_unstable();
     Ok(versions)
-}
-
-fn engine(path: &Path, error: &rusqlite::Error) -> OpenError {
-    OpenError::Engine { path: path.to_owned(), reason: error.to_string() }
 }
 
 #[cfg(test)]

@@ -13,11 +13,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use super::lease::{self, Hints};
 use super::outbox::News;
-use super::{Tx, checkpoint};
+use super::{Tx, checkpoint, keep_as_found};
 use crate::clock;
 use crate::fault::{self, Point};
 use crate::queue::message::MessageId;
@@ -56,8 +56,8 @@ pub(in crate::store) struct Work {
 /// A job that ran and waits for the commit.
 struct Ran {
     failed: bool,
-    /// Why the disk refused it.
-    unwritable: Option<String>,
+    /// A refusal that says something of the disk.
+    told: Option<StoreError>,
     settle: Settle,
 }
 
@@ -72,7 +72,7 @@ impl Work {
         let run = move |tx: Result<&mut Tx<'_>, StoreError>| {
             let done = tx.and_then(work);
             let failed = done.is_err();
-            let unwritable = done.as_ref().err().and_then(unwritable);
+            let told = done.as_ref().err().filter(|error| tells_of_disk(error)).map(copy);
             let settle = move |lost: Option<StoreError>| {
                 // Whoever no longer waits for the answer has it in the rows.
                 let _ = answer.send(match lost {
@@ -81,7 +81,7 @@ impl Work {
                 });
                 drop(permit);
             };
-            Ran { failed, unwritable, settle: Box::new(settle) }
+            Ran { failed, told, settle: Box::new(settle) }
         };
         Self { rows, run: Box::new(run) }
     }
@@ -105,6 +105,34 @@ pub(in crate::store) struct Counters {
     pub(in crate::store) unwritable: Mutex<Option<String>>,
     /// Requests over budget.
     pub(in crate::store) over: OverBudget,
+    /// What is wrong with the database; it stays so.
+    damaged: watch::Sender<Option<String>>,
+}
+
+impl Counters {
+    /// Remembers that the database is damaged, if that is what went wrong.
+    pub(super) fn note(&self, error: &StoreError) {
+        if let StoreError::Damaged(what) = error {
+            self.damaged.send_if_modified(|known| {
+                let news = known.is_none();
+                known.get_or_insert_with(|| what.clone());
+                news
+            });
+        }
+    }
+
+    /// What is wrong with the database, once it is.
+    pub(super) fn damage(&self) -> Option<String> {
+        self.damaged.borrow().clone()
+    }
+
+    /// Waits until something is wrong with the database.
+    pub(in crate::store) async fn damaged(&self) -> String {
+        let mut damaged = self.damaged.subscribe();
+        let found = damaged.wait_for(Option::is_some).await;
+        // The sender is `self`, so that it does not go away.
+        found.ok().and_then(|what| what.clone()).unwrap_or_default()
+    }
 }
 
 /// The thread's state.
@@ -149,7 +177,10 @@ impl Writer {
         for demand in self.demands.drain(..) {
             let _ = demand.answer.send(Err(StoreError::Closed));
         }
-        checkpoint(&self.conn);
+        match self.counters.damage() {
+            None => checkpoint(&self.conn),
+            Some(_) => keep_as_found(&self.conn),
+        }
     }
 
     /// Waits for work, then takes all that is there; `None` at the end.
@@ -203,14 +234,17 @@ impl Writer {
 
     fn commit(&mut self, batch: Vec<Work>) {
         let jobs = batch.len() as u64;
-        if let Err(error) = statement(&self.conn, "BEGIN IMMEDIATE") {
-            self.note_disk(unwritable(&error), false);
+        // What is damaged is not written to: it might be made worse, and what was promised could not be kept.
+        let sound = self.counters.damage().map_or(Ok(()), |what| Err(StoreError::Damaged(what)));
+        if let Err(error) = sound.and_then(|()| statement(&self.conn, "BEGIN IMMEDIATE")) {
+            self.note_disk(Some(&error), false);
             for work in batch {
                 (work.run)(Err(copy(&error))).settle_now();
             }
             self.refuse_demands(&error);
             return;
         }
+        self.hints.note_unsent(None);
         let changes = self.conn.total_changes();
         // Alone, a job that fails takes the transaction with it and needs no savepoint.
         let alone = batch.len() == 1 && self.unclaimed.is_empty();
@@ -250,15 +284,19 @@ impl Writer {
         } else {
             self.news.publish();
         }
-        let refused = ran.iter_mut().find_map(|one| one.unwritable.take());
+        let refused = ran.iter().find_map(|one| one.told.as_ref());
         let written = lost.is_none() && self.conn.total_changes() != changes;
-        self.note_disk(refused.or_else(|| lost.as_ref().and_then(unwritable)), written);
+        self.note_disk(refused.or(lost.as_ref()), written);
         self.counters.jobs.fetch_add(jobs, Ordering::Relaxed);
         self.answer(ran, granted, lost.as_ref());
     }
 
-    /// Remembers why the disk refused to be written, until it takes something again.
-    fn note_disk(&self, refused: Option<String>, written: bool) {
+    /// Remembers why the disk refused to be written, until it takes something again; and for ever that it lost something.
+    fn note_disk(&self, refused: Option<&StoreError>, written: bool) {
+        if let Some(error) = refused {
+            self.counters.note(error);
+        }
+        let refused = refused.and_then(unwritable);
         if refused.is_some() || written {
             *self.counters.unwritable.lock().unwrap_or_else(PoisonError::into_inner) = refused;
         }
@@ -274,7 +312,11 @@ impl Writer {
         let mark = self.news.mark();
         let one = (work.run)(Ok(&mut self.tx()));
         let failed = one.failed;
+        let damage = one.told.as_ref().filter(|told| matches!(told, StoreError::Damaged(_))).map(copy);
         ran.push(one);
+        if let Some(damage) = damage {
+            return Err(damage);
+        }
         if failed {
             self.news.forget(mark);
             self.hints = Hints::unknown();
@@ -338,6 +380,7 @@ impl Writer {
                 Ok(leased) if leased.is_empty() => self.demands.push(demand),
                 Ok(leased) => granted.push((demand, leased)),
                 Err(error) => {
+                    self.counters.note(&error);
                     let _ = demand.answer.send(Err(error));
                 }
             }
@@ -377,6 +420,10 @@ impl Ran {
     }
 }
 
+fn tells_of_disk(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unwritable(_) | StoreError::Damaged(_))
+}
+
 fn unwritable(error: &StoreError) -> Option<String> {
     if let StoreError::Unwritable(why) = error { Some(why.clone()) } else { None }
 }
@@ -389,6 +436,7 @@ fn statement(conn: &Connection, sql: &str) -> Result<(), StoreError> {
 fn copy(error: &StoreError) -> StoreError {
     match error {
         StoreError::Unwritable(why) => StoreError::Unwritable(why.clone()),
+        StoreError::Damaged(what) => StoreError::Damaged(what.clone()),
         other => StoreError::Engine(other.to_string()),
     }
 }
