@@ -98,6 +98,12 @@ fn store(at: Section<'_, '_>) -> Store {
     let mut store = Store::default();
     at.absolute("path", &mut store.path);
     at.duration("keep", &KEEP, &mut store.keep);
+    at.optional_duration("keep-login", &KEEP, &mut store.keep_login);
+    at.optional_duration("keep-alert", &KEEP, &mut store.keep_alert);
+    at.optional_duration("keep-bulk", &KEEP, &mut store.keep_bulk);
+    at.optional_duration("keep-inbox", &KEEP, &mut store.keep_inbox);
+    at.duration("keep-alarms", &KEEP, &mut store.keep_alarms);
+    at.duration("numbers", &KEEP, &mut store.numbers);
     if store.keep < UNWISE_KEEP {
         at.warn(
             "keep",

@@ -120,6 +120,12 @@ pub fn entries(config: &Config) -> Vec<Entry> {
     vec![
         restart("store.path", text(store.path.display())),
         live("store.keep", span(store.keep)),
+        live("store.keep-login", store.keep_login.map_or(Shown::Unset, span)),
+        live("store.keep-alert", store.keep_alert.map_or(Shown::Unset, span)),
+        live("store.keep-bulk", store.keep_bulk.map_or(Shown::Unset, span)),
+        live("store.keep-inbox", store.keep_inbox.map_or(Shown::Unset, span)),
+        live("store.keep-alarms", span(store.keep_alarms)),
+        live("store.numbers", span(store.numbers)),
         restart("key.path", text(key.path.display())),
         restart("api.socket", text(api.socket.display())),
         restart("api.mode", text(format!("{:04o}", api.mode))),

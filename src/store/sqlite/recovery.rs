@@ -41,6 +41,8 @@ const EXPIRE: &str = concat!(
     ", cause = coalesce(cause, ?6) WHERE id = ?1 AND state = 0 AND deadline <= ?3"
 );
 
+const BARE: &str = "UPDATE message SET body = x'' WHERE id = ?1 AND state = 0 AND deadline <= ?2";
+
 const PURGE: &str = "DELETE FROM message WHERE id = ?1 AND state NOT IN (0, 1) AND changed < ?2";
 
 const PURGE_CHALLENGES: &str = "DELETE FROM challenge WHERE (txn, serial) IN
@@ -132,6 +134,15 @@ pub(in crate::store) fn expire(tx: &Tx<'_>, ids: &[MessageId], now: UnixMs) -> R
         change_unread(tx, EXPIRE, *id, &to, params![OVERDUE])?;
     }
     Ok(())
+}
+
+/// The same on a full disk: their texts go first, so that none needs room in the index of texts that stay for a while.
+pub(in crate::store) fn expire_bare(tx: &Tx<'_>, ids: &[MessageId], now: UnixMs) -> Result<(), StoreError> {
+    let mut bare = tx.conn.prepare_cached(BARE)?;
+    for id in ids {
+        bare.execute(params![id.as_bytes(), now.0])?;
+    }
+    expire(tx, ids, now)
 }
 
 /// Deletes those of `ids` that are finished and have not changed since `before`.
