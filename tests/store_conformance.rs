@@ -37,6 +37,8 @@ mod budgets;
 mod cluster;
 #[path = "store_conformance/from_phones.rs"]
 mod from_phones;
+#[path = "store_conformance/keeping.rs"]
+mod keeping;
 #[path = "store_conformance/lanes.rs"]
 mod lanes;
 #[path = "store_conformance/life.rs"]
@@ -52,6 +54,7 @@ use alarms::*;
 use allowance::*;
 use budgets::*;
 use from_phones::*;
+use keeping::*;
 use lanes::*;
 use life::*;
 use outbox::*;
@@ -652,6 +655,10 @@ conformance! {
     a_draining_sim_gets_only_what_began_on_it
     what_is_put_back_for_later_is_leased_then
     holds_are_remembered
+    texts_end_with_what_they_are_needed_for
+    a_used_code_is_erased_at_once
+    numbers_become_equal_signs_of_equal_numbers
+    each_class_stays_for_its_own_time
     a_full_lane_refuses_for_itself_only
     a_large_batch_is_accepted_whole_or_refused_whole
     a_full_login_lane_opens_no_challenge

@@ -204,7 +204,7 @@ async fn what_was_answered_is_there_after_a_restart() {
     let store = open(&path, &key).unwrap();
     assert_eq!(store.recover(clock::wall()).await.unwrap().repeated, 1);
     let read = store.message(m.id).await.unwrap().unwrap();
-    assert_eq!((read.state, read.body), (State::Queued, m.body));
+    assert_eq!((read.state, read.body), (State::Queued, Some(m.body)));
     assert_eq!(read.attempts[0].state, AttemptState::Uncertain);
 }
 
@@ -253,6 +253,27 @@ async fn a_text_moved_to_another_row_does_not_open() {
     assert!(matches!(store.messages(failed).await, Err(StoreError::Sealed(_))));
 }
 
+/// Not even its sealed octets are left in the file.
+#[tokio::test]
+async fn what_is_erased_is_overwritten() {
+    let (_dir, path, key) = place();
+    let store = open(&path, &key).unwrap();
+    let m = message(1);
+    store.accept(vec![m.clone()]).await.unwrap();
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    let sealed: Vec<u8> = reader.query_row("SELECT body FROM message", [], |row| row.get(0)).unwrap();
+    drop(reader);
+    assert_eq!(store.withdraw(m.id, None, clock::wall()).await.unwrap(), Withdrawn::Done);
+    store.close().await;
+    drop(store);
+    let file = fs::read(&path).unwrap();
+    assert!(
+        sealed.len() > 400
+            && !file.windows(64).any(|octets| sealed.windows(64).step_by(64).any(|part| part == octets))
+    );
+    assert!(!path.with_extension("db-wal").exists(), "its log is gone");
+}
+
 /// A database as the first release left it.
 fn first_version(path: &Path) -> rusqlite::Connection {
     let old = rusqlite::Connection::open(path).unwrap();
@@ -283,7 +304,7 @@ async fn an_upgrade_keeps_what_is_queued_and_a_copy_of_what_was() {
     fs::write(path.with_extension("db.schema-1.new"), "cut off in an earlier attempt").unwrap();
     for _ in 0..2 {
         let store = open(&path, &key).unwrap();
-        assert_eq!(store.message(m.id).await.unwrap().unwrap().body, m.body);
+        assert_eq!(store.message(m.id).await.unwrap().unwrap().body.as_ref(), Some(&m.body));
         store.close().await;
         let kept = rusqlite::Connection::open(&copy).unwrap();
         assert_eq!(kept.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap(), 1);

@@ -75,8 +75,7 @@ struct House {
     _place: Place,
 }
 
-/// Bulk is measured over all modems: none is kept free for logins.
-const CONFIG: &str = "[log]\nlevel = \"warn\"\n[queue]\nlogin-reserve = 0\n";
+const CONFIG: &str = "[log]\nlevel = \"warn\"\n";
 
 fn house(ground: &Ground, modems: usize, options: &[&str]) -> House {
     let place = Place::below(&ground.dir);

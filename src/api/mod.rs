@@ -47,6 +47,7 @@ mod problem;
 mod queue;
 mod records;
 mod routes;
+mod store;
 mod tokens;
 mod validate;
 mod waiting;
@@ -184,6 +185,8 @@ fn router(parts: Parts) -> Router {
         .route("/v1/alarms/{id}", axum::routing::delete(alarms::clear))
         .route("/v1/inbox", get(inbox::list))
         .route("/v1/inbox/{id}", get(inbox::show))
+        .route("/v1/store", get(store::show))
+        .route("/v1/store/rekey", post(store::rekey))
         .route("/v1/modems", get(modems::list))
         .route("/v1/modems/{modem}/confirm-sim", post(modems::confirm_sim))
         .route("/v1/modems/{modem}/trace", get(modems::trace))

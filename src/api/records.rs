@@ -18,9 +18,12 @@ pub(super) struct Message<'a> {
     lane: Lane,
     state: State,
     to: &'a str,
-    /// Left out for the login lane.
+    /// Left out for the login lane, and once it is erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
+    /// The text was erased; left out as long as it is there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    text_erased: bool,
     segments: u8,
     created: String,
     deadline: String,
@@ -69,6 +72,11 @@ struct Attempt<'a> {
     reported: Option<String>,
 }
 
+fn text(record: &MessageRecord) -> Option<&str> {
+    let body = record.body.as_ref().filter(|_| record.lane != Lane::Login)?;
+    Some(body.expose_str().unwrap_or_default())
+}
+
 impl<'a> Message<'a> {
     /// With its attempts and its life, why it waits, and who moves it next as it is `now`.
     pub(super) fn whole(record: &'a MessageRecord, waits: Option<String>, now: UnixMs) -> Self {
@@ -87,7 +95,8 @@ impl<'a> Message<'a> {
             lane: record.lane,
             state: record.state,
             to: record.to.as_str(),
-            text: (record.lane != Lane::Login).then(|| record.body.expose_str().unwrap_or_default()),
+            text: text(record),
+            text_erased: record.body.is_none(),
             segments: record.segments,
             created: utc(record.created),
             deadline: utc(record.deadline),

@@ -99,6 +99,12 @@ fn store(at: Section<'_, '_>) -> Store {
     at.absolute("path", &mut store.path);
     store.url = url(&at);
     at.duration("keep", &KEEP, &mut store.keep);
+    at.optional_duration("keep-login", &KEEP, &mut store.keep_login);
+    at.optional_duration("keep-alert", &KEEP, &mut store.keep_alert);
+    at.optional_duration("keep-bulk", &KEEP, &mut store.keep_bulk);
+    at.optional_duration("keep-inbox", &KEEP, &mut store.keep_inbox);
+    at.duration("keep-alarms", &KEEP, &mut store.keep_alarms);
+    at.duration("numbers", &KEEP, &mut store.numbers);
     if store.keep < UNWISE_KEEP {
         at.warn(
             "keep",

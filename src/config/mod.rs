@@ -24,6 +24,8 @@ use crate::queue::budget::{Budgets, Mode};
 use crate::queue::message::Lane;
 use crate::route::budget::Limits;
 use crate::secret::Secret;
+use crate::store::ALARM_KEPT;
+use crate::store::keep::NUMBERS_KEPT;
 use crate::units::{Dbm, Iccid};
 
 mod check;
@@ -88,8 +90,20 @@ pub struct Store {
     pub path: PathBuf,
     /// The database that several appliances share, instead of the file.
     pub url: Option<Secret>,
-    /// How long finished messages stay.
+    /// How long stays what is over and has no time of its own.
     pub keep: Duration,
+    /// How long finished messages of the login lane stay.
+    pub keep_login: Option<Duration>,
+    /// How long finished messages of the alert lane stay.
+    pub keep_alert: Option<Duration>,
+    /// How long finished messages of the bulk lane stay.
+    pub keep_bulk: Option<Duration>,
+    /// How long texts from phones stay.
+    pub keep_inbox: Option<Duration>,
+    /// How long cleared alarms stay.
+    pub keep_alarms: Duration,
+    /// How long numbers stay.
+    pub numbers: Duration,
 }
 
 /// The key that seals secrets at rest.
@@ -306,7 +320,17 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 impl Default for Store {
     fn default() -> Self {
-        Self { path: "/var/lib/smsotpd/smsotpd.db".into(), url: None, keep: DAY * 30 }
+        Self {
+            path: "/var/lib/smsotpd/smsotpd.db".into(),
+            url: None,
+            keep: DAY * 30,
+            keep_login: None,
+            keep_alert: None,
+            keep_bulk: None,
+            keep_inbox: None,
+            keep_alarms: ALARM_KEPT,
+            numbers: NUMBERS_KEPT,
+        }
     }
 }
 

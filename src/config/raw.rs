@@ -221,6 +221,12 @@ impl<'d, 't> Section<'d, 't> {
         }
     }
 
+    pub(super) fn optional_duration(&self, key: &'static str, limits: &Limits, into: &mut Option<Duration>) {
+        if self.value(key).is_some() {
+            self.duration(key, limits, into.insert(limits.least.0));
+        }
+    }
+
     pub(super) fn word<T: Word>(&self, key: &'static str) -> Option<T> {
         let value = self.value(key)?;
         self.word_of(key, value)

@@ -42,6 +42,12 @@ fn every_key_is_read() {
 [store]
 path = "/s/db"
 keep = "90d"
+keep-login = "1d"
+keep-alert = "2d"
+keep-bulk = "3d"
+keep-inbox = "4d"
+keep-alarms = "5d"
+numbers = "6d"
 [key]
 path = "/k"
 [api]
@@ -148,7 +154,17 @@ events = ["inbound"]
     );
     let seconds = Duration::from_secs;
     let expect = Config {
-        store: Store { path: "/s/db".into(), url: None, keep: DAY * 90 },
+        store: Store {
+            path: "/s/db".into(),
+            url: None,
+            keep: DAY * 90,
+            keep_login: Some(DAY),
+            keep_alert: Some(DAY * 2),
+            keep_bulk: Some(DAY * 3),
+            keep_inbox: Some(DAY * 4),
+            keep_alarms: DAY * 5,
+            numbers: DAY * 6,
+        },
         key: Key { path: "/k".into() },
         api: Api {
             socket: "/r/s".into(),

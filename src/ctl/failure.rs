@@ -77,6 +77,9 @@ pub(super) enum Failure {
         "the daemon did not finish its answer: {0}; whether it did what you asked, its log and `smsotpctl status` tell"
     )]
     Cut(String),
+    /// Somebody else has it now.
+    #[error("{0}")]
+    Busy(String),
     /// The daemon refused.
     #[error("{0}")]
     Refused(Refusal),
@@ -142,7 +145,7 @@ impl Failure {
             Self::Output { .. } => EX_CANTCREAT,
             Self::Down { .. } => EX_UNAVAILABLE,
             Self::Closed { .. } => EX_NOPERM,
-            Self::Cut(_) => EX_TEMPFAIL,
+            Self::Cut(_) | Self::Busy(_) => EX_TEMPFAIL,
             Self::Answer(_) | Self::Local(..) => EX_SOFTWARE,
             Self::Io(_) => EX_IOERR,
             Self::Config(_) => EX_CONFIG,

@@ -39,6 +39,7 @@ mod secret_input;
 mod sendsms;
 mod sms;
 mod status;
+mod store;
 mod texts;
 mod tokens;
 mod udev;
@@ -100,6 +101,9 @@ enum Command {
     Events,
     /// One line for Nagios, Icinga and their kin; exits with 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
     Check(check::Options),
+    /// Backups, the full check, and keys
+    #[command(subcommand)]
+    Store(store::Store),
     /// The configuration file
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -166,6 +170,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             let client = client().map(|client| client.within(options.limit()));
             return Ok(check::run(client, json, &options));
         }
+        Command::Store(command) => store::run(client, output, command),
         Command::Config(command) => config::run(output, command),
         Command::UdevRules(options) => udev::run(output, options),
         Command::Pdu(command) => pdu::run(output, command),

@@ -1,4 +1,4 @@
-//! A PIN from a person or from a file, never echoed and never in an argument list.
+//! A PIN or a passphrase from a person or from a file, never echoed and never in an argument list.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::failure::Failure;
 use crate::secret::Secret;
 
-/// A longer line is no PIN.
+/// A longer line is neither.
 const LONGEST: u64 = 1024;
 
 /// Asks on the terminal without echo; where stdin is none, its first line is taken without asking.
@@ -40,7 +40,9 @@ fn line(reader: impl BufRead) -> Result<Secret, Failure> {
     reader.take(LONGEST).read_until(b'\n', &mut octets)?;
     let end = octets.iter().rposition(|octet| !matches!(octet, b'\n' | b'\r')).map_or(0, |last| last + 1);
     match octets.get(..end) {
-        None | Some([]) => Err(Failure::Usage("no PIN was given; type it, pipe it in, or use --pin-file")),
+        None | Some([]) => {
+            Err(Failure::Usage("nothing was given; type it, pipe it in, or name a file with it"))
+        }
         Some(pin) => Ok(Secret::new(pin.to_vec())),
     }
 }

@@ -16,7 +16,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::daemon::vitals::Vitals;
 use crate::daemon::watchdog::Proof;
-use crate::daemon::{EX_CANTCREAT, EX_CONFIG, EX_DATAERR, EX_UNAVAILABLE, key, notify, settings};
+use crate::daemon::{
+    EX_CANTCREAT, EX_CONFIG, EX_DATAERR, EX_UNAVAILABLE, key, notify, settings, timekeeping,
+};
 use crate::dispatch::hooks::{self, Hooks};
 use crate::dispatch::ledger::Ledger;
 use crate::dispatch::{self, Dispatcher, Pulse, Tally, inbox};
@@ -28,7 +30,7 @@ use crate::provider::{Inbound, Provider};
 use crate::secret::Secret;
 use crate::store::engine::{self, OpenError, Store};
 use crate::store::seal::KeyError;
-use crate::store::{Operations, Recovered, StoreError};
+use crate::store::{Keep, Operations, Recovered, StoreError};
 use crate::telemetry::alarms;
 use crate::telemetry::metrics::{Metrics, put};
 use crate::units::Dbm;
@@ -126,12 +128,14 @@ pub struct App {
     metrics: Arc<Metrics>,
     server: api::Server,
     live: Arc<Live>,
-    keep: Duration,
+    keep: Keep,
     weak_signal: Dbm,
     vitals: Vitals,
     notes: watch::Sender<Arc<Library>>,
     dispatch: watch::Sender<dispatch::Settings>,
     hooks: Arc<Hooks>,
+    /// Messages wait for a clock that can be trusted.
+    doubted: bool,
 }
 
 /// One token a stage, in the order of the end.
@@ -141,6 +145,8 @@ struct Stops {
     dispatch: CancellationToken,
     modems: CancellationToken,
     hooks: CancellationToken,
+    /// Not a stage, but the wish for another run.
+    anew: CancellationToken,
 }
 
 /// Every part, running.
@@ -148,7 +154,7 @@ pub struct Running {
     store: Store,
     stops: Stops,
     live: Arc<Live>,
-    keep: watch::Sender<Duration>,
+    keep: watch::Sender<Keep>,
     notes: watch::Sender<Arc<Library>>,
     dispatch: watch::Sender<dispatch::Settings>,
     hooks: watch::Sender<Arc<Hooks>>,
@@ -161,6 +167,7 @@ pub struct Running {
     alarms: JoinHandle<()>,
     janitor: JoinHandle<()>,
     carrier: JoinHandle<()>,
+    clocks: JoinHandle<()>,
 }
 
 impl App {
@@ -171,7 +178,9 @@ impl App {
     /// The first part that cannot be made.
     pub async fn build(config: &Config, passed: Option<UnixListener>) -> Result<Self, StartError> {
         let key = key::load(&config.key.path)?;
-        let pins = PinMemory::new(pin_file(config), Secret::new(key.mac("pin-memory", &[]).to_vec()));
+        // Of the oldest key, which a new one does not change: what was tried stays tried.
+        let tried = key.macs("pin-memory", &[]).last().unwrap_or_default();
+        let pins = PinMemory::new(pin_file(config), Secret::new(tried.to_vec()));
         let mut open = engine::Settings::new(&config.store.path, key);
         open.url = config.store.url.clone();
         open.commit_pause = bench_commit_pause();
@@ -180,12 +189,12 @@ impl App {
         let hooks = Arc::new(settings::hooks(config)?);
         // Before anything happens that they want to hear of.
         store.subscribe(hooks.subscriptions());
-        let recovered = match store.recover(clock::wall()).await {
+        let (begin, recovered) = match timekeeping::begin(&store).await {
             Err(StoreError::Damaged(reason)) => {
                 let path = config.store.path.clone();
                 return Err(OpenError::Damaged { path, reason }.into());
             }
-            recovered => recovered?,
+            begun => begun?,
         };
         if recovered != Recovered::default() {
             tracing::warn!(?recovered, "recovered after an unclean end");
@@ -244,7 +253,7 @@ impl App {
             max_body: config.api.max_body,
         };
         let server = api::Server::bind(&settings::listen(config)?, passed, parts)?;
-        let keep = config.store.keep;
+        let keep = settings::keep(config);
         let directory = config.store.path.parent().unwrap_or(&config.store.path).to_owned();
         let vitals = Vitals { store: store.clone(), directory, tally: dispatcher.tally(), channels: taking };
         let fleet = fleet.fleet();
@@ -265,6 +274,7 @@ impl App {
             notes,
             dispatch,
             hooks,
+            doubted: begin.model.doubted.is_some(),
         })
     }
 
@@ -293,6 +303,7 @@ impl App {
             notes,
             dispatch,
             hooks,
+            doubted,
         } = self;
         let (hooks, told) = watch::channel(hooks);
         let carrier = hooks::run(store.clone(), told, Arc::clone(&metrics), stops.hooks.clone());
@@ -318,6 +329,12 @@ impl App {
             }),
             janitor: tokio::spawn(janitor(store.clone(), kept, stops.dispatch.clone())),
             carrier: tokio::spawn(carrier),
+            clocks: tokio::spawn(timekeeping::watch(
+                store.clone(),
+                doubted,
+                stops.anew.clone(),
+                stops.dispatch.clone(),
+            )),
             store,
             stops,
             live,
@@ -347,10 +364,15 @@ impl Running {
         self.store.bound(settings::bounds(config));
         self.store.subscribe(hooks.subscriptions());
         self.hooks.send_replace(hooks);
-        self.keep.send_replace(config.store.keep);
+        self.keep.send_replace(settings::keep(config));
         self.notes.send_replace(Arc::clone(&config.modem.library));
         self.dispatch.send_replace(settings::dispatch(config));
         Ok(())
+    }
+
+    /// Cancelled when the clock can be taken over, for which everything begins anew.
+    pub(super) fn anew(&self) -> CancellationToken {
+        self.stops.anew.clone()
     }
 
     /// The name of the first task that ended although it should run for ever.
@@ -373,6 +395,7 @@ impl Running {
         within("requests", API_LIMIT, self.server).await;
         self.stops.dispatch.cancel();
         within("janitor", API_LIMIT, self.janitor).await;
+        within("clocks", API_LIMIT, self.clocks).await;
         // Before the modems are closed: that they go with the daemon is no alarm.
         within("alarms", API_LIMIT, self.alarms).await;
         // Sends in flight may end by themselves; the drivers end those that do not.
@@ -405,7 +428,11 @@ async fn within(stage: &str, limit: Duration, mut task: JoinHandle<()>) {
 }
 
 /// Tidies up now and then: deadlines, lapsed leases, finished messages that are old enough.
-async fn janitor(store: Store, keep: watch::Receiver<Duration>, stop: CancellationToken) {
+async fn janitor(store: Store, keep: watch::Receiver<Keep>, stop: CancellationToken) {
+    // What a former run, or another order of the key file, has left to do.
+    if let Err(error) = store.reseal().await {
+        tracing::error!(%error, "values did not move to the new key");
+    }
     loop {
         tokio::select! {
             () = tokio::time::sleep(SWEEP_EVERY) => {}
@@ -438,6 +465,7 @@ fn refresh(
         put(&metrics.uncertain, tally.uncertain);
         put(&metrics.fallbacks, tally.fallbacks);
         metrics.balances(fleet.borrow().balances());
+        metrics.clock_apart(clock::apart());
         put(&metrics.at_noise, fleet.borrow().modems.iter().map(|modem| modem.counters.noise_lines).sum());
     })
 }

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Config;
-use crate::store::engine::OpenError;
+use crate::store::engine::{OpenError, Store};
 use crate::store::seal::Keyring;
 use crate::telemetry;
 
@@ -29,6 +29,7 @@ mod notify;
 mod reload;
 mod settings;
 mod signals;
+mod timekeeping;
 mod vitals;
 mod watchdog;
 
@@ -178,40 +179,66 @@ async fn serve(
             return EX_SOFTWARE;
         }
     };
-    let app = match App::build(&config, passed).await {
-        Ok(app) => app,
-        Err(error) => {
-            tracing::error!(%error, "not started");
-            return error.exit_code();
-        }
-    };
-    let (store, damaged) = (app.store(), config.store.path.clone());
-    let mut running = app.spawn();
-    notify::ready();
-    let mut watched = std::pin::pin!(watchdog::feed(running.proof()));
     let mut reload = reload::Reload::new(config, path, log);
-    let code = loop {
+    loop {
+        // Kept for a run after this one.
+        let socket = match passed.as_ref().map(UnixListener::try_clone).transpose() {
+            Ok(socket) => socket,
+            Err(error) => {
+                tracing::error!(%error, "the passed socket cannot be kept");
+                return EX_SOFTWARE;
+            }
+        };
+        let app = match App::build(reload.config(), socket).await {
+            Ok(app) => app,
+            Err(error) => {
+                tracing::error!(%error, "not started");
+                return error.exit_code();
+            }
+        };
+        let (store, file) = (app.store(), reload.config().store.path.clone());
+        let mut running = app.spawn();
+        notify::ready();
+        match run_until(&mut running, &mut signals, &mut reload, (store, file)).await {
+            Some(code) => {
+                notify::stopping();
+                running.drain().await;
+                return code;
+            }
+            None => running.drain().await,
+        }
+    }
+}
+
+/// Until there is an exit code, or `None` to begin anew.
+async fn run_until(
+    running: &mut Running,
+    signals: &mut signals::Signals,
+    reload: &mut reload::Reload,
+    (store, damaged): (Store, PathBuf),
+) -> Option<u8> {
+    let mut watched = std::pin::pin!(watchdog::feed(running.proof()));
+    let anew = running.anew();
+    loop {
         tokio::select! {
             asked = signals.next() => match asked {
-                signals::Asked::Stop => break 0,
+                signals::Asked::Stop => return Some(0),
                 signals::Asked::Reload => {
                     notify::reloading();
-                    reload.apply(&running);
+                    reload.apply(running);
                     notify::ready();
                 }
             },
             never = &mut watched => match never {},
+            () = anew.cancelled() => return None,
             what = store.damaged() => {
                 tracing::error!(error = %OpenError::Damaged { path: damaged, reason: what }, "stopping in order");
-                break EX_DATAERR;
+                return Some(EX_DATAERR);
             }
             task = running.ended() => {
                 tracing::error!(task, "a task ended that should run for ever; stopping in order");
-                break EX_SOFTWARE;
+                return Some(EX_SOFTWARE);
             }
         }
-    };
-    notify::stopping();
-    running.drain().await;
-    code
+    }
 }

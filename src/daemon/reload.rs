@@ -20,6 +20,11 @@ impl Reload {
         Self { config, path, log }
     }
 
+    /// What is in force, or will be at the next start.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Reads the file again and puts in force what can change while running.
     pub(super) fn apply(&mut self, running: &Running) {
         let fresh = match Config::load_or_default(self.path.as_deref()) {

@@ -22,7 +22,7 @@ use crate::queue::prefix::AllowList;
 use crate::route::budget::Budgets;
 use crate::route::rule::{self, Named};
 use crate::secret::Secret;
-use crate::store::Held;
+use crate::store::{Held, Keep};
 use crate::telemetry::log;
 use crate::units::Iccid;
 use crate::validate;
@@ -116,6 +116,19 @@ pub(super) fn fleet(
 
 fn hold_of(finishing: bool) -> Hold {
     if finishing { Hold::Draining } else { Hold::Paused }
+}
+
+/// How long what is over stays.
+pub(super) fn keep(config: &Config) -> Keep {
+    let store = &config.store;
+    let lanes = [store.keep_login, store.keep_alert, store.keep_bulk];
+    Keep {
+        lanes: lanes.map(|own| own.unwrap_or(store.keep)),
+        inbox: store.keep_inbox.unwrap_or(store.keep),
+        alarms: store.keep_alarms,
+        numbers: store.numbers,
+        copies: store.keep,
+    }
 }
 
 /// What each SIM may send.

@@ -1,13 +1,15 @@
 //! Where a held message can go now: readiness, slots and budgets of the channels, put before
 //! [`route`] in its own terms.
 
+use std::time::Instant;
+
 use super::Dispatcher;
 use crate::clock;
 use crate::provider::ChannelId;
 use crate::queue::message::Lane;
 use crate::route::breaker::Standing;
 use crate::route::budget::{Full, Windows};
-use crate::route::reserve::Slots;
+use crate::route::reserve::{self, Slots};
 use crate::route::rule::Rule;
 use crate::route::{self, Candidate, Memory};
 use crate::store::Leased;
@@ -102,11 +104,19 @@ impl Dispatcher {
             let full = limited.then(|| self.ledger.full(&channel.id, now)).flatten();
             if matches!(full, None | Some(Full::Minute)) {
                 slots.all = slots.all.saturating_add(channel.slots);
-                let free = channel.slots.saturating_sub(self.in_flight(&channel.id));
-                slots.free = slots.free.saturating_add(free);
+                let taken =
+                    if self.is_quick(&channel.id, monotonic) { 0 } else { self.in_flight(&channel.id) };
+                slots.free = slots.free.saturating_add(channel.slots.saturating_sub(taken));
             }
         }
         slots
+    }
+
+    fn is_quick(&self, id: &ChannelId, now: Instant) -> bool {
+        self.lines.get(id).is_some_and(|line| {
+            let age = line.last_begun.map(|begun| now.saturating_duration_since(begun));
+            reserve::is_quick(line.score.latency(), age)
+        })
     }
 
     /// Whether a channel's budget lets this message leave there; `None` if the rule does not name it, it drains and the message did

@@ -1,19 +1,21 @@
 //! One of the two engines, as the configuration says; whoever holds the store need not know which.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::engine::{Embedded, OpenError, Settings, Stats};
+use super::engine::{Embedded, KeyRecord, OpenError, Settings, Stats};
 use super::feed::Feed;
 #[cfg(feature = "postgres")]
 use super::postgres::handle::Shared;
+use super::seal::Keyring;
 use super::{
     Accepted, AlarmId, AlarmRecord, Alarms, Begun, Carried, ChallengeRecord, Count, Filter, Held, InboxId,
-    InboxRecord, Incoming, LaneRecord, Leased, MessageRecord, Operations, OutboxCount, Page, ParcelId,
+    InboxRecord, Incoming, Keep, LaneRecord, Leased, MessageRecord, Operations, OutboxCount, Page, ParcelId,
     Parcels, Paused, Raised, Recovered, Report, Retried, Retry, SecondRound, SpentRecord, StoreError,
     Subscription, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
 };
 use crate::alarm::Alarm;
+use crate::clock;
+use crate::clock::model::{Begin as ClockBegin, Remembered};
 use crate::number::Number;
 use crate::provider::ChannelId;
 use crate::queue::conversion::Conversions;
@@ -105,6 +107,80 @@ impl Store {
             #[cfg(feature = "postgres")]
             Engine::Shared(_) => std::future::pending().await,
         }
+    }
+
+    /// What is remembered of the clocks of the last run; `None` in a new store, and in the shared one, which lives by its server's clock.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn remembered(&self) -> Result<Option<Remembered>, StoreError> {
+        match &self.0 {
+            Engine::Embedded(store) => store.remembered().await,
+            #[cfg(feature = "postgres")]
+            Engine::Shared(_) => Ok(None),
+        }
+    }
+
+    /// Start-up, before anything else: life times as the clocks were judged, then [`Operations::recover`]. [`clock::wall`] must be tied to
+    /// the model of `begin` by then.
+    ///
+    /// # Errors
+    /// When the store cannot be written; the next start begins anew then.
+    pub async fn begin(&self, boot: &str, begin: ClockBegin) -> Result<Recovered, StoreError> {
+        match &self.0 {
+            Engine::Embedded(store) => store.begin(boot, begin).await,
+            #[cfg(feature = "postgres")]
+            Engine::Shared(store) => store.recover(clock::wall()).await,
+        }
+    }
+
+    /// In mid-run: what waits for the clock goes on or ends. In the shared store nothing waits for ours.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn settle_clock(&self, boot: &str, begin: ClockBegin) -> Result<(), StoreError> {
+        match &self.0 {
+            Engine::Embedded(store) => store.settle_clock(boot, begin).await,
+            #[cfg(feature = "postgres")]
+            Engine::Shared(_) => Ok(()),
+        }
+    }
+
+    /// Remembers a look at the clocks: what was stored until now, and how far the wall clock was set since the start, ms.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn looked(&self, apart: i64) -> Result<(), StoreError> {
+        match &self.0 {
+            Engine::Embedded(store) => store.looked(apart).await,
+            #[cfg(feature = "postgres")]
+            Engine::Shared(_) => Ok(()),
+        }
+    }
+
+    /// The keys without which the store does not open.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        engine!(self, keys())
+    }
+
+    /// From now on the first key of `ring` seals; those in use still open. The ring must be in the key file already, for the store
+    /// does not open without it any more, and in those of all appliances that share it. [`reseal`](Self::reseal) does the rest.
+    ///
+    /// # Errors
+    /// When the store cannot be written; the former key seals on.
+    pub async fn rekey(&self, ring: Keyring) -> Result<(), StoreError> {
+        engine!(self, rekey(ring))
+    }
+
+    /// Moves what other keys sealed to the active one, if there is anything; a piece at a time, so that nobody waits for it.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written; what is left is moved by the next call.
+    pub async fn reseal(&self) -> Result<(), StoreError> {
+        engine!(self, reseal())
     }
 
     /// What is counted of requests over budget.
@@ -310,7 +386,8 @@ impl Operations for Store {
         engine!(self, recover(now))
     }
 
-    async fn sweep(&self, now: UnixMs, keep: Duration) -> Result<(), StoreError> {
+    async fn sweep(&self, now: UnixMs, keep: impl Into<Keep> + Send) -> Result<(), StoreError> {
+        let keep: Keep = keep.into();
         engine!(self, sweep(now, keep))
     }
 }

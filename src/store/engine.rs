@@ -4,6 +4,7 @@
 //! Acceptance is refused when too many jobs wait ([`StoreError::Busy`]); what reports on messages already accepted waits for
 //! its turn instead, since losing it would cost more than a moment.
 
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -12,23 +13,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+pub use super::sqlite::copy::{Copied, backup, restore};
+use super::sqlite::keep::Cursors;
 use super::sqlite::read::Readers;
 use super::sqlite::recovery::TakenBack;
+pub use super::sqlite::rekey::KeyRecord;
+pub use super::sqlite::verify::{Verified, verify};
 use super::sqlite::writer::{Counters, Demand, Job, Work, Writer};
 use super::sqlite::{
-    self, Tx, accept, again, alarms, allowance, inbox, lanes, lease, outbox, recovery, report, spent, tokens,
-    turn, upgrade,
+    self, Tx, accept, again, alarms, allowance, boot, inbox, keep, lanes, lease, lock, outbox, recovery,
+    rekey, report, spent, tokens, turn, upgrade,
 };
 use super::{
-    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, Carried, ChallengeRecord, Count,
-    DEAD_PARCELS_KEPT, Filter, Held, InboxId, InboxRecord, Incoming, LaneRecord, Leased, MessageRecord,
-    Operations, OutboxCount, Page, ParcelId, Parcels, Paused, Raised, Recovered, Report, Retried, Retry,
-    SecondRound, SpentRecord, StoreError, Subscription, TokenRecord, Trigger, Triggered, Turn, Want,
-    Withdrawn,
+    Accepted, AlarmId, AlarmRecord, Alarms, Begun, Carried, ChallengeRecord, Count, DEAD_PARCELS_KEPT,
+    Filter, Held, InboxId, InboxRecord, Incoming, Keep, LaneRecord, Leased, MessageRecord, Operations,
+    OutboxCount, Page, ParcelId, Parcels, Paused, Raised, Recovered, Report, Retried, Retry, SecondRound,
+    SpentRecord, StoreError, Subscription, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
 };
 use crate::alarm::Alarm;
+use crate::clock;
+use crate::clock::model::{Begin as ClockBegin, Remembered};
 use crate::number::Number;
 use crate::provider::ChannelId;
 use crate::queue::conversion::{self, Conversions};
@@ -113,6 +120,14 @@ pub enum OpenError {
         path: PathBuf,
         /// What the system or the engine said.
         source: io::Error,
+    },
+    /// Another process has it.
+    #[error(
+        "the store {path} is in use; one daemon is enough, and nothing may be restored while it runs (systemctl stop smsotpd)"
+    )]
+    InUse {
+        /// Which file.
+        path: PathBuf,
     },
     /// It holds values under a key that was not given.
     #[error("the store {path} holds values sealed with key {key}, which was not given")]
@@ -204,10 +219,13 @@ struct Shared {
     others: Arc<Semaphore>,
     demands: Arc<Semaphore>,
     readers: Arc<Readers>,
+    keys: Arc<ArcSwap<Keyring>>,
     counters: Arc<Counters>,
+    cursors: Cursors,
     gate: lanes::Shared,
     feed: Arc<Feed>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    /// Its thread, and the lock that makes it the only one.
+    writer: Mutex<Option<(JoinHandle<()>, File)>>,
 }
 
 impl Embedded {
@@ -217,14 +235,16 @@ impl Embedded {
     /// When it is not ours to open: see [`OpenError`].
     pub fn open(settings: Settings) -> Result<Self, OpenError> {
         let Settings { path, key, commit_pause, most_pages, url: _ } = settings;
-        let keys = Arc::new(key);
-        let conn = sqlite::open(&path, &keys, most_pages)?;
+        let lock = lock::take(&path)?;
+        let conn = sqlite::open(&path, &key, most_pages)?;
+        let keys = Arc::new(ArcSwap::from_pointee(key));
         let counters = Arc::new(Counters::default());
         let readers = Arc::new(Readers::open(&path, Arc::clone(&keys), Arc::clone(&counters))?);
         let (jobs, received) = sync_channel(ACCEPTS + OTHERS + DEMANDS + SPARE);
         let feed = Arc::new(Feed::default());
         let news = outbox::News::new(Arc::clone(&feed));
-        let writer = Writer::new(conn, keys, received, Arc::clone(&counters), commit_pause, news);
+        let writer =
+            Writer::new(conn, Arc::clone(&keys), received, Arc::clone(&counters), commit_pause, news);
         let writer = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())
@@ -236,10 +256,12 @@ impl Embedded {
             others: Arc::new(Semaphore::new(OTHERS)),
             demands: Arc::new(Semaphore::new(DEMANDS)),
             readers,
+            keys,
             counters,
+            cursors: Cursors::default(),
             gate: lanes::Shared::default(),
             feed,
-            writer: Mutex::new(Some(writer)),
+            writer: Mutex::new(Some((writer, lock))),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -247,7 +269,7 @@ impl Embedded {
     /// Finishes what is queued, checkpoints and ends the writer; later calls answer [`StoreError::Closed`].
     pub async fn close(&self) {
         let writer = self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(writer) = writer else { return };
+        let Some((writer, _lock)) = writer else { return };
         for permits in [&self.shared.accepts, &self.shared.others, &self.shared.demands] {
             permits.close();
         }
@@ -271,6 +293,95 @@ impl Embedded {
     #[must_use]
     pub fn feed(&self) -> &Arc<Feed> {
         &self.shared.feed
+    }
+
+    /// What is remembered of the clocks of the last run; `None` in a new store.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn remembered(&self) -> Result<Option<Remembered>, StoreError> {
+        self.write(1, boot::remembered).await
+    }
+
+    /// Start-up, before anything else: life times as the clocks were judged, then [`Operations::recover`]. [`clock::wall`] must be tied to
+    /// the model of `begin` by then.
+    ///
+    /// # Errors
+    /// When the store cannot be written; the next start begins anew then.
+    pub async fn begin(&self, boot: &str, begin: ClockBegin) -> Result<Recovered, StoreError> {
+        if begin.moved != 0 {
+            self.write(PIECE, move |tx| boot::advance(tx, begin.moved)).await?;
+        }
+        let recovered = self.recover(clock::wall()).await?;
+        self.settle_clock(boot, begin).await?;
+        Ok(recovered)
+    }
+
+    /// In mid-run: what waits for the clock goes on or ends.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn settle_clock(&self, boot: &str, begin: ClockBegin) -> Result<(), StoreError> {
+        let (boot, now) = (boot.to_owned(), clock::wall());
+        self.write(PIECE, move |tx| boot::settle(tx, &boot, &begin, now)).await
+    }
+
+    /// Remembers a look at the clocks: what was stored until now, and how far the wall clock was set since the start, ms.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn looked(&self, apart: i64) -> Result<(), StoreError> {
+        let now = clock::wall();
+        self.write(1, move |tx| boot::looked(tx, apart, now)).await
+    }
+
+    /// The keys without which the store does not open.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        self.shared.readers.ask(|view: &sqlite::read::View<'_>| view.keys()).await
+    }
+
+    /// From now on the first key of `ring` seals; those in use still open. The ring must be in the key file already, for the store
+    /// does not open without it any more. [`reseal`](Self::reseal) does the rest.
+    ///
+    /// # Errors
+    /// When the store cannot be written; the former key seals on.
+    pub async fn rekey(&self, ring: Keyring) -> Result<(), StoreError> {
+        let id = ring.active_id();
+        self.write(1, move |tx| rekey::adopt(tx, id)).await?;
+        self.shared.keys.rcu(|now| ring.joined(now));
+        Ok(())
+    }
+
+    /// Moves what other keys sealed to the active one, if there is anything; a piece at a time, so that nobody waits for it.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written; what is left is moved by the next call.
+    pub async fn reseal(&self) -> Result<(), StoreError> {
+        if self.keys().await?.iter().all(|key| key.active || key.replaced.is_some()) {
+            return Ok(());
+        }
+        // What was being written while the key changed is met in the second round.
+        while self.reseal_once().await? > 0 {}
+        let now = clock::wall();
+        self.write(1, move |tx| rekey::replaced(tx, now)).await
+    }
+
+    async fn reseal_once(&self) -> Result<usize, StoreError> {
+        let mut moved = 0;
+        for column in rekey::columns() {
+            let mut after = None;
+            loop {
+                let from = after.take();
+                let rows = self.shared.readers.ask(move |view| view.otherwise_sealed(column, from)).await?;
+                let Some(last) = rows.last().cloned() else { break };
+                after = Some(last);
+                moved += self.write(rows.len(), move |tx| rekey::reseal(tx, column, &rows)).await?;
+            }
+        }
+        Ok(moved)
     }
 
     /// What the writer did so far.
@@ -349,7 +460,13 @@ impl Embedded {
             let ids = self.shared.readers.ask(move |view| view.overdue(now)).await?;
             let found = ids.len();
             if found > 0 {
-                self.write(found, move |tx| recovery::expire(tx, &ids, now)).await?;
+                let again = ids.clone();
+                match self.write(found, move |tx| recovery::expire(tx, &ids, now)).await {
+                    Err(StoreError::Unwritable(_)) => {
+                        self.write(found, move |tx| recovery::expire_bare(tx, &again, now)).await?;
+                    }
+                    expired => expired?,
+                }
             }
             if found < PIECE {
                 return Ok(());
@@ -365,16 +482,56 @@ impl Embedded {
         removed.map_err(|error| StoreError::Engine(format!("copies of the store: {error}")))
     }
 
-    async fn purge(&self, before: UnixMs) -> Result<(), StoreError> {
-        let mut after = None;
+    async fn erase_texts(&self, now: UnixMs) -> Result<(), StoreError> {
         loop {
-            let ids = self.shared.readers.ask(move |view| view.outlived(before, after)).await?;
+            let ids = self.shared.readers.ask(move |view| view.spent_texts(now)).await?;
             let found = ids.len();
-            after = ids.last().copied().or(after);
             if found > 0 {
-                self.write(found, move |tx| recovery::purge(tx, &ids, before)).await?;
+                self.write(found, move |tx| keep::erase(tx, &ids)).await?;
             }
             if found < PIECE {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn purge(&self, lane: Lane, before: UnixMs) -> Result<(), StoreError> {
+        loop {
+            let after = self.shared.cursors.lane(lane);
+            let mut found = self.shared.readers.ask(move |view| view.outlived(lane, before, after)).await?;
+            let ids = std::mem::take(&mut found.ids);
+            if !ids.is_empty() {
+                self.write(ids.len(), move |tx| recovery::purge(tx, &ids, before)).await?;
+            }
+            self.shared.cursors.lane_done(lane, &found);
+            if found.last {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn forget_numbers(&self, before: UnixMs) -> Result<(), StoreError> {
+        loop {
+            let after = self.shared.cursors.numbers();
+            let mut found = self.shared.readers.ask(move |view| view.old_numbers(before, after)).await?;
+            let ids = std::mem::take(&mut found.ids);
+            if !ids.is_empty() {
+                self.write(ids.len(), move |tx| keep::forget_numbers(tx, &ids)).await?;
+            }
+            self.shared.cursors.numbers_done(&found);
+            if found.last {
+                break;
+            }
+        }
+        loop {
+            let after = self.shared.cursors.senders();
+            let mut found = self.shared.readers.ask(move |view| view.old_senders(before, after)).await?;
+            let ids = std::mem::take(&mut found.ids);
+            if !ids.is_empty() {
+                self.write(ids.len(), move |tx| keep::forget_senders(tx, &ids)).await?;
+            }
+            self.shared.cursors.senders_done(&found);
+            if found.last {
                 return Ok(());
             }
         }
@@ -643,21 +800,27 @@ impl Operations for Embedded {
         self.take_back(UnixMs(i64::MAX), TakenBack { actor: Actor::Recovery, cause }, now).await
     }
 
-    async fn sweep(&self, now: UnixMs, keep: Duration) -> Result<(), StoreError> {
-        let (old, dead) = (now.minus(keep), now.minus(DEAD_CHALLENGE));
-        let over = now.minus(ALARM_KEPT);
+    async fn sweep(&self, now: UnixMs, keep: impl Into<Keep> + Send) -> Result<(), StoreError> {
+        let keep: Keep = keep.into();
+        let (dead, texts, over) = (now.minus(DEAD_CHALLENGE), now.minus(keep.inbox), now.minus(keep.alarms));
         self.expire(now).await?;
         let cause = "its lease lapsed while it was leaving";
         self.take_back(now, TakenBack { actor: Actor::Janitor, cause }, now).await?;
-        self.purge(old).await?;
+        self.erase_texts(now).await?;
+        for (lane, keep) in Lane::ALL.into_iter().zip(keep.lanes) {
+            self.purge(lane, now.minus(keep)).await?;
+        }
+        self.forget_numbers(now.minus(keep.numbers)).await?;
         while self.write(PIECE, move |tx| recovery::purge_challenges(tx, dead)).await? {}
-        while self.write(PIECE, move |tx| inbox::purge(tx, old, now)).await? {}
+        while self.write(PIECE, move |tx| inbox::purge(tx, texts, now)).await? {}
         while self.write(PIECE, move |tx| alarms::purge(tx, over)).await? {}
         let given_up = now.minus(DEAD_PARCELS_KEPT);
         while self.write(PIECE, move |tx| outbox::purge(tx, given_up)).await? {}
         while self.write(PIECE, move |tx| spent::purge(tx, now)).await? {}
+        let compared = now.minus(keep.longest());
+        self.write(1, move |tx| rekey::forget(tx, compared)).await?;
         while self.write(PIECE, move |tx| allowance::purge(tx, now)).await? {}
         while self.write(PIECE, move |tx| inbox::expire(tx, now)).await? {}
-        self.remove_copies(old).await
+        self.remove_copies(now.minus(keep.copies)).await
     }
 }

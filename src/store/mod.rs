@@ -8,6 +8,7 @@ mod attempt;
 mod either;
 pub mod engine;
 pub mod feed;
+pub mod keep;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record;
@@ -29,6 +30,7 @@ use crate::route::budget::Recipient;
 use crate::units::{MessageRef, UnixMs};
 
 pub use attempt::*;
+pub use keep::{Keep, KeptNumber};
 pub use record::*;
 pub use story::*;
 
@@ -38,7 +40,7 @@ pub const SHOWN_AGAIN: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// A condition that comes again so soon after it went is the same one: a plug that sits loose makes one alarm, not a hundred.
 pub const ALARM_AGAIN: Duration = Duration::from_secs(10 * 60);
-/// How long a cleared alarm is kept for people to look back.
+/// How long a cleared alarm is kept for people to look back, unless the configuration says otherwise.
 pub const ALARM_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// How long it is kept what could not be carried to a hook.
@@ -307,7 +309,16 @@ pub trait Operations {
     /// Start-up: leases by the rules of recovery. Call before the first lease.
     fn recover(&self, now: UnixMs) -> impl Future<Output = Result<Recovered, StoreError>> + Send;
 
-    /// Janitor: expires overdue messages, lapses leases, purges finished and received messages older than `keep`, dead challenges, alarms
-    /// cleared [`ALARM_KEPT`] ago recipients of earlier months and budgets of earlier days, removes copies of the store older than `keep`, gives out texts whose missing parts will not come.
-    fn sweep(&self, now: UnixMs, keep: Duration) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Janitor: expires overdue messages, lapses leases, erases texts and numbers and purges finished messages, texts from phones, cleared
+    /// alarms and copies of the store when they are older than `keep` has it, dead challenges, recipients of earlier months and budgets of earlier days, and
+    /// gives out texts whose missing parts will not come.
+    ///
+    /// A text is erased at once when its message was delivered, withdrawn, or, but for a login, submitted with no report wanted, and when
+    /// the challenge of a login was answered; else here: that of a login when it is past its deadline, others [`keep::TEXT_KEPT`]
+    /// after they last changed.
+    fn sweep(
+        &self,
+        now: UnixMs,
+        keep: impl Into<Keep> + Send,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

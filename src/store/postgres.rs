@@ -15,6 +15,7 @@ mod allowance;
 mod appliance;
 pub(super) mod handle;
 mod inbox;
+mod keep;
 mod lanes;
 mod lease;
 mod link;
@@ -22,6 +23,7 @@ mod messages;
 mod outbox;
 mod read;
 mod recovery;
+mod rekey;
 mod report;
 mod schema;
 mod spent;
@@ -39,6 +41,7 @@ use self::link::Link;
 use self::outbox::News;
 use self::spent::Ledger;
 use super::StoreError;
+use super::keep::{ErasedNumber, KeptNumber};
 use super::seal::Keyring;
 use super::sqlite::lanes::Shared as Gate;
 use super::sqlite::lease::Hints;
@@ -116,6 +119,13 @@ fn state_of(row: &Row, at: usize) -> Result<State, StoreError> {
 
 fn number_of(row: &Row, at: usize) -> Result<Number, StoreError> {
     Number::parse(row.try_get::<_, &str>(at)?, None).map_err(|_| corrupt("phone number"))
+}
+
+fn kept_number(row: &Row, at: usize) -> Result<KeptNumber, StoreError> {
+    match ErasedNumber::stored(row.try_get(at)?) {
+        Some(erased) => Ok(KeptNumber::Erased(erased)),
+        None => Ok(number_of(row, at)?.into()),
+    }
 }
 
 /// A small number that the column may hold wider.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
 
-use super::AttemptState;
+use super::{AttemptState, KeptNumber};
 use crate::alarm::Severity;
 use crate::number::Number;
 use crate::provider::{ChannelId, Segment};
@@ -123,10 +123,10 @@ pub struct MessageRecord {
     pub lane: Lane,
     /// State.
     pub state: State,
-    /// Destination.
-    pub to: Number,
-    /// The text; never shown for the login lane.
-    pub body: Secret,
+    /// Destination, or what is left of it.
+    pub to: KeptNumber,
+    /// The text, until it was erased; never shown for the login lane.
+    pub body: Option<Secret>,
     /// SMS segments.
     pub segments: u8,
     /// Time of acceptance.

@@ -9,6 +9,8 @@
 //! subkeys      = HKDF-SHA256(key, info = "smsotpd seal" | "smsotpd compare")
 //! ```
 
+pub mod carry;
+
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -34,8 +36,8 @@ const ID_LEN: usize = 8;
 const NONCE_LEN: usize = 24;
 /// The only format there is.
 const VERSION: u8 = 1;
-/// A key file is one line of 64 characters; more than this is some other file.
-const KEY_FILE_MOST: u64 = 256;
+/// A key file has a line of 64 characters for each key; more than this is some other file.
+const KEY_FILE_MOST: u64 = 1024;
 
 /// Why a key cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +58,8 @@ pub enum KeyError {
         /// Its permission bits.
         mode: u32,
     },
-    /// Not one line of 64 hexadecimal digits.
-    #[error("key file {0} does not hold one line of 64 hexadecimal digits")]
+    /// Not lines of 64 hexadecimal digits.
+    #[error("key file {0} does not hold lines of 64 hexadecimal digits, one for each key")]
     Malformed(PathBuf),
     /// No random bytes.
     #[error(transparent)]
@@ -195,7 +197,7 @@ impl Keyring {
         Ok(Self { active: Key::new(Zeroizing::new(clock::entropy()?)), older: Vec::new() })
     }
 
-    /// A ring of the one key in the file at `path`, which nobody but its owner may read.
+    /// A ring of the keys in the file at `path`, which nobody but its owner may read. The first seals, the others only open.
     ///
     /// # Errors
     /// When it cannot be read, others may read it, or it holds no key.
@@ -220,12 +222,30 @@ impl Keyring {
             return Err(KeyError::Malformed(path.to_owned()));
         }
         let text = Zeroizing::new(fs::read(path).map_err(failed)?);
-        let bytes = HEXLOWER_PERMISSIVE
-            .decode(text.trim_ascii())
-            .map(Zeroizing::new)
-            .map_err(|_| KeyError::Malformed(path.to_owned()))?;
-        let master = bytes.as_slice().try_into().map_err(|_| KeyError::Malformed(path.to_owned()))?;
-        Ok(Self { active: Key::new(Zeroizing::new(master)), older: Vec::new() })
+        Self::from_lines(&text).ok_or_else(|| KeyError::Malformed(path.to_owned()))
+    }
+
+    /// From the lines of a key file; `None` unless each is a key and there is one.
+    #[must_use]
+    pub fn from_lines(text: &[u8]) -> Option<Self> {
+        let mut keys = Vec::new();
+        for line in text.trim_ascii().split(|octet| *octet == b'\n') {
+            let octets = HEXLOWER_PERMISSIVE.decode(line.trim_ascii()).map(Zeroizing::new).ok()?;
+            keys.push(Key::new(Zeroizing::new(octets.as_slice().try_into().ok()?)));
+        }
+        let mut keys = keys.into_iter();
+        Some(Self { active: keys.next()?, older: keys.collect() })
+    }
+
+    /// The lines of a key file of this ring.
+    #[must_use]
+    pub fn to_lines(&self) -> Secret {
+        let mut lines = Vec::new();
+        for key in self.keys() {
+            lines.extend_from_slice(Zeroizing::new(HEXLOWER.encode(key.master.as_ref())).as_bytes());
+            lines.push(b'\n');
+        }
+        Secret::new(lines)
     }
 
     /// Makes a new key and writes it to `path` with mode 0600; never overwrites.
@@ -233,18 +253,24 @@ impl Keyring {
     /// # Errors
     /// When the file exists or cannot be written.
     pub fn write_new(path: &Path) -> Result<Self, KeyError> {
-        let failed = |source| KeyError::Io { path: path.to_owned(), source };
         let ring = Self::generate()?;
+        ring.write(path)?;
+        Ok(ring)
+    }
+
+    /// Writes the ring to the new file `path` with mode 0600; never overwrites.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), KeyError> {
+        let failed = |source| KeyError::Io { path: path.to_owned(), source };
         let mut file =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-        let mut line = Zeroizing::new(HEXLOWER.encode(ring.active.master.as_ref()));
-        line.push('\n');
-        file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        file.write_all(self.to_lines().expose()).and_then(|()| file.sync_all()).map_err(failed)?;
         // Its name too: a store is sealed with it from now on, and without it nothing there opens again.
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = fs::File::open(directory.unwrap_or(Path::new("."))).map_err(failed)?;
-        directory.sync_all().map_err(failed)?;
-        Ok(ring)
+        directory.sync_all().map_err(failed)
     }
 
     /// Adds keys that only open: those of `older`, its active one included.
@@ -253,6 +279,24 @@ impl Keyring {
         self.older.push(older.active);
         self.older.extend(older.older);
         self
+    }
+
+    /// This ring, and behind it the keys of `other` that it lacks.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Self {
+        let again = |key: &Key| Key::new(key.master.clone());
+        let lacking = other.keys().filter(|key| !self.knows(key.id));
+        Self { active: again(&self.active), older: self.older.iter().chain(lacking).map(again).collect() }
+    }
+
+    /// A ring of a new key, and behind it those of this one that are `needed`.
+    ///
+    /// # Errors
+    /// When the operating system gives no random bytes.
+    pub fn renewed(&self, needed: impl Fn(KeyId) -> bool) -> Result<Self, KeyError> {
+        let older = self.keys().filter(|key| key.id == self.active.id || needed(key.id));
+        let older = older.map(|key| Key::new(key.master.clone())).collect();
+        Ok(Self { older, ..Self::generate()? })
     }
 
     /// The key that seals.
@@ -265,6 +309,12 @@ impl Keyring {
     #[must_use]
     pub fn knows(&self, id: KeyId) -> bool {
         self.keys().any(|key| key.id == id)
+    }
+
+    /// The same for a key as it is shown.
+    #[must_use]
+    pub fn knows_named(&self, id: &str) -> bool {
+        self.keys().any(|key| key.id.to_string() == id)
     }
 
     /// Seals `plain` for its place.

@@ -7,19 +7,25 @@ pub(super) mod accept;
 pub(super) mod again;
 pub(super) mod alarms;
 pub(super) mod allowance;
+pub(super) mod boot;
+pub(super) mod copy;
 pub(super) mod inbox;
+pub(super) mod keep;
 pub(super) mod lanes;
 pub(super) mod lease;
 pub(super) mod life;
+pub(super) mod lock;
 pub(super) mod outbox;
 pub(super) mod read;
 pub(super) mod recovery;
+pub(super) mod rekey;
 pub(super) mod report;
 mod room;
 pub(super) mod spent;
 pub(super) mod tokens;
 pub(super) mod turn;
 pub(super) mod upgrade;
+pub(super) mod verify;
 pub(super) mod writer;
 
 use std::fs::OpenOptions;
@@ -32,7 +38,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 
 use super::StoreError;
 use super::engine::OpenError;
-use super::seal::{KeyId, Keyring, SealError};
+use super::keep::{ErasedNumber, KeptNumber};
+use super::seal::{Keyring, SealError};
 use crate::clock::NoEntropy;
 use crate::number::Number;
 use crate::pdu::Coding;
@@ -41,7 +48,7 @@ use crate::telemetry::over_budget::OverBudget;
 use crate::units::UnixMs;
 
 /// Migrations in order; `user_version` counts those applied.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
@@ -51,6 +58,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("schema/0007.sql"),
     include_str!("schema/0008.sql"),
     include_str!("schema/0009.sql"),
+    include_str!("schema/0010.sql"),
 ];
 
 /// Prepared statements kept by a connection: all there are, with room to grow.
@@ -141,21 +149,10 @@ fn prepare(conn: &Connection) -> rusqlite::Result<()> {
 /// Refuses a file with values under a key that we lack, and notes the active key.
 fn check_keys(conn: &Connection, path: &Path, keys: &Keyring) -> Result<(), OpenError> {
     let engine = |error| refused(path, &error);
-    let mut stored = conn.prepare("SELECT id FROM seal_key").map_err(engine)?;
-    let ids = stored.query_map([], |row| row.get::<_, Vec<u8>>(0)).map_err(engine)?;
-    for id in ids {
-        let id = id.map_err(engine)?;
-        match KeyId::from_slice(&id) {
-            Some(key) if keys.knows(key) => {}
-            Some(key) => return Err(OpenError::UnknownKey { path: path.to_owned(), key }),
-            None => {
-                let reason = "a key id is not eight octets".to_owned();
-                return Err(OpenError::Engine { path: path.to_owned(), reason });
-            }
-        }
+    if let Some(key) = copy::key_ids(conn, path)?.into_iter().find(|id| !keys.knows(*id)) {
+        return Err(OpenError::UnknownKey { path: path.to_owned(), key });
     }
-    conn.execute("INSERT OR IGNORE INTO seal_key (id) VALUES (?1)", [keys.active_id().as_bytes()])
-        .map_err(engine)?;
+    conn.execute(rekey::ADOPT, [keys.active_id().as_bytes()]).map_err(engine)?;
     Ok(())
 }
 
@@ -232,6 +229,19 @@ fn state_of(row: &Row<'_>, at: usize) -> Result<State, StoreError> {
 
 fn number_of(row: &Row<'_>, at: usize) -> Result<Number, StoreError> {
     Number::parse(&row.get::<_, String>(at)?, None).map_err(|_| corrupt("phone number"))
+}
+
+fn kept_number(row: &Row<'_>, at: usize) -> Result<KeptNumber, StoreError> {
+    let text = row.get_ref(at)?.as_str().map_err(|_| corrupt("phone number"))?;
+    match ErasedNumber::stored(text) {
+        Some(erased) => Ok(KeptNumber::Erased(erased)),
+        None => Ok(number_of(row, at)?.into()),
+    }
+}
+
+/// Whether a sealed value was erased: it is empty then.
+fn is_erased(row: &Row<'_>, at: usize) -> Result<bool, StoreError> {
+    Ok(row.get_ref(at)?.as_blob().map_err(|_| corrupt("sealed value"))?.is_empty())
 }
 
 fn coding_of(row: &Row<'_>, at: usize) -> Result<Option<Coding>, StoreError> {

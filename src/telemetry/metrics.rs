@@ -164,6 +164,7 @@ pub struct Metrics {
     waited: Ages,
     depth: Family<OfLane, Gauge>,
     paused: Family<OfLane, Gauge>,
+    clock_apart: Gauge<f64, AtomicU64>,
     registry: Registry,
 }
 
@@ -201,6 +202,7 @@ impl Default for Metrics {
             waited: Ages::default(),
             depth: Family::default(),
             paused: Family::default(),
+            clock_apart: Gauge::default(),
             registry: Registry::with_prefix("smsotp"),
         };
         metrics.register();
@@ -254,6 +256,8 @@ impl Metrics {
         r.register("channels_ready", "Channels that take messages", self.channels_ready.clone());
         let waited = "How long the message that has waited longest could have left: of all that are not paused, and of each lane";
         r.register("queue_oldest_seconds", waited, self.waited.clone());
+        let apart = "What the wall clock was set ahead of the daemon's time since its start";
+        r.register("clock_apart_seconds", apart, self.clock_apart.clone());
         r.register("queue_depth", "Unsent messages of a lane", self.depth.clone());
         r.register("queue_paused", "Whether an operator paused the lane", self.paused.clone());
         r.register("start_time_seconds", "When the daemon started, since the epoch", self.started.clone());
@@ -285,6 +289,12 @@ impl Metrics {
             self.depth.get_or_create(&lane).set(whole(record.queued.saturating_add(record.leased)));
             self.paused.get_or_create(&lane).set(i64::from(record.paused.is_some()));
         }
+    }
+
+    /// What the wall clock was set ahead of our time since the start, ms.
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of this millennium fit 53 bits")]
+    pub fn clock_apart(&self, millis: i64) {
+        self.clock_apart.set(millis as f64 / 1_000.0);
     }
 
     /// Messages now, by lane and state; what is not named is none.

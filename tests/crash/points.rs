@@ -101,7 +101,7 @@ fn play(template: &Path, point: Point, pass: u64) -> bool {
     });
     let asked = asked.collect();
     let mut life = Life { place, config, simulator, asked, transaction: None, phoned: false };
-    let mut daemon = Daemon::start_with(&life.place, &life.config, &[("SMSOTPD_FAULT", &fault)]);
+    let mut daemon = Daemon::start_doomed(&life.place, &life.config, &[("SMSOTPD_FAULT", &fault)]);
     // The last passes may come after all is at rest, when the daemon has an orderly end.
     let survived = life.live(&mut daemon) && daemon.stop() == Some(0);
     let mut daemon = Daemon::start(&life.place, &life.config);

@@ -78,9 +78,12 @@ impl Daemon {
 
     /// The same, with environment variables.
     pub fn start_with(place: &Place, config: &Path, env: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_smsotpd"));
-        command.arg("run").arg("--config").arg(config).envs(env.iter().copied()).stdin(Stdio::null());
-        Self::spawn(place, command)
+        Self::spawn(place, command(config, env))
+    }
+
+    /// The same, for one that may die before it is ready.
+    pub fn start_doomed(place: &Place, config: &Path, env: &[(&str, &str)]) -> Self {
+        Self::launch(place, command(config, env))
     }
 
     /// Starts it as systemd does for a socket unit: `socket` is its descriptor 3.
@@ -108,7 +111,13 @@ impl Daemon {
         rustix::process::prlimit(Some(pid), rustix::process::Resource::Fsize, limit).expect("a limit");
     }
 
-    fn spawn(place: &Place, mut command: Command) -> Self {
+    fn spawn(place: &Place, command: Command) -> Self {
+        let daemon = Self::launch(place, command);
+        daemon.tells(place, "READY=1");
+        daemon
+    }
+
+    fn launch(place: &Place, mut command: Command) -> Self {
         let notify = place.path().join("notify.sock");
         let _ = std::fs::remove_file(&notify);
         let notices = UnixDatagram::bind(&notify).expect("the notify socket");
@@ -124,9 +133,7 @@ impl Daemon {
             .stderr(log)
             .spawn()
             .expect("smsotpd starts");
-        let daemon = Self { child, socket: place.socket(), notices };
-        daemon.tells(place, "READY=1");
-        daemon
+        Self { child, socket: place.socket(), notices }
     }
 
     /// Waits until it tells the service manager this, and gives all that it told until then.
@@ -388,4 +395,10 @@ impl Drop for Simulator {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn command(config: &Path, env: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_smsotpd"));
+    command.arg("run").arg("--config").arg(config).envs(env.iter().copied()).stdin(Stdio::null());
+    command
 }

@@ -173,3 +173,28 @@ async fn a_store_that_is_not_ours_is_refused() {
     let refused = Store::open(Settings { url, ..gone }).unwrap_err().to_string();
     assert!(refused.contains("/nowhere") && !refused.contains("geheim"), "{refused}");
 }
+
+#[tokio::test]
+async fn another_key_takes_over_and_who_lacks_it_leaves_its_messages_to_others() {
+    let Some(database) = cluster::database() else { return };
+    let (a, b) = (first(), tempfile::tempdir().unwrap());
+    std::fs::copy(a.path().join("key"), b.path().join("key")).unwrap();
+    let (here, there) = (open(&a, &database), open(&b, &database));
+    here.add_token(token("PISM1")).await.unwrap();
+    let before = message(Lane::Bulk, 1);
+    here.accept(vec![before.clone()]).await.unwrap();
+    let old = Keyring::read(&a.path().join("key")).unwrap();
+    let ring = old.renewed(|_| true).unwrap();
+    let new = ring.active_id();
+    here.rekey(ring).await.unwrap();
+    here.reseal().await.unwrap();
+    let keys = here.keys().await.unwrap();
+    assert_eq!(keys.len(), 2, "{keys:?}");
+    assert!(keys.iter().all(|key| key.active == (key.id == new) && key.active == key.replaced.is_none()));
+    assert_eq!(here.token("PISM1".to_owned()).await.unwrap().unwrap().seed, token("x").seed);
+    assert!(there.token("PISM1".to_owned()).await.is_err(), "it was not given the new key");
+    nothing_due(&there, want(1)).await;
+    assert_eq!(state(&here, before.id).await, State::Queued, "what it cannot read it does not spoil");
+    say(&database, "UPDATE message SET due = 0").await;
+    assert_eq!(leased(&here, want(1)).await[0].body, before.body);
+}

@@ -13,10 +13,10 @@ use smsotpd::units::UnixMs;
 
 use super::channel;
 
-const PHONE: &str = "+491709999999";
+pub(crate) const PHONE: &str = "+491709999999";
 
 /// A message as a modem gives it, taken by the service centre at the beginning of a minute.
-fn from_phone(text: &str, concat: Option<Concat>, minute: i64) -> Incoming {
+pub(crate) fn from_phone(text: &str, concat: Option<Concat>, minute: i64) -> Incoming {
     let (dcs, data) = UserData::from_text(text);
     let sent = UnixMs(1_750_000_020_000 + minute * 60_000);
     let header = concat.map(|concat| {

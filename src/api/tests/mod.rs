@@ -194,7 +194,7 @@ impl House {
     /// The newest code on its way, by its message.
     pub(super) async fn newest_code(&self) -> String {
         let newest = self.login_messages().await.into_iter().next().expect("a login message");
-        newest.body.expose_str().unwrap().to_owned()
+        newest.body.as_ref().unwrap().expose_str().unwrap().to_owned()
     }
 
     pub(super) async fn login_messages(&self) -> Vec<MessageRecord> {

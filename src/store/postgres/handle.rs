@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::LocalSet;
 
@@ -21,8 +22,8 @@ use super::recovery::{PIECE, Whose};
 use super::time::{Stamp, Times};
 use super::writer::{Asked, Demand, Ground, Job, Task, Writer};
 use super::{
-    Tx, accept, again, alarms, allowance, appliance, inbox, lanes, lease, outbox, recovery, report, schema,
-    spent, tokens,
+    Tx, accept, again, alarms, allowance, appliance, inbox, keep, lanes, lease, outbox, recovery, rekey,
+    report, schema, spent, tokens,
 };
 use crate::alarm::Alarm;
 use crate::clock;
@@ -34,19 +35,20 @@ use crate::queue::life::Actor;
 use crate::queue::message::{Lane, MessageId, NewMessage};
 use crate::route::budget::Recipient;
 use crate::secret::Secret;
+use crate::store::engine::KeyRecord;
 use crate::store::engine::{
     ACCEPTS, DEAD_CHALLENGE, DEMANDS, OTHERS, OpenError, SPARE, Settings, Stats, permit,
 };
 use crate::store::feed::Feed;
+use crate::store::seal::Keyring;
 use crate::store::sqlite::lanes::{Shared as Gate, locked};
 use crate::store::sqlite::recovery::TakenBack;
 use crate::store::sqlite::writer::Counters;
 use crate::store::{
-    ALARM_KEPT, Accepted, AlarmId, AlarmRecord, Alarms, Begun, Carried, ChallengeRecord, Count,
-    DEAD_PARCELS_KEPT, Filter, Held, InboxId, InboxRecord, Incoming, LaneRecord, Leased, MessageRecord,
-    Operations, OutboxCount, Page, ParcelId, Parcels, Paused, Raised, Recovered, Report, Retried, Retry,
-    SecondRound, SpentRecord, StoreError, Subscription, TokenRecord, Trigger, Triggered, Turn, Want,
-    Withdrawn,
+    Accepted, AlarmId, AlarmRecord, Alarms, Begun, Carried, ChallengeRecord, Count, DEAD_PARCELS_KEPT,
+    Filter, Held, InboxId, InboxRecord, Incoming, Keep, LaneRecord, Leased, MessageRecord, Operations,
+    OutboxCount, Page, ParcelId, Parcels, Paused, Raised, Recovered, Report, Retried, Retry, SecondRound,
+    SpentRecord, StoreError, Subscription, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
 };
 use crate::telemetry::over_budget::OverBudget;
 use crate::units::{MessageRef, UnixMs};
@@ -75,6 +77,9 @@ struct Inner {
     others: Arc<Semaphore>,
     demands: Arc<Semaphore>,
     counters: Arc<Counters>,
+    keys: Arc<ArcSwap<Keyring>>,
+    /// How far the janitor has come with the numbers; forgotten at the end, so that the first round looks at everything.
+    numbers: Mutex<Option<MessageId>>,
     gate: Gate,
     feed: Arc<Feed>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -104,6 +109,8 @@ impl Shared {
         let ends = Ends { jobs: jobs_end, questions: questions_end, pulses: pulses_end };
         let (opened, result) = std::sync::mpsc::sync_channel(1);
         let counted = Arc::clone(&counters);
+        let keys = Arc::new(ArcSwap::from_pointee(settings.key));
+        let keys_there = Arc::clone(&keys);
         let (gate, feed) = (Gate::default(), Arc::new(Feed::default()));
         let (gate_there, feed_there) = (Arc::clone(&gate), Arc::clone(&feed));
         let thread = thread::Builder::new().name("store-shared".to_owned()).spawn(move || {
@@ -120,7 +127,7 @@ impl Shared {
             let times = Rc::new(Times::new());
             let ground = Rc::new(Ground {
                 address,
-                keys: Arc::new(settings.key),
+                keys: keys_there,
                 me,
                 times,
                 counters: counted,
@@ -142,6 +149,8 @@ impl Shared {
             others: Arc::new(Semaphore::new(OTHERS)),
             demands: Arc::new(Semaphore::new(DEMANDS)),
             counters,
+            keys,
+            numbers: Mutex::new(None),
             gate,
             feed,
             thread: Mutex::new(Some(thread)),
@@ -243,6 +252,69 @@ impl Shared {
         answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
+    /// The keys without which the store does not open.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(in crate::store) async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        self.ask(async |view| view.keys().await).await
+    }
+
+    /// From now on the first key of `ring` seals here; those in use still open.
+    ///
+    /// # Errors
+    /// When the store cannot be written; the former key seals on.
+    pub(in crate::store) async fn rekey(&self, ring: Keyring) -> Result<(), StoreError> {
+        let id = ring.active_id();
+        self.write(1, async move |tx| rekey::adopt(tx, id).await).await?;
+        self.inner.keys.rcu(|now| ring.joined(now));
+        Ok(())
+    }
+
+    /// Moves what other keys sealed to the active one, if there is anything.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written; what is left is moved by the next call.
+    pub(in crate::store) async fn reseal(&self) -> Result<(), StoreError> {
+        if self.keys().await?.iter().all(|key| key.active || key.replaced.is_some()) {
+            return Ok(());
+        }
+        // What was being written while the key changed is met in the second round.
+        while self.reseal_once().await? > 0 {}
+        let now = clock::wall();
+        self.write(1, async move |tx| rekey::replaced(tx, now).await).await
+    }
+
+    async fn reseal_once(&self) -> Result<usize, StoreError> {
+        let rows = usize::try_from(PIECE).unwrap_or(0);
+        let mut all = 0;
+        for column in &rekey::COLUMNS {
+            let mut after: Option<String> = None;
+            loop {
+                let from = after.take();
+                let (last, moved) = self
+                    .write(rows, async move |tx| rekey::reseal(tx, column, from.as_deref()).await)
+                    .await?;
+                all += moved;
+                if last.is_none() {
+                    break;
+                }
+                after = last;
+            }
+        }
+        Ok(all)
+    }
+
+    async fn forget_numbers(&self, before: UnixMs) -> Result<bool, StoreError> {
+        let numbers = || self.inner.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = *numbers();
+        let rows = usize::try_from(PIECE).unwrap_or(0);
+        let (upto, more) =
+            self.write(rows, async move |tx| keep::forget_numbers(tx, before, after).await).await?;
+        *numbers() = upto;
+        Ok(more)
+    }
+
     async fn take_back(&self, whose: Whose, by: TakenBack, now: UnixMs) -> Result<Recovered, StoreError> {
         let mut all = Recovered::default();
         loop {
@@ -296,7 +368,7 @@ async fn first(ground: &Ground) -> Result<Link, OpenError> {
     let place = || ground.address.shown.clone();
     let shared = |error: StoreError| OpenError::Shared { place: place(), reason: error.to_string() };
     let plain = Link::open(&ground.address, ground.me).await.map_err(shared)?;
-    schema::ready(&plain, &ground.address.shown, &ground.keys).await?;
+    schema::ready(&plain, &ground.address.shown, &ground.keys.load()).await?;
     drop(plain);
     let begun = clock::monotonic();
     loop {
@@ -333,7 +405,8 @@ where
     fn ask<'a>(&'a mut self, link: &'a Link, ground: &'a Ground) -> Pin<Box<dyn Future<Output = bool> + 'a>> {
         Box::pin(async move {
             let shift = ground.times.shift(self.stamp);
-            let view = View { link, keys: &ground.keys, me: ground.me, shift };
+            let keys = ground.keys.load_full();
+            let view = View { link, keys: &keys, me: ground.me, shift };
             let found = (self.question)(&view).await;
             let well = !matches!(found, Err(StoreError::Unreachable(_)));
             self.found = Some(found);
@@ -633,22 +706,30 @@ impl Operations for Shared {
         self.take_back(Whose::Own, TakenBack { actor: Actor::Recovery, cause }, now).await
     }
 
-    async fn sweep(&self, now: UnixMs, keep: Duration) -> Result<(), StoreError> {
-        let (old, dead) = (now.minus(keep), now.minus(DEAD_CHALLENGE));
-        let over = now.minus(ALARM_KEPT);
+    async fn sweep(&self, now: UnixMs, keep: impl Into<Keep> + Send) -> Result<(), StoreError> {
+        let keep: Keep = keep.into();
+        let (dead, texts, over) = (now.minus(DEAD_CHALLENGE), now.minus(keep.inbox), now.minus(keep.alarms));
         let rows = usize::try_from(PIECE).unwrap_or(0);
         while self.write(rows, async move |tx| recovery::expire(tx, now).await).await? {}
         let cause = "its lease lapsed while it was leaving";
         self.take_back(Whose::Lapsed(now), TakenBack { actor: Actor::Janitor, cause }, now).await?;
-        while self.write(rows, async move |tx| recovery::purge(tx, old).await).await? {}
+        while self.write(rows, async move |tx| keep::erase(tx, now).await).await? {}
+        for (lane, keep) in Lane::ALL.into_iter().zip(keep.lanes) {
+            let old = now.minus(keep);
+            while self.write(rows, async move |tx| recovery::purge(tx, lane, old).await).await? {}
+        }
+        let old = now.minus(keep.numbers);
+        while self.forget_numbers(old).await? {}
+        while self.write(rows, async move |tx| keep::forget_senders(tx, old).await).await? {}
         while self.write(rows, async move |tx| recovery::purge_challenges(tx, dead).await).await? {}
-        while self.write(rows, async move |tx| inbox::purge(tx, old, now).await).await? {}
+        while self.write(rows, async move |tx| inbox::purge(tx, texts, now).await).await? {}
         while self.write(rows, async move |tx| alarms::purge(tx, over).await).await? {}
         let given_up = now.minus(DEAD_PARCELS_KEPT);
         while self.write(rows, async move |tx| outbox::purge(tx, given_up).await).await? {}
         while self.write(rows, async move |tx| spent::purge(tx, now).await).await? {}
         while self.write(rows, async move |tx| allowance::purge(tx, now).await).await? {}
         while self.write(rows, async move |tx| inbox::expire(tx, now).await).await? {}
-        Ok(())
+        let compared = now.minus(keep.longest());
+        self.write(1, async move |tx| rekey::forget(tx, compared).await).await
     }
 }

@@ -1,6 +1,7 @@
 //! Leasing: the most urgent due rows that no other appliance is just taking, and only those that a SIM here may send.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -21,6 +22,9 @@ use crate::units::UnixMs;
 
 /// Rounds of one lane in one batch; each finds `most` rows, and only what was overdue or cannot be opened makes for another.
 const ROUNDS: usize = 8;
+
+/// What only a neighbour can read is left to him for so long before it is met again here.
+const STRANGE: Duration = Duration::from_secs(30);
 
 /// Takes rows out of the queue: overdue ones to their end, the others into our hands.
 macro_rules! take {
@@ -142,7 +146,7 @@ async fn take_in(
     let again = again.map(|row| row.try_get(0)).collect::<Result<Vec<Uuid>, _>>()?;
     let attempts = messages::parts_of(tx, &again).await?;
     taken.sort_by_cached_key(|row| (row.try_get::<_, i64>(14).ok(), row.try_get::<_, Uuid>(0).ok()));
-    let (mut at_rest, mut expired) = (Vec::new(), Vec::new());
+    let (mut at_rest, mut expired, mut strange) = (Vec::new(), Vec::new(), Vec::new());
     for row in &taken {
         let lane = lane_of(row, 16)?;
         let state = state_of(row, 15)?;
@@ -153,6 +157,12 @@ async fn take_in(
             continue;
         }
         let (mut one, body) = taken_of(tx, id, row, until)?;
+        if let Err(error @ SealError::UnknownKey(_)) = &body {
+            // A neighbour has another key since, and will be able to send it.
+            tracing::error!(message = %id, %error, "give this appliance the key file of its neighbours");
+            strange.push((id, one.epoch));
+            continue;
+        }
         // One row that was tampered with must not hold up all behind it.
         let failed = body.as_ref().err().map(|error| format!("its text cannot be opened: {error}"));
         one.body = body.unwrap_or_else(|_| Secret::new(Vec::new()));
@@ -170,6 +180,9 @@ async fn take_in(
     }
     if !expired.is_empty() {
         recovery::tell_expired(tx, expired, tx.now).await?;
+    }
+    if !strange.is_empty() {
+        release(tx, &strange, Some(tx.told(tx.now.plus(STRANGE).0))).await?;
     }
     if at_rest.is_empty() {
         return Ok(());

@@ -27,7 +27,7 @@ use crate::units::{MessageRef, UnixMs};
 const LOCK: &str =
     "SELECT id, state, lane, due, epoch, channel, refused_by, refusals, uncertain, cause, changed,
     deadline, segments, caller, octet_length(life),
-    CASE WHEN octet_length(life) > 0 THEN get_byte(life, octet_length(life) - 1) END, recipient, callback.target
+    CASE WHEN octet_length(life) > 0 THEN get_byte(life, octet_length(life) - 1) END, recipient, callback.target, report
     FROM message LEFT JOIN callback ON callback.message = message.id
     WHERE id = ANY($1) ORDER BY id FOR UPDATE OF message";
 
@@ -37,10 +37,11 @@ const ATTEMPTS: &str =
 
 const MOVE: &str = "UPDATE message SET state = moved.state, due = moved.due, epoch = moved.epoch, channel = moved.channel,
     refused_by = moved.refused_by, refusals = moved.refusals, uncertain = moved.uncertain, cause = moved.cause,
-    changed = moved.changed, deadline = moved.deadline, life = substr(life, 1, octet_length(life) - moved.cut) || moved.entries
+    changed = moved.changed, body = CASE WHEN moved.erased THEN '' ELSE message.body END, deadline = moved.deadline, life = substr(life, 1, octet_length(life) - moved.cut) || moved.entries
     FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::integer[], $8::integer[],
-        $9::text[], $10::bigint[], $11::integer[], $12::bytea[], $13::bigint[])
-        AS moved (id, state, due, epoch, channel, refused_by, refusals, uncertain, cause, changed, cut, entries, deadline)
+        $9::text[], $10::bigint[], $11::integer[], $12::bytea[], $13::bigint[], $14::boolean[])
+        AS moved (id, state, due, epoch, channel, refused_by, refusals, uncertain, cause, changed, cut, entries, deadline,
+            erased)
     WHERE message.id = moved.id";
 
 const WRITE: &str = "INSERT INTO attempt (message, seq, n, channel, epoch, state, begun, ended, reference, cause, status, verdict,
@@ -82,6 +83,10 @@ pub(super) struct Message {
     /// Changes that others may want to hear of.
     told: Vec<Turned>,
     to: String,
+    /// A handset report is wanted.
+    report: bool,
+    /// Its text goes whatever its state.
+    erased: bool,
     /// Where its Kannel client wants to hear of it, sealed.
     callback: Option<Vec<u8>>,
     tries: Vec<Try>,
@@ -177,7 +182,7 @@ impl Messages {
                 &moved.iter().map($of).collect::<Vec<_>>()
             };
         }
-        let columns: [&(dyn tokio_postgres::types::ToSql + Sync); 13] = [
+        let columns: [&(dyn tokio_postgres::types::ToSql + Sync); 14] = [
             column!(|message| Uuid::from_bytes(*message.id.as_bytes())),
             column!(|message| message.state as i16),
             column!(|message| message.due),
@@ -191,6 +196,7 @@ impl Messages {
             column!(|message| message.cut),
             column!(|message| message.entries.as_slice()),
             column!(|message| message.deadline),
+            column!(|message| message.erased || message.is_spent()),
         ];
         tx.link.execute(MOVE, &columns).await.map(drop)
     }
@@ -252,6 +258,8 @@ impl Message {
             told: Vec::new(),
             to: row.try_get(16)?,
             callback: row.try_get(17)?,
+            report: row.try_get(18)?,
+            erased: false,
             tries: Vec::new(),
             dirty: false,
         })
@@ -399,6 +407,20 @@ impl Message {
             reference: newest.and_then(|tried| u8::try_from(tried.reference?).ok()),
             left: self.tries.iter().any(|tried| tried.state == AttemptState::Submitted as i16),
             at: to.at,
+        }
+    }
+
+    /// Whether its text has ended with what it was needed for: it arrived, was taken back, or was submitted where no report can say that
+    /// it failed; a login may go another way until its challenge ends. Others may be tried again for a while.
+    fn is_spent(&self) -> bool {
+        let unreported = self.state == State::Submitted && self.lane != Lane::Login && !self.report;
+        self.state != self.was && (unreported || matches!(self.state, State::Delivered | State::Withdrawn))
+    }
+
+    /// Its challenge was answered: if it is not waiting to leave, its text goes.
+    pub(super) fn answered(&mut self) {
+        if !matches!(self.state, State::Queued | State::Leased) {
+            (self.erased, self.dirty) = (true, true);
         }
     }
 

@@ -4,7 +4,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::link::Link;
-use super::{corrupt, count_of, id_of, lane_of, number_of, octet_of, state_of, time, uuid};
+use super::{corrupt, count_of, id_of, kept_number, lane_of, number_of, octet_of, state_of, time, uuid};
 use crate::alarm::Severity;
 use crate::number::Number;
 use crate::provider::ChannelId;
@@ -223,8 +223,8 @@ impl View<'_> {
             id,
             lane: lane_of(row, 1)?,
             state: state_of(row, 2)?,
-            to: number_of(row, 3)?,
-            body: self.keys.open(place, row.try_get(4)?)?,
+            to: kept_number(row, 3)?,
+            body: self.text(place, row.try_get(4)?)?,
             segments: octet_of(row, 5)?,
             created: self.time(row, 6)?,
             deadline: self.time(row, 7)?,
@@ -236,6 +236,11 @@ impl View<'_> {
             attempts: Vec::new(),
             life: Vec::new(),
         })
+    }
+
+    /// A text, unless it was erased: it is empty then.
+    fn text(&self, place: Place<'_>, sealed: &[u8]) -> Result<Option<Secret>, StoreError> {
+        if sealed.is_empty() { Ok(None) } else { Ok(Some(self.keys.open(place, sealed)?)) }
     }
 
     /// Its life, which is written by the server's clock.

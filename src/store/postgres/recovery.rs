@@ -6,7 +6,7 @@
 use super::messages::Messages;
 use super::{Tx, id_of, lane_of, outbox, state_of};
 use crate::queue::life::{self, Actor, Move};
-use crate::queue::message::{MessageId, State};
+use crate::queue::message::{Lane, MessageId, State};
 use crate::store::sqlite::recovery::{OVERDUE, TakenBack};
 use crate::store::{Begin, Recovered, StoreError};
 use crate::units::UnixMs;
@@ -24,8 +24,8 @@ const EXPIRE: &str = "UPDATE message SET state = 5, changed = $1, cause = coales
     WHERE id IN (SELECT id FROM message WHERE state = 0 AND deadline <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING lane, id";
 
 const PURGE: &str = "DELETE FROM message WHERE id IN
-    (SELECT id FROM message WHERE state > 1 AND changed < $1 ORDER BY changed LIMIT $2 FOR UPDATE SKIP LOCKED)
-    RETURNING lane, state";
+    (SELECT id FROM message WHERE state > 1 AND lane = $3 AND changed < $1 ORDER BY changed LIMIT $2 FOR UPDATE SKIP LOCKED)
+    RETURNING state";
 
 const PURGE_CHALLENGES: &str = "DELETE FROM challenge WHERE (txn, serial) IN
     (SELECT txn, serial FROM challenge WHERE expires < $1 LIMIT $2)";
@@ -123,11 +123,11 @@ pub(super) async fn tell_expired(tx: &Tx<'_>, ids: Vec<MessageId>, at: UnixMs) -
     Ok(())
 }
 
-/// Deletes finished messages that have not changed since `before`; `true` if more may be left.
-pub(super) async fn purge(tx: &Tx<'_>, before: UnixMs) -> Result<bool, StoreError> {
-    let rows = tx.link.query(PURGE, &[&tx.at(before), &PIECE]).await?;
+/// Deletes finished messages of a lane that have not changed since `before`; `true` if more may be left.
+pub(super) async fn purge(tx: &Tx<'_>, lane: Lane, before: UnixMs) -> Result<bool, StoreError> {
+    let rows = tx.link.query(PURGE, &[&tx.at(before), &PIECE, &(lane as i16)]).await?;
     for row in &rows {
-        tx.ledger.borrow_mut().came(lane_of(row, 0)?, state_of(row, 1)?, -1);
+        tx.ledger.borrow_mut().came(lane, state_of(row, 0)?, -1);
     }
     Ok(is_full(rows.len()))
 }

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use super::link::Link;
+use super::rekey::ADOPT;
 use crate::store::StoreError;
 use crate::store::engine::OpenError;
 use crate::store::seal::{KeyId, Keyring};
@@ -58,7 +59,6 @@ async fn check_keys(link: &Link, place: &str, keys: &Keyring) -> Result<(), Open
         }
     }
     let own = keys.active_id();
-    let note = "INSERT INTO seal_key (id) VALUES ($1) ON CONFLICT DO NOTHING";
-    link.execute(note, &[&own.as_bytes().as_slice()]).await.map_err(engine)?;
+    link.execute(ADOPT, &[&own.as_bytes().as_slice()]).await.map_err(engine)?;
     Ok(())
 }

@@ -82,6 +82,7 @@ pub(super) async fn answer(
     let mut messages = Messages::load(tx, copies).await?;
     for message in messages.all() {
         message.withdraw(Actor::Validate, now);
+        message.answered();
     }
     messages.save(tx).await?;
     Ok(true)

@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use uuid::Uuid;
 
@@ -213,7 +214,7 @@ enum Broken {
 /// What the writer and the readers share.
 pub(super) struct Ground {
     pub(super) address: Address,
-    pub(super) keys: Arc<Keyring>,
+    pub(super) keys: Arc<ArcSwap<Keyring>>,
     pub(super) me: Uuid,
     pub(super) times: Rc<Times>,
     pub(super) counters: Arc<Counters>,
@@ -555,12 +556,13 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let ground = &self.ground;
         let alone = batch.len() == 1;
+        let keys = ground.keys.load_full();
         let ((), clock) = tokio::try_join!(link.batch("BEGIN"), link.first(CLOCK, &[]))?;
         let now = UnixMs(clock.ok_or_else(|| super::corrupt("clock"))?.try_get(0)?);
         ground.times.learn(now);
         let tx = Tx {
             link,
-            keys: &ground.keys,
+            keys: &keys,
             me: ground.me,
             now,
             shift: Cell::new(ground.times.shift(Stamp::now())),

@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::lanes::{self, Promise};
-use super::life::change;
+use super::life::change_unread;
 use super::{Tx, allowance, corrupt, id_of, is_duplicate, outbox, room};
 use crate::clock;
 use crate::queue::budget::{Bill, Tally};
@@ -17,7 +17,7 @@ use crate::units::UnixMs;
 const INSERT: &str =
     "INSERT INTO message (id, state, due, changed, created, life, lane, deadline, segments, concat_ref,
     flash, report, caller, idempotency, recipient, body, coding, asked)
-    VALUES (?1, ?2, ?3, ?3, ?3, ?4, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) RETURNING id";
+    VALUES (?1, ?2, ?3, ?3, ?3, ?4, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
 const BEFORE: &str = "SELECT id, asked FROM message WHERE idempotency = ?1";
 
@@ -191,7 +191,7 @@ fn insert(tx: &mut Tx<'_>, message: &NewMessage) -> Result<(), StoreError> {
         message.coding.code(),
         asked,
     ];
-    change(tx, INSERT, message.id, &accepted, row, |_| ())?;
+    change_unread(tx, INSERT, message.id, &accepted, row)?;
     if let Some(callback) = &message.callback {
         outbox::listen(tx, message.id, callback)?;
     }

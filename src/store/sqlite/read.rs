@@ -3,12 +3,16 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::Semaphore;
 
+use super::boot::WAITS;
 use super::recovery::PIECE;
 use super::writer::Counters;
-use super::{id_of, keep_as_found, lane_of, number_of, open_reader, state_of, time_of};
+use super::{
+    id_of, is_erased, keep_as_found, kept_number, lane_of, number_of, open_reader, state_of, time_of,
+};
 use crate::alarm::Severity;
 use crate::number::Number;
 use crate::provider::ChannelId;
@@ -44,21 +48,21 @@ const TOKEN: &str =
 pub(in crate::store) struct Readers {
     free: Mutex<Vec<Connection>>,
     permits: Semaphore,
-    keys: Arc<Keyring>,
+    keys: Arc<ArcSwap<Keyring>>,
     counters: Arc<Counters>,
 }
 
 /// What a question sees.
 pub(in crate::store) struct View<'a> {
     pub(super) conn: &'a Connection,
-    keys: &'a Keyring,
+    pub(super) keys: &'a Keyring,
 }
 
 impl Readers {
     /// `counters` hears of what is damaged.
     pub(in crate::store) fn open(
         path: &Path,
-        keys: Arc<Keyring>,
+        keys: Arc<ArcSwap<Keyring>>,
         counters: Arc<Counters>,
     ) -> Result<Self, OpenError> {
         let free = (0..READERS).map(|_| open_reader(path)).collect::<Result<Vec<_>, _>>()?;
@@ -74,7 +78,7 @@ impl Readers {
         let readers = Arc::clone(self);
         let asked = tokio::task::spawn_blocking(move || {
             let conn = readers.take().ok_or(StoreError::Closed)?;
-            let answer = question(&View { conn: &conn, keys: &readers.keys });
+            let answer = question(&View { conn: &conn, keys: &readers.keys.load() });
             if let Err(error) = &answer {
                 readers.counters.note(error);
             }
@@ -316,31 +320,15 @@ impl View<'_> {
         Ok(records)
     }
 
-    /// Ids of queued messages past their deadline.
+    /// Ids of queued messages past their deadline; of what waits for the clock nobody knows.
     pub(in crate::store) fn overdue(&self, now: UnixMs) -> Result<Vec<MessageId>, StoreError> {
         self.ids(
-            "SELECT id FROM message INDEXED BY message_queue WHERE state = 0 AND deadline <= ?1 LIMIT ?2",
-            params![now.0, PIECE],
+            "SELECT id FROM message INDEXED BY message_queue WHERE state = 0 AND deadline <= ?1 AND due < ?3 LIMIT ?2",
+            params![now.0, PIECE, WAITS],
         )
     }
 
-    /// Ids of finished messages unchanged since `before`, in order of acceptance after `after`.
-    pub(in crate::store) fn outlived(
-        &self,
-        before: UnixMs,
-        after: Option<MessageId>,
-    ) -> Result<Vec<MessageId>, StoreError> {
-        // Nothing accepted later than `before` can be outlived, and ids begin with the time of acceptance.
-        let end = MessageId::new(before, 0, [0; 8]);
-        let after: &[u8] = after.as_ref().map_or(&[], |id| id.as_bytes());
-        self.ids(
-            "SELECT id FROM message WHERE id > ?1 AND id < ?2 AND state NOT IN (0, 1) AND changed < ?3
-             ORDER BY id LIMIT ?4",
-            params![after, end.as_bytes(), before.0, PIECE],
-        )
-    }
-
-    fn ids(&self, sql: &str, of: &[&dyn rusqlite::ToSql]) -> Result<Vec<MessageId>, StoreError> {
+    pub(super) fn ids(&self, sql: &str, of: &[&dyn rusqlite::ToSql]) -> Result<Vec<MessageId>, StoreError> {
         let mut find = self.conn.prepare_cached(sql)?;
         let ids = find.query_map(of, |row| Ok(id_of(row, 0)))?;
         ids.map(|id| id?).collect()
@@ -376,8 +364,8 @@ impl View<'_> {
             id,
             lane: lane_of(row, 1)?,
             state: state_of(row, 2)?,
-            to: number_of(row, 3)?,
-            body: self.open(place, row, 4)?,
+            to: kept_number(row, 3)?,
+            body: if is_erased(row, 4)? { None } else { Some(self.open(place, row, 4)?) },
             segments: row.get(5)?,
             created: time_of(row, 6)?,
             deadline: time_of(row, 7)?,

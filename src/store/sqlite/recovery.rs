@@ -4,7 +4,7 @@
 
 use rusqlite::params;
 
-use super::life::{and_life, change};
+use super::life::{and_life, change_unread};
 use super::{Tx, id_of, turn};
 use crate::queue::life::{Actor, Move};
 use crate::queue::message::{MessageId, State};
@@ -38,8 +38,10 @@ const DUE: &str = "SELECT due FROM message WHERE id = ?1";
 const EXPIRE: &str = concat!(
     "UPDATE message SET state = ?2, changed = ?3, ",
     and_life!(),
-    ", cause = coalesce(cause, ?6) WHERE id = ?1 AND state = 0 AND deadline <= ?3 RETURNING id"
+    ", cause = coalesce(cause, ?6) WHERE id = ?1 AND state = 0 AND deadline <= ?3"
 );
+
+const BARE: &str = "UPDATE message SET body = x'' WHERE id = ?1 AND state = 0 AND deadline <= ?2";
 
 const PURGE: &str = "DELETE FROM message WHERE id = ?1 AND state NOT IN (0, 1) AND changed < ?2";
 
@@ -129,9 +131,18 @@ pub(in crate::store) fn expire(tx: &Tx<'_>, ids: &[MessageId], now: UnixMs) -> R
     // The state says why; and what expires on a full disk, to be purged then, must not grow more than it has to.
     let to = Move { state: State::Expired, actor: Actor::Janitor, at: now, cause: None };
     for id in ids {
-        change(tx, EXPIRE, *id, &to, params![OVERDUE], |_| ())?;
+        change_unread(tx, EXPIRE, *id, &to, params![OVERDUE])?;
     }
     Ok(())
+}
+
+/// The same on a full disk: their texts go first, so that none needs room in the index of texts that stay for a while.
+pub(in crate::store) fn expire_bare(tx: &Tx<'_>, ids: &[MessageId], now: UnixMs) -> Result<(), StoreError> {
+    let mut bare = tx.conn.prepare_cached(BARE)?;
+    for id in ids {
+        bare.execute(params![id.as_bytes(), now.0])?;
+    }
+    expire(tx, ids, now)
 }
 
 /// Deletes those of `ids` that are finished and have not changed since `before`.

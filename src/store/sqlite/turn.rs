@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::life::{and_life, change};
+use super::life::{and_life, change, change_unread};
 use super::{Tx, corrupt, lane_of, spent, state_of};
 use crate::provider::Verdict;
 use crate::queue::life::{Actor, Move};
@@ -43,7 +43,7 @@ const STAY: &str = "UPDATE message SET changed = ?3, cause = coalesce(?4, cause)
 const REST: &str = concat!(
     "UPDATE message SET state = ?2, changed = ?3, ",
     and_life!(),
-    ", cause = coalesce(?6, cause) WHERE id = ?1 RETURNING id"
+    ", cause = coalesce(?6, cause) WHERE id = ?1"
 );
 
 const REQUEUE: &str = concat!(
@@ -188,7 +188,7 @@ fn overtaken(tx: &mut Tx<'_>, end: &End, doubted: bool) -> Result<(), StoreError
 
 /// Moves the message to rest.
 pub(super) fn rest(tx: &Tx<'_>, id: MessageId, to: &Move<'_>) -> Result<(), StoreError> {
-    change(tx, REST, id, to, params![to.cause], |_| ())?;
+    change_unread(tx, REST, id, to, params![to.cause])?;
     Ok(())
 }
 

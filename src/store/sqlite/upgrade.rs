@@ -62,7 +62,7 @@ fn apply(conn: &mut Connection, done: usize) -> rusqlite::Result<()> {
     tx.commit()
 }
 
-fn version(conn: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn version(conn: &Connection) -> rusqlite::Result<i64> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
@@ -77,7 +77,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Writes the database to `copy`, whole and durable, in the place of an earlier one.
-fn keep(conn: &Connection, copy: &Path) -> io::Result<()> {
+pub(super) fn keep(conn: &Connection, copy: &Path) -> io::Result<()> {
     let unfinished = with_suffix(copy, ".new");
     match fs::remove_file(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

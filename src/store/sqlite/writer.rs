@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
@@ -138,7 +139,7 @@ impl Counters {
 /// The thread's state.
 pub(in crate::store) struct Writer {
     conn: Connection,
-    keys: Arc<Keyring>,
+    keys: Arc<ArcSwap<Keyring>>,
     jobs: Receiver<Job>,
     counters: Arc<Counters>,
     pause: Option<Duration>,
@@ -153,7 +154,7 @@ pub(in crate::store) struct Writer {
 impl Writer {
     pub(in crate::store) fn new(
         conn: Connection,
-        keys: Arc<Keyring>,
+        keys: Arc<ArcSwap<Keyring>>,
         jobs: Receiver<Job>,
         counters: Arc<Counters>,
         pause: Option<Duration>,
@@ -304,13 +305,14 @@ impl Writer {
 
     /// Runs one job so that its failure leaves nothing of it; an error means that the whole transaction is gone.
     fn run_one(&mut self, work: Work, alone: bool, ran: &mut Vec<Ran>) -> Result<(), StoreError> {
+        let keys = self.keys.load_full();
         let begun = if alone { Ok(()) } else { statement(&self.conn, "SAVEPOINT job") };
         if let Err(error) = begun {
             ran.push((work.run)(Err(copy(&error))));
             return Err(error);
         }
         let mark = self.news.mark();
-        let one = (work.run)(Ok(&mut self.tx()));
+        let one = (work.run)(Ok(&mut self.tx(&keys)));
         let failed = one.failed;
         let damage = one.told.as_ref().filter(|told| matches!(told, StoreError::Damaged(_))).map(copy);
         ran.push(one);
@@ -336,27 +338,23 @@ impl Writer {
         }
     }
 
-    fn tx(&mut self) -> Tx<'_> {
-        Tx {
-            conn: &self.conn,
-            keys: &self.keys,
-            hints: &mut self.hints,
-            news: &self.news,
-            over: &self.counters.over,
-        }
+    fn tx<'a>(&'a mut self, keys: &'a Keyring) -> Tx<'a> {
+        Tx { conn: &self.conn, keys, hints: &mut self.hints, news: &self.news, over: &self.counters.over }
     }
 
     fn release_unclaimed(&mut self) -> Result<(), StoreError> {
+        let keys = self.keys.load_full();
         let unclaimed = std::mem::take(&mut self.unclaimed);
         if unclaimed.is_empty() {
             return Ok(());
         }
-        lease::release(&mut self.tx(), &unclaimed, None)
+        lease::release(&mut self.tx(&keys), &unclaimed, None)
     }
 
     /// Meets the standing demands in their order. Whether a lane is worth asking is judged by what was known before the first
     /// of them: what one passes over for want of its SIM may be just what the next one waits for.
     fn serve(&mut self, granted: &mut Vec<(Demand, Vec<Leased>)>) -> Result<(), StoreError> {
+        let keys = self.keys.load_full();
         let now = clock::wall();
         let before = self.hints;
         for demand in std::mem::take(&mut self.demands) {
@@ -369,7 +367,7 @@ impl Writer {
             }
             statement(&self.conn, "SAVEPOINT lease")?;
             let mark = self.news.mark();
-            let leased = lease::lease(&mut self.tx(), &demand.want, now, &before, demand.fresh);
+            let leased = lease::lease(&mut self.tx(&keys), &demand.want, now, &before, demand.fresh);
             if leased.is_err() {
                 self.news.forget(mark);
                 self.hints = Hints::unknown();

@@ -1,8 +1,9 @@
--- Version 1 of the shared store: what SQLite's versions 1 to 9 hold, for several appliances at once.
+-- Version 1 of the shared store: what SQLite's versions 1 to 10 hold, for several appliances at once.
 -- Times are milliseconds since 1970 (UTC) by the clock of this server; codes are those of the Rust enums.
 
 CREATE TABLE seal_key (
-    id bytea PRIMARY KEY                -- keys that sealed something here; every appliance must have them all
+    id       bytea PRIMARY KEY,         -- keys that sealed something here; every appliance must have them all
+    replaced bigint                     -- since when nothing is sealed with it; it stays for what was compared with it
 );
 
 CREATE TABLE message (
@@ -40,7 +41,9 @@ CREATE INDEX message_queue ON message (lane, due, id) INCLUDE (deadline) WHERE s
 CREATE INDEX message_begun ON message (channel, lane, due, id) WHERE state = 0 AND channel IS NOT NULL;
 CREATE INDEX message_lease ON message (lease_until) WHERE state = 1;
 -- Ids begin with the time of the appliance that made them, so what is outlived is found by the server's time.
-CREATE INDEX message_finished ON message (changed) WHERE state > 1;
+CREATE INDEX message_finished ON message (lane, changed) WHERE state > 1;
+-- Texts that are there after the end, for the janitor; an erased text is empty, which no sealed one is.
+CREATE INDEX message_text ON message (changed, lane, deadline) WHERE state > 1 AND body <> '';
 CREATE UNIQUE INDEX message_idempotency ON message (idempotency) WHERE idempotency IS NOT NULL;
 
 -- Segment 0 is the whole text in one attempt.
@@ -87,6 +90,7 @@ CREATE TABLE incoming (
 );
 
 CREATE INDEX incoming_received ON incoming (received, id);
+CREATE INDEX incoming_sender ON incoming (received) WHERE left(sender, 7) <> 'erased:';
 
 CREATE TABLE seen (
     mac      bytea PRIMARY KEY,         -- HMAC of channel, sender, time stamp, place and content: shown again, it is not stored twice
