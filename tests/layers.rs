@@ -24,7 +24,7 @@ fn place(path: &[String]) -> Option<(u8, &'static str)> {
         ("queue", _) => (1, "queue"),
         ("route", _) => (1, "route"),
         ("policy", _) => (1, "policy"),
-        ("store", "engine" | "feed" | "sqlite" | "postgres" | "seal") => (3, "store"),
+        ("store", "either" | "engine" | "feed" | "sqlite" | "postgres" | "seal") => (3, "store"),
         ("store", _) => (2, "store contract"),
         ("provider", "gsm" | "http" | "sipgate" | "smtp" | "script" | "legacy") => (3, "provider"),
         ("provider", _) => (2, "provider contract"),

@@ -14,7 +14,6 @@ use super::{
     Subscription, TokenRecord, Trigger, Triggered, Turn, Want, Withdrawn,
 };
 use crate::alarm::Alarm;
-use crate::clock;
 use crate::clock::model::{Begin as ClockBegin, Remembered};
 use crate::number::Number;
 use crate::provider::ChannelId;
@@ -121,7 +120,7 @@ impl Store {
         }
     }
 
-    /// Start-up, before anything else: life times as the clocks were judged, then [`Operations::recover`]. [`clock::wall`] must be tied to
+    /// Start-up, before anything else: life times as the clocks were judged, then [`Operations::recover`]. [`crate::clock::wall`] must be tied to
     /// the model of `begin` by then.
     ///
     /// # Errors
@@ -130,7 +129,7 @@ impl Store {
         match &self.0 {
             Engine::Embedded(store) => store.begin(boot, begin).await,
             #[cfg(feature = "postgres")]
-            Engine::Shared(store) => store.recover(clock::wall()).await,
+            Engine::Shared(store) => store.recover(crate::clock::wall()).await,
         }
     }
 
