@@ -11,6 +11,7 @@ pub mod feed;
 pub mod keep;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod received;
 mod record;
 pub mod seal;
 mod sqlite;

@@ -1,25 +1,21 @@
 //! What phones send: stored once however often a channel shows it, and joined when it comes in parts.
 //!
-//! Parts lie here until the rules of [`reassemble`] give their text out, so a restart between two parts changes nothing. The
+//! Parts lie here until the rules of [`reassemble`](crate::pdu::reassemble) give their text out, so a restart between two parts changes nothing. The
 //! rules see the parts of all appliances, so one at a time takes parts in.
 
-use data_encoding::{HEXLOWER, HEXUPPER};
+use data_encoding::HEXLOWER;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::recovery::PIECE;
 use super::{Tx, corrupt, octet_of, outbox};
 use crate::clock;
-use crate::pdu::reassemble::{Content, Part, Reassembler, Set, Taken};
-use crate::pdu::{self, Concat, Kind, Pdu, reassemble};
-use crate::provider::Segment;
-use crate::secret::Secret;
+use crate::pdu::Concat;
+use crate::pdu::reassemble::{Part, Reassembler, Set, Taken};
+use crate::store::received::{Digest, Identity, Kept, Text, key};
 use crate::store::seal::Place;
 use crate::store::{Arrived, Event, Incoming, SHOWN_AGAIN, StoreError, Story};
 use crate::units::UnixMs;
-
-/// An HMAC that is the same for the same content.
-type Digest = [u8; 32];
 
 /// Names the right to take parts in, among all advisory locks of the database.
 const ALONE: &str = "SELECT pg_advisory_xact_lock(7378697629483820647)";
@@ -47,14 +43,9 @@ const FORGET: &str = "DELETE FROM seen WHERE mac IN (SELECT mac FROM seen WHERE 
 
 /// Takes in what came, unless it came before.
 pub(super) async fn incoming(tx: &Tx<'_>, incoming: &Incoming) -> Result<(), StoreError> {
-    let Incoming { channel, segment, at } = incoming;
-    let place = segment.concat.map(|concat| (concat.reference, concat.total, concat.seq));
-    let place = place.map_or_else(Vec::new, |(reference, total, seq)| {
-        [&reference.to_be_bytes()[..], &[total, seq]].concat()
-    });
-    let sent = segment.sent.map_or_else(Vec::new, |sent| sent.0.to_be_bytes().to_vec());
-    let of: [&[u8]; 5] =
-        [channel.0.as_bytes(), segment.from.as_bytes(), &sent, &place, segment.content.expose()];
+    let Incoming { segment, at, .. } = incoming;
+    let identity = Identity::of(incoming);
+    let of = identity.octets();
     let at = tx.at(*at);
     let macs: Vec<Digest> = tx.keys.macs("incoming", &of).collect();
     let macs: Vec<&[u8]> = macs.iter().map(Digest::as_slice).collect();
@@ -65,11 +56,7 @@ pub(super) async fn incoming(tx: &Tx<'_>, incoming: &Incoming) -> Result<(), Sto
     tx.link.execute(SEEN, &[&mac.as_slice(), &at]).await?;
     match segment.concat {
         Some(concat) => part(tx, incoming, concat, &mac, at).await,
-        None => {
-            let Segment { from, sent, body, pdu, .. } = segment;
-            let text = Text { channel: &channel.0, from, body, pdu, sent: *sent, parts: 1, missing: 0 };
-            store(tx, &text, at).await
-        }
+        None => store(tx, &Text::whole(incoming), at).await,
     }
 }
 
@@ -156,11 +143,6 @@ fn waiting_part(row: &Row) -> Result<(u64, Part<Digest>), StoreError> {
     Ok((text, part))
 }
 
-/// Who sent it to whom; a channel has no space in it.
-fn key(channel: &str, sender: &str) -> String {
-    format!("{channel} {sender}")
-}
-
 fn number(text: u64) -> Result<i64, StoreError> {
     i64::try_from(text).map_err(|_| corrupt("text of a part"))
 }
@@ -168,64 +150,24 @@ fn number(text: u64) -> Result<i64, StoreError> {
 /// Makes a text of the parts that are there.
 async fn give_out(tx: &Tx<'_>, set: &Set<Digest>, at: i64) -> Result<(), StoreError> {
     let rows = tx.link.query(GIVE_OUT, &[&number(set.id())?]).await?;
-    let mut kept = rows.iter().map(|row| Kept::open(tx, row)).collect::<Result<Vec<_>, _>>()?;
+    let mut kept = rows.iter().map(|row| opened(tx, row)).collect::<Result<Vec<_>, _>>()?;
     kept.sort_by_key(|kept| kept.seq);
-    let Some(first) = kept.first() else { return Ok(()) };
-    let contents: Vec<_> = kept.iter().filter_map(|kept| Some((kept.seq, content(&kept.pdu)?))).collect();
-    let pdus: Vec<_> = kept.iter().map(|kept| kept.pdu.expose()).collect();
-    let text = Text {
-        channel: &first.channel,
-        from: &first.sender,
-        body: &reassemble::text(set.total(), contents.iter().map(|(seq, content)| (*seq, content))),
-        pdu: &Secret::new(pdus.join(&b'\n')),
-        sent: set.parts().iter().find_map(|part| part.sent),
-        parts: set.total(),
-        missing: set.total().saturating_sub(u8::try_from(contents.len()).unwrap_or(u8::MAX)),
-    };
-    store(tx, &text, at).await
-}
-
-/// What waits no longer.
-struct Kept {
-    seq: u8,
-    channel: String,
-    sender: String,
-    pdu: Secret,
-}
-
-impl Kept {
-    fn open(tx: &Tx<'_>, row: &Row) -> Result<Self, StoreError> {
-        let mac: &[u8] = row.try_get(1)?;
-        let pdu = tx.keys.open(Place { table: "part", column: "pdu", row: mac }, row.try_get(4)?)?;
-        Ok(Self { seq: octet_of(row, 0)?, channel: row.try_get(2)?, sender: row.try_get(3)?, pdu })
+    match Text::joined(set, &kept) {
+        Some(text) => store(tx, &text, at).await,
+        None => Ok(()),
     }
 }
 
-/// The text of a part, read from its octets.
-fn content(pdu: &Secret) -> Option<Content> {
-    let octets = Secret::new(HEXUPPER.decode(pdu.expose()).ok()?);
-    match pdu::decode(octets.expose(), true, Some(Kind::Deliver)).ok()?.pdu {
-        Pdu::Deliver(deliver) => Content::of(&deliver.user_data, deliver.dcs),
-        _ => None,
-    }
-}
-
-/// A row to be.
-struct Text<'a> {
-    channel: &'a str,
-    from: &'a str,
-    body: &'a Secret,
-    /// One a line.
-    pdu: &'a Secret,
-    sent: Option<UnixMs>,
-    parts: u8,
-    missing: u8,
+fn opened(tx: &Tx<'_>, row: &Row) -> Result<Kept, StoreError> {
+    let mac: &[u8] = row.try_get(1)?;
+    let pdu = tx.keys.open(Place { table: "part", column: "pdu", row: mac }, row.try_get(4)?)?;
+    Ok(Kept { seq: octet_of(row, 0)?, channel: row.try_get(2)?, sender: row.try_get(3)?, pdu })
 }
 
 async fn store(tx: &Tx<'_>, text: &Text<'_>, at: i64) -> Result<(), StoreError> {
     let id = clock::entropy::<16>()?;
-    let body = tx.keys.seal(Place { table: "incoming", column: "body", row: &id }, text.body)?;
-    let pdu = tx.keys.seal(Place { table: "incoming", column: "pdu", row: &id }, text.pdu)?;
+    let body = tx.keys.seal(Place { table: "incoming", column: "body", row: &id }, &text.body)?;
+    let pdu = tx.keys.seal(Place { table: "incoming", column: "pdu", row: &id }, &text.pdu)?;
     let row: [&(dyn ToSql + Sync); 9] = [
         &id.as_slice(),
         &text.channel,

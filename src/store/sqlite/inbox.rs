@@ -1,24 +1,20 @@
 //! What phones send: stored once however often a channel shows it, and joined when it comes in parts.
 //!
-//! Parts lie here until the rules of [`reassemble`] give their text out, so a restart between two parts changes nothing. The
+//! Parts lie here until the rules of [`reassemble`](crate::pdu::reassemble) give their text out, so a restart between two parts changes nothing. The
 //! rules judge by what stands in the clear and by HMACs; only what is given out is opened, and read again from its octets.
 
-use data_encoding::{HEXLOWER, HEXUPPER};
+use data_encoding::HEXLOWER;
 use rusqlite::{Row, params};
 
 use super::recovery::PIECE;
 use super::{Tx, corrupt, outbox};
 use crate::clock;
-use crate::pdu::reassemble::{Content, Part, Reassembler, Set, Taken};
-use crate::pdu::{self, Concat, Kind, Pdu, reassemble};
-use crate::provider::Segment;
-use crate::secret::Secret;
+use crate::pdu::Concat;
+use crate::pdu::reassemble::{Part, Reassembler, Set, Taken};
+use crate::store::received::{Digest, Identity, Kept, Text, key};
 use crate::store::seal::Place;
 use crate::store::{Arrived, Incoming, SHOWN_AGAIN, StoreError, Story};
 use crate::units::UnixMs;
-
-/// An HMAC that is the same for the same content.
-type Digest = [u8; 32];
 
 const KNOWN: &str = "SELECT 1 FROM seen WHERE mac = ?1 AND received > ?2";
 
@@ -42,13 +38,9 @@ const FORGET: &str = "DELETE FROM seen WHERE mac IN (SELECT mac FROM seen WHERE 
 
 /// Takes in what came, unless it came before.
 pub(in crate::store) fn incoming(tx: &mut Tx<'_>, incoming: &Incoming) -> Result<(), StoreError> {
-    let Incoming { channel, segment, at } = incoming;
-    let place = segment.concat.map(|concat| (concat.reference, concat.total, concat.seq));
-    let place = place.map_or_else(Vec::new, |(reference, total, seq)| {
-        [&reference.to_be_bytes()[..], &[total, seq]].concat()
-    });
-    let sent = segment.sent.map_or_else(Vec::new, |sent| sent.0.to_be_bytes().to_vec());
-    let of = [channel.0.as_bytes(), segment.from.as_bytes(), &sent, &place, segment.content.expose()];
+    let Incoming { segment, at, .. } = incoming;
+    let identity = Identity::of(incoming);
+    let of = identity.octets();
     let since = at.minus(SHOWN_AGAIN);
     for mac in tx.keys.macs("incoming", &of) {
         if tx.conn.prepare_cached(KNOWN)?.exists(params![mac, since.0])? {
@@ -59,11 +51,7 @@ pub(in crate::store) fn incoming(tx: &mut Tx<'_>, incoming: &Incoming) -> Result
     tx.conn.prepare_cached(SEEN)?.execute(params![mac, at.0])?;
     match segment.concat {
         Some(concat) => part(tx, incoming, concat, &mac),
-        None => {
-            let Segment { from, sent, body, pdu, .. } = segment;
-            let text = Text { channel: &channel.0, from, body, pdu, sent: *sent, parts: 1, missing: 0 };
-            store(tx, &text, *at)
-        }
+        None => store(tx, &Text::whole(incoming), *at),
     }
 }
 
@@ -137,11 +125,6 @@ fn waiting_part(row: &Row<'_>) -> Result<(u64, Part<Digest>), StoreError> {
     Ok((text, part))
 }
 
-/// Who sent it to whom; a channel has no space in it.
-fn key(channel: &str, sender: &str) -> String {
-    format!("{channel} {sender}")
-}
-
 fn number(text: u64) -> Result<i64, StoreError> {
     i64::try_from(text).map_err(|_| corrupt("text of a part"))
 }
@@ -150,27 +133,7 @@ fn number(text: u64) -> Result<i64, StoreError> {
 fn give_out(tx: &mut Tx<'_>, set: &Set<Digest>, at: UnixMs) -> Result<(), StoreError> {
     let kept = set.parts().iter().map(|part| take(tx, set.id(), part.concat.seq));
     let kept = kept.collect::<Result<Vec<_>, _>>()?;
-    let Some(first) = kept.first() else { return Ok(()) };
-    let contents: Vec<_> = kept.iter().filter_map(|kept| Some((kept.seq, content(&kept.pdu)?))).collect();
-    let pdus: Vec<_> = kept.iter().map(|kept| kept.pdu.expose()).collect();
-    let text = Text {
-        channel: &first.channel,
-        from: &first.sender,
-        body: &reassemble::text(set.total(), contents.iter().map(|(seq, content)| (*seq, content))),
-        pdu: &Secret::new(pdus.join(&b'\n')),
-        sent: set.parts().iter().find_map(|part| part.sent),
-        parts: set.total(),
-        missing: set.total().saturating_sub(u8::try_from(contents.len()).unwrap_or(u8::MAX)),
-    };
-    store(tx, &text, at)
-}
-
-/// What waits no longer.
-struct Kept {
-    seq: u8,
-    channel: String,
-    sender: String,
-    pdu: Secret,
+    Text::joined(set, &kept).map_or(Ok(()), |text| store(tx, &text, at))
 }
 
 fn take(tx: &Tx<'_>, text: u64, seq: u8) -> Result<Kept, StoreError> {
@@ -185,31 +148,10 @@ fn take(tx: &Tx<'_>, text: u64, seq: u8) -> Result<Kept, StoreError> {
     Ok(kept)
 }
 
-/// The text of a part, read from its octets.
-fn content(pdu: &Secret) -> Option<Content> {
-    let octets = Secret::new(HEXUPPER.decode(pdu.expose()).ok()?);
-    match pdu::decode(octets.expose(), true, Some(Kind::Deliver)).ok()?.pdu {
-        Pdu::Deliver(deliver) => Content::of(&deliver.user_data, deliver.dcs),
-        _ => None,
-    }
-}
-
-/// A row to be.
-struct Text<'a> {
-    channel: &'a str,
-    from: &'a str,
-    body: &'a Secret,
-    /// One a line.
-    pdu: &'a Secret,
-    sent: Option<UnixMs>,
-    parts: u8,
-    missing: u8,
-}
-
 fn store(tx: &mut Tx<'_>, text: &Text<'_>, at: UnixMs) -> Result<(), StoreError> {
     let id = clock::entropy::<16>()?;
-    let body = tx.keys.seal(Place { table: "incoming", column: "body", row: &id }, text.body)?;
-    let pdu = tx.keys.seal(Place { table: "incoming", column: "pdu", row: &id }, text.pdu)?;
+    let body = tx.keys.seal(Place { table: "incoming", column: "body", row: &id }, &text.body)?;
+    let pdu = tx.keys.seal(Place { table: "incoming", column: "pdu", row: &id }, &text.pdu)?;
     tx.conn.prepare_cached(STORE)?.execute(params![
         id,
         text.channel,
