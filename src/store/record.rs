@@ -245,6 +245,22 @@ pub struct LaneRecord {
     pub paused: Option<Paused>,
 }
 
+impl LaneRecord {
+    /// The lane by the counts of all, with its bound.
+    pub(super) fn new(
+        lane: Lane,
+        counts: &[Count],
+        most: Option<u64>,
+        oldest: Option<UnixMs>,
+        paused: Option<Paused>,
+    ) -> Self {
+        let of = |state| {
+            counts.iter().find(|one| one.lane == lane && one.state == state).map_or(0, |one| one.messages)
+        };
+        Self { lane, queued: of(State::Queued), leased: of(State::Leased), most, oldest, paused }
+    }
+}
+
 /// A lane is paused: messages are accepted into it, none leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paused {

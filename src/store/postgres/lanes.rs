@@ -7,7 +7,7 @@ use super::recovery::PIECE;
 use super::{Tx, id_of, lane_of, uuid};
 use crate::queue::lanes::PerLane;
 use crate::queue::life::Actor;
-use crate::queue::message::{Lane, MessageId, State};
+use crate::queue::message::{Lane, MessageId};
 use crate::store::sqlite::lanes::locked;
 use crate::store::{LaneRecord, Paused, StoreError, Withdrawn};
 use crate::units::UnixMs;
@@ -110,19 +110,10 @@ impl View<'_> {
         now: UnixMs,
     ) -> Result<Vec<LaneRecord>, StoreError> {
         let counts = self.counts().await?;
-        let of = |lane, state| {
-            counts.iter().find(|one| one.lane == lane && one.state == state).map_or(0, |one| one.messages)
-        };
         let mut all = Vec::with_capacity(Lane::ALL.len());
         for lane in Lane::ALL {
-            all.push(LaneRecord {
-                lane,
-                queued: of(lane, State::Queued),
-                leased: of(lane, State::Leased),
-                most: *most.of(lane),
-                oldest: self.oldest(lane, now).await?,
-                paused: self.paused(lane).await?,
-            });
+            let (oldest, paused) = (self.oldest(lane, now).await?, self.paused(lane).await?);
+            all.push(LaneRecord::new(lane, &counts, *most.of(lane), oldest, paused));
         }
         Ok(all)
     }

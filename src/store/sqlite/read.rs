@@ -18,7 +18,7 @@ use crate::number::Number;
 use crate::provider::ChannelId;
 use crate::queue::lanes::PerLane;
 use crate::queue::life::{self, Stands};
-use crate::queue::message::{Lane, MessageId, State};
+use crate::queue::message::{Lane, MessageId};
 use crate::secret::Secret;
 use crate::store::engine::OpenError;
 use crate::store::seal::{Keyring, Place};
@@ -234,19 +234,10 @@ impl View<'_> {
         now: UnixMs,
     ) -> Result<Vec<LaneRecord>, StoreError> {
         let counts = self.counts()?;
-        let of = |lane, state| {
-            counts.iter().find(|one| one.lane == lane && one.state == state).map_or(0, |one| one.messages)
-        };
         let mut all = Vec::with_capacity(Lane::ALL.len());
         for lane in Lane::ALL {
-            all.push(LaneRecord {
-                lane,
-                queued: of(lane, State::Queued),
-                leased: of(lane, State::Leased),
-                most: *most.of(lane),
-                oldest: self.oldest(lane, now)?,
-                paused: self.paused(lane)?,
-            });
+            let (oldest, paused) = (self.oldest(lane, now)?, self.paused(lane)?);
+            all.push(LaneRecord::new(lane, &counts, *most.of(lane), oldest, paused));
         }
         Ok(all)
     }
