@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Client};
-use crate::rig::{Daemon, Place, Simulator, logged};
+use crate::login::{House, check, house};
+use crate::rig::{Daemon, Place, logged};
 
 const PHONE: &str = "+491701234567";
 /// What privacyIDEA says when its gateway failed.
@@ -79,41 +80,6 @@ fn shadow_refuses_nothing_and_tells() {
     logged(&place, "let in, as the budgets are in shadow");
 }
 
-struct House {
-    simulator: Simulator,
-    daemon: Daemon,
-    place: Place,
-}
-
-fn house(extra: &str) -> House {
-    let place = Place::new();
-    let config = place.configure(extra);
-    let simulator = Simulator::start(&[place.ports().join("modem0")], &["--events", "phone", "--seed", "3"]);
-    let daemon = Daemon::start(&place, &config);
-    let enrolled = daemon
-        .client()
-        .form("/token/init", "type=sms&user=alice&phone=%2B491701234567&pin=4321")
-        .expect("an answer");
-    assert_eq!(enrolled.status, 200, "{}", enrolled.body);
-    House { simulator, daemon, place }
-}
-
-impl House {
-    fn check(&self, form: &str) -> Value {
-        let answer = self.daemon.client().form("/validate/check", form).expect("an answer");
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        answer.json()
-    }
-
-    /// PIN alone: the transaction, and the code on the phone.
-    fn trigger(&self) -> (String, String) {
-        let from = self.simulator.now();
-        let transaction = transaction(&self.check("user=alice&pass=4321"));
-        let shown = self.simulator.wait(from, "the code", |e| e["event"] == "phone" && e["to"] == PHONE);
-        (transaction, shown["text"].as_str().expect("a text").to_owned())
-    }
-}
-
 fn transaction(answer: &Value) -> String {
     assert_eq!(answer["result"]["authentication"], "CHALLENGE", "{answer}");
     answer["detail"]["transaction_id"].as_str().expect("a string").to_owned()
@@ -136,20 +102,21 @@ fn an_owner_over_budget_comes_in_with_the_code_that_is_there() {
     assert_eq!(client.json("/v1/messages", &pumped).expect("an answer").status, 429);
     house.simulator.wait_nth("phone", 1);
 
-    let (first, code) = house.trigger();
+    let (first, code) = house.trigger(&mut house.daemon.client());
     for _ in 0..3 {
-        let again = house.check("user=alice&pass=4321");
+        let again = check(&mut house.daemon.client(), "user=alice&pass=4321");
         assert_eq!(transaction(&again), first, "the live challenge, and no other");
         assert_eq!(again["detail"]["multi_challenge"].as_array().map(Vec::len), Some(1), "{again}");
     }
     assert_eq!(listed(&mut client), 2, "no second text");
-    let granted = house.check(&format!("user=alice&transaction_id={first}&pass={code}"));
+    let granted =
+        check(&mut house.daemon.client(), &format!("user=alice&transaction_id={first}&pass={code}"));
     assert_eq!(granted["result"]["authentication"], "ACCEPT", "{granted}");
 
-    unsent(&house.check("user=alice&pass=4321"));
+    unsent(&check(&mut house.daemon.client(), "user=alice&pass=4321"));
     let failed = client.form("/validate/check", "user=alice&pass=4321&exception=1").expect("an answer");
     assert_eq!(failed.status, 500, "{}", failed.body);
-    let wrong = house.check("user=alice&pass=nothing");
+    let wrong = check(&mut house.daemon.client(), "user=alice&pass=nothing");
     assert_eq!(wrong["detail"]["message"], "wrong otp pin", "the token is usable: {wrong}");
 }
 
@@ -157,7 +124,7 @@ fn an_owner_over_budget_comes_in_with_the_code_that_is_there() {
 fn codes_that_nobody_uses_hold_their_country_back() {
     let house = house("[budget]\nbrake-below = 50\nbrake-least = 2\n[validate]\nlifetime = \"1s\"\n");
     for _ in 0..2 {
-        house.trigger();
+        house.trigger(&mut house.daemon.client());
         // The life of the code, which the daemon measures by its clock.
         std::thread::sleep(Duration::from_millis(1_100));
     }

@@ -7,13 +7,14 @@ use crate::rig::{Daemon, Place, Simulator};
 
 const PHONE: &str = "+491701234567";
 
-struct House {
-    simulator: Simulator,
-    daemon: Daemon,
-    _place: Place,
+/// A daemon with a modem, and a person who is enrolled.
+pub(crate) struct House {
+    pub(crate) simulator: Simulator,
+    pub(crate) daemon: Daemon,
+    pub(crate) place: Place,
 }
 
-fn house(extra: &str) -> House {
+pub(crate) fn house(extra: &str) -> House {
     let place = Place::new();
     let config = place.configure(extra);
     let simulator = Simulator::start(&[place.ports().join("modem0")], &["--events", "phone", "--seed", "3"]);
@@ -23,10 +24,10 @@ fn house(extra: &str) -> House {
         .form("/token/init", "type=sms&user=alice&phone=%2B491701234567&pin=4321")
         .expect("an answer");
     assert_eq!(enrolled.status, 200, "{}", enrolled.body);
-    House { simulator, daemon, _place: place }
+    House { simulator, daemon, place }
 }
 
-fn check(client: &mut Client, form: &str) -> Value {
+pub(crate) fn check(client: &mut Client, form: &str) -> Value {
     let answer = client.form("/validate/check", form).expect("an answer");
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.json()
@@ -34,7 +35,7 @@ fn check(client: &mut Client, form: &str) -> Value {
 
 impl House {
     /// PIN alone: a challenge, and the code on the phone.
-    fn trigger(&self, client: &mut Client) -> (String, String) {
+    pub(crate) fn trigger(&self, client: &mut Client) -> (String, String) {
         let from = self.simulator.now();
         let answer = check(client, "user=alice&pass=4321");
         assert_eq!(answer["result"]["authentication"], "CHALLENGE", "{answer}");
